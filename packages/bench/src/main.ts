@@ -1,0 +1,2 @@
+/** Entry of @varve/bench. Placeholder until the real one lands. */
+export {};

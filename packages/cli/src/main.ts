@@ -1,0 +1,2 @@
+/** Entry of @varve/cli. Placeholder until the real one lands. */
+export {};

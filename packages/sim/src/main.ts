@@ -1,0 +1,2 @@
+/** Entry of @varve/sim. Placeholder until the real one lands. */
+export {};

@@ -1,0 +1,51 @@
+/**
+ * The two contracts by which entries travel: a point lookup fills a PointResult, a walk moves an EntryIterator.
+ *
+ * Both lend bytes as (array, start, end) into memory that the source owns: valid until the next call on the same
+ * source, the next turn of the event loop at the latest. Whoever keeps them copies them. No entry is ever an object.
+ *
+ * Internal order: user key ascending by unsigned bytes, then sequence descending (versions of a key newest first).
+ * A key has at most one entry per sequence in one source. Range tombstones do not travel here (base/range-tombstones).
+ */
+
+/** Where a lookup leaves what it found. One is reused per database; nothing is allocated per lookup. */
+export class PointResult {
+  kind = 0;
+  sequence = 0;
+  value: Uint8Array = new Uint8Array(0);
+  valueStart = 0;
+  valueEnd = 0;
+}
+
+/** A walk over one source (memtable, table, level, merge) in internal order, forwards and backwards. */
+export interface EntryIterator {
+  /** False before the first positioning and past either end; the entry fields mean nothing then. */
+  valid: boolean;
+  key: Uint8Array;
+  keyStart: number;
+  keyEnd: number;
+  sequence: number;
+  kind: number;
+  value: Uint8Array;
+  valueStart: number;
+  valueEnd: number;
+  /** To the first entry. */
+  first(): void;
+  /** To the last entry. */
+  last(): void;
+  /** To the first entry at or after (key, sequence) in internal order: the newest version with sequence <= the given. */
+  seek(key: Uint8Array, start: number, end: number, sequence: number): void;
+  /** To the last entry, of any version, whose user key is strictly below `key`. */
+  seekBefore(key: Uint8Array, start: number, end: number): void;
+  /** One step on in internal order; only when valid. */
+  next(): void;
+  /** One step back in internal order; only when valid. */
+  prev(): void;
+}
+
+/** Highest sequence that can be written: sequences are safe integers. */
+export const SEQUENCE_MAX: number = Number.MAX_SAFE_INTEGER;
+/** Longest key, in bytes. */
+export const KEY_BYTES_MAX = 65_535;
+/** Longest value, in bytes. */
+export const VALUE_BYTES_MAX: number = 512 * 1024 * 1024;

@@ -1,0 +1,23 @@
+/**
+ * Entry kinds, as stored in the log, the memtable and the tables. PERSISTED: never renumber, never reuse.
+ * Kinds that this release does not write have their number taken, so that an older release refuses them by name.
+ */
+export const KIND_DELETE = 0;
+export const KIND_PUT = 1;
+export const KIND_MERGE = 2;
+export const KIND_PUT_EXPIRY = 3;
+export const KIND_BLOB = 4;
+/** Key is the start (inclusive), value the end (exclusive); kept apart from point entries everywhere but in a batch. */
+export const KIND_RANGE_DELETE = 5;
+
+const names = ['delete', 'put', 'merge', 'put-expiry', 'blob', 'range-delete'];
+
+/** Name of a kind for messages and dumps; 'unknown(n)' for numbers of a later release. */
+export function kindName(kind: number): string {
+  return names[kind] ?? `unknown(${kind})`;
+}
+
+/** Kinds that this release can read. Others are refused with the `UNSUPPORTED_KIND` error of their file. */
+export function isReadableKind(kind: number): boolean {
+  return kind === KIND_DELETE || kind === KIND_PUT || kind === KIND_RANGE_DELETE;
+}

@@ -1,0 +1,103 @@
+/**
+ * The point read: memtables newest first, then levels; the first version found at or below the sequence decides.
+ *
+ * Sources are asked from newest to oldest, so range tombstones met on the way are newer than anything met later, and the
+ * highest one that covers the key (`cover`) is compared with the first entry found. Allocates nothing: the entry is lent
+ * through `out` (see base/entry) and the caller copies it in the same turn.
+ */
+import { compareRanges } from '../base/bytes.ts';
+import type { PointResult } from '../base/entry.ts';
+import { hashHigh, hashKey } from '../base/hash.ts';
+import { KIND_DELETE } from '../base/kinds.ts';
+import type { FileMeta } from '../manifest/file-meta.ts';
+import type { Memtable } from '../memtable/memtable.ts';
+import type { TableCache } from '../sstable/table-cache.ts';
+import type { ReadView } from './read-view.ts';
+
+/** True when the key has a value at `sequence`; it is then in `out`. */
+export function pointGet(
+  view: ReadView,
+  tables: TableCache,
+  key: Uint8Array,
+  start: number,
+  end: number,
+  sequence: number,
+  out: PointResult,
+): boolean {
+  let cover = 0;
+  if (view.memtable !== undefined) {
+    cover = memtableCover(view.memtable, key, start, end, sequence, cover);
+    if (view.memtable.get(key, start, end, sequence, out)) return isLive(out, cover);
+  }
+  for (let i = 0; i < view.immutables.length; i++) {
+    const memtable = view.immutables[i]!;
+    cover = memtableCover(memtable, key, start, end, sequence, cover);
+    if (memtable.get(key, start, end, sequence, out)) return isLive(out, cover);
+  }
+  const levels = view.version.levels;
+  let hash = -1;
+  let high = 0;
+  for (let level = 0; level < levels.length; level++) {
+    const files = levels[level]!;
+    let at = 0;
+    let to = files.length;
+    if (level > 0) {
+      at = findFile(files, key, start, end);
+      to = Math.min(at + 1, files.length);
+    }
+    for (; at < to; at++) {
+      const file = files[at]!;
+      if (!mayHold(file, key, start, end)) continue;
+      if (hash < 0) {
+        hash = hashKey(key, start, end);
+        high = hashHigh[0]!;
+      }
+      const table = tables.get(file.number);
+      if (table.rangeTombstones !== undefined) {
+        const covering = table.rangeTombstones.coveringSequence(key, start, end, sequence);
+        if (covering > cover) cover = covering;
+      }
+      if (table.get(key, start, end, hash, high, sequence, out)) return isLive(out, cover);
+    }
+  }
+  return false;
+}
+
+function memtableCover(
+  memtable: Memtable,
+  key: Uint8Array,
+  start: number,
+  end: number,
+  sequence: number,
+  cover: number,
+): number {
+  const tombstones = memtable.rangeTombstones();
+  if (tombstones === undefined) return cover;
+  const covering = tombstones.coveringSequence(key, start, end, sequence);
+  return covering > cover ? covering : cover;
+}
+
+/** A range tombstone of the entry's own sequence does not cover it: the entry came later in the same batch. */
+function isLive(found: PointResult, cover: number): boolean {
+  return found.kind !== KIND_DELETE && found.sequence >= cover;
+}
+
+function mayHold(file: FileMeta, key: Uint8Array, start: number, end: number): boolean {
+  if (compareRanges(key, start, end, file.smallestKey, 0, file.smallestKey.length) < 0) return false;
+  const above = compareRanges(key, start, end, file.largestKey, 0, file.largestKey.length);
+  return above < 0 || (above === 0 && !file.largestExclusive);
+}
+
+/** Index of the first file of a sorted level whose largest key is at or above `key`. */
+export function findFile(files: readonly FileMeta[], key: Uint8Array, start: number, end: number): number {
+  let low = 0;
+  let high = files.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const file = files[middle]!;
+    const order = compareRanges(file.largestKey, 0, file.largestKey.length, key, start, end);
+    if (order < 0 || (order === 0 && file.largestExclusive)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,19 @@
+/**
+ * What a reader of one keyspace looks at: the memtable, the immutables behind it, the tables. Replaced whole on rotation,
+ * flush and compaction, never changed; `state.generation` rises with every replacement of any view.
+ *
+ * A reader takes the view first and the visible sequence second (CONTRACT 5): the other order could pair a sequence with a
+ * newer view whose compaction already dropped what that sequence needs. Between two of its moves a reader holds neither:
+ * a cursor copies its entry, and seeks again at its own registered sequence when the generation has changed. So what a
+ * new view no longer names (memtable memory, files) is free right after it is installed.
+ */
+import type { Memtable } from '../memtable/memtable.ts';
+import type { KeyspaceVersion } from '../manifest/version.ts';
+
+export interface ReadView {
+  /** Takes the writes; undefined until the first write after a rotation. */
+  readonly memtable: Memtable | undefined;
+  /** Waiting to be flushed, newest first. */
+  readonly immutables: readonly Memtable[];
+  readonly version: KeyspaceVersion;
+}

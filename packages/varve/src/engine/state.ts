@@ -1,0 +1,26 @@
+/**
+ * The words of an open database that every part reads: how far readers may see, which views are current, is it open.
+ * Owner's thread only (sharing between threads moves `visible` and `generation` into shared memory).
+ *
+ *   visible     written by the commit pipeline alone, after a batch is in the memtables; read by every reader
+ *   generation  raised whenever a read view is replaced; cursors compare it before they move
+ */
+import { closed } from '../base/errors.ts';
+import type { Tree } from './tree.ts';
+
+export class EngineState {
+  readonly path: string;
+  visible = 0;
+  generation = 0;
+  isClosed = false;
+  /** Open keyspaces by id. */
+  readonly trees: Map<number, Tree> = new Map();
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  checkOpen(): void {
+    if (this.isClosed) throw closed('the database', { path: this.path });
+  }
+}

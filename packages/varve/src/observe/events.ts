@@ -1,0 +1,59 @@
+/**
+ * What the engine tells the world, as typed CustomEvents on `db.events` and on the diagnostics channel `varve:<type>`.
+ * Nobody listening costs one branch: the detail is built by a function that is called only when somebody does.
+ */
+import { channel, type Channel } from 'node:diagnostics_channel';
+
+export interface EventDetails {
+  flush: { keyspace: string; files: number; bytes: number; entries: number; ms: number };
+  compaction: {
+    keyspace: string;
+    fromLevel: number;
+    toLevel: number;
+    reason: string;
+    filesIn: number;
+    filesOut: number;
+    bytesIn: number;
+    bytesOut: number;
+    ms: number;
+  };
+  pressure: { state: 'none' | 'slow' | 'block' | 'fail'; reason: string };
+  poison: { cause: unknown };
+  recovery: { batches: number; bytes: number; cutBytes: number; segments: number; ms: number; warnings: string[] };
+  warning: { code: string; message: string };
+}
+
+export type EventName = keyof EventDetails;
+
+const names: readonly EventName[] = ['flush', 'compaction', 'pressure', 'poison', 'recovery', 'warning'];
+
+/** EventTarget that counts its listeners, so that an unheard event is never built. */
+class CountingTarget extends EventTarget {
+  heard = false;
+  override addEventListener(...args: Parameters<EventTarget['addEventListener']>): void {
+    this.heard = true;
+    super.addEventListener(...args);
+  }
+}
+
+export class Events {
+  readonly target: EventTarget = new CountingTarget();
+  readonly #channels: Record<EventName, Channel>;
+
+  constructor() {
+    this.#channels = Object.fromEntries(names.map((name) => [name, channel(`varve:${name}`)])) as Record<
+      EventName,
+      Channel
+    >;
+  }
+
+  /** Tells listeners, if there are any. A listener that throws is reported by the runtime, never to the engine. */
+  emit<N extends EventName>(name: N, detail: () => EventDetails[N]): void {
+    const heard = (this.target as CountingTarget).heard;
+    const subscribed = this.#channels[name].hasSubscribers;
+    if (!heard && !subscribed) return;
+    const value = detail();
+    if (subscribed) this.#channels[name].publish(value);
+    if (heard) this.target.dispatchEvent(new CustomEvent(name, { detail: value }));
+  }
+}

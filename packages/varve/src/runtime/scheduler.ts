@@ -1,0 +1,27 @@
+/**
+ * The scheduling seam: every deferred step of the owner's thread goes through it, so that a simulation decides the order.
+ *
+ * The engine defers in three ways only: at the end of this turn (log hand-over), in a microtask (awaited hand-over,
+ * through `queueMicrotask`, not part of the seam because it can not interleave with anything), and after a time.
+ */
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Scheduler {
+  /** Runs `task` once, after the current turn of the event loop. */
+  soon(task: () => void): void;
+  /** Runs `task` once, `ms` milliseconds from now; a pending timer does not keep the process alive unless `keepAlive`. */
+  after(ms: number, task: () => void, keepAlive?: boolean): Timer;
+}
+
+export const systemScheduler: Scheduler = {
+  soon(task) {
+    setImmediate(task);
+  },
+  after(ms, task, keepAlive = false) {
+    const timer = setTimeout(task, ms);
+    if (!keepAlive) timer.unref();
+    return { cancel: () => clearTimeout(timer) };
+  },
+};

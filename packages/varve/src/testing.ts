@@ -1,0 +1,2 @@
+/** Public entry of varve/testing: seams for tests of users. Placeholder until the real one lands. */
+export {};

@@ -1,0 +1,49 @@
+/**
+ * Background work as jobs. A job is a generator function that yields about every half millisecond of work; what it is
+ * given and what it returns is structured-cloneable data. The same job code runs in two ways behind one interface:
+ * in worker threads (thread-runner) or in time slices on the owner's thread (slice-runner: memory, simulated and other
+ * file systems, and hosts without worker threads).
+ *
+ * Lanes keep kinds of work apart: a long compaction never delays a flush or a log sync. Outcomes are delivered on the
+ * owner's thread, by the event loop or, without a turn of it, by `poll` and `wait`.
+ */
+import type { FileSystem } from '../fs/file-system.ts';
+
+export type Lane = 'io' | 'flush' | 'compaction';
+
+export interface JobRequest {
+  readonly lane: Lane;
+  /** Name in the job table of the runner (engine/workers/jobs.ts). */
+  readonly name: string;
+  readonly input: unknown;
+}
+
+export type JobOutcome = { readonly ok: true; readonly output: unknown } | { readonly ok: false; readonly error: unknown };
+
+export interface RunningJob {
+  /** Asks the job to stop; its outcome is then an error (or its result, when it was done already). */
+  cancel(): void;
+}
+
+/** What a job may use besides its input. */
+export interface JobContext {
+  readonly fs: FileSystem;
+  /** True once the job was cancelled: the job cleans up and throws. */
+  cancelled(): boolean;
+}
+
+export type JobTable = Readonly<Record<string, (input: never, context: JobContext) => Generator<void, unknown>>>;
+
+export interface JobRunner {
+  readonly kind: 'threads' | 'slices';
+  start(request: JobRequest, done: (outcome: JobOutcome) => void): RunningJob;
+  /** Delivers finished jobs now; returns how many. Cheap when there are none. */
+  poll(): number;
+  /** Keeps this thread until a job was delivered or `ms` passed; true when one was. */
+  wait(ms: number): boolean;
+  /** While held, running jobs keep the process alive (a promise waits for them). */
+  hold(): void;
+  unhold(): void;
+  /** Cancels what runs, ends the threads. Outcomes of cancelled jobs are still delivered. */
+  close(): Promise<void>;
+}

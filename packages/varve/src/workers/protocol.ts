@@ -1,0 +1,24 @@
+/**
+ * What the owner and a job thread say to each other, over one message port a thread. One job at a time: a request, then
+ * its reply; `undefined` instead of a request ends the thread.
+ */
+import type { MessagePort } from 'node:worker_threads';
+import type { TransferredError } from './error-transfer.ts';
+
+export interface WorkerData {
+  readonly port: MessagePort;
+  /** Raised by one after every posted reply. */
+  readonly wake: Int32Array;
+}
+
+export interface WorkerRequest {
+  readonly id: number;
+  readonly name: string;
+  readonly input: unknown;
+  /** Word 0 is 1 once the job is to stop. */
+  readonly cancel: Int32Array;
+}
+
+export type WorkerReply =
+  | { readonly id: number; readonly ok: true; readonly output: unknown }
+  | { readonly id: number; readonly ok: false; readonly error: TransferredError };

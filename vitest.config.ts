@@ -1,0 +1,22 @@
+/** Tests run against the sources: the condition `varve-source` maps `varve` to packages/varve/src. */
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  // Forks of vitest do not pass conditions on to code that resolves natively, hence execArgv too.
+  ssr: { resolve: { conditions: ['varve-source', 'module', 'node', 'development|production'] } },
+  test: {
+    pool: 'forks',
+    execArgv: ['--conditions=varve-source'],
+    include: [
+      'packages/*/src/**/*.test.ts',
+      'packages/*/test/**/*.test.ts',
+      'docs/**/*.test.ts',
+      'scripts/**/*.test.ts',
+    ],
+    exclude: ['**/node_modules/**', '**/dist/**'],
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    teardownTimeout: 10_000,
+    coverage: { include: ['packages/*/src/**/*.ts'], exclude: ['**/*.test.ts', '**/*.suite.ts'] },
+  },
+});
