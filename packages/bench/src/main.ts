@@ -1,2 +1,81 @@
-/** Entry of @varve/bench. Placeholder until the real one lands. */
-export {};
+/**
+ * Entry of the bench: `npm run bench -- fillrandom,readrandom --num 1000000`. Reads the command line, runs the
+ * workloads one after the other and prints each as soon as it is done.
+ *
+ * Exit codes: 0 done; 1 the run failed; 2 the command line, or the directory it names, cannot be used.
+ */
+import { writeFileSync } from 'node:fs';
+import { VarveError } from 'varve';
+import { formatCount } from './format.ts';
+import { type MemoryResult, measureMemory } from './memory.ts';
+import { type BenchOptions, type Command, help, parseCommand, UsageError } from './options.ts';
+import { ForeignDirectoryError } from './own-directory.ts';
+import { formatColumns, formatHead, formatMemory, formatResult, thisMachine } from './report.ts';
+import { NothingToReadError, Runner, type WorkloadResult } from './runner.ts';
+
+const machine = thisMachine();
+
+async function main(command: Command): Promise<void> {
+  if (command.kind === 'help') {
+    console.log(help);
+    return;
+  }
+  const { options } = command;
+  const runner = new Runner(options);
+  const results: (WorkloadResult | MemoryResult)[] = [];
+  try {
+    console.log(formatHead(machine, options));
+    if (command.kind === 'memory') {
+      const result = await measureMemory(runner, options, showProgress(options.num));
+      console.log(formatMemory(result));
+      results.push(result);
+    } else {
+      console.log(formatColumns());
+      for (const workload of command.workloads) {
+        const result = await runner.run(workload);
+        console.log(formatResult(result));
+        results.push(result);
+      }
+    }
+  } finally {
+    await runner.close();
+  }
+  if (options.json !== undefined) writeJson(options.json, options, results);
+}
+
+function writeJson(
+  path: string,
+  options: BenchOptions,
+  results: readonly (WorkloadResult | MemoryResult)[],
+): void {
+  const { db: _db, json: _json, ...settings } = options;
+  writeFileSync(path, `${JSON.stringify({ machine, settings, results }, null, 2)}\n`);
+}
+
+/** A line that overwrites itself on a terminal; nothing elsewhere. */
+function showProgress(total: number): (done: number) => void {
+  if (!process.stderr.isTTY) return () => {};
+  return (done) => {
+    if (done % 100_000 === 0 || done === total) {
+      process.stderr.write(done === total ? '\r\x1b[K' : `\r... ${formatCount(done)} entries`);
+    }
+  };
+}
+
+try {
+  await main(parseCommand(process.argv.slice(2)));
+} catch (error) {
+  const isUsage =
+    error instanceof UsageError ||
+    error instanceof ForeignDirectoryError ||
+    error instanceof NothingToReadError;
+  if (isUsage) {
+    console.error(`bench: ${error.message}`);
+    process.exitCode = 2;
+  } else if (error instanceof VarveError) {
+    console.error(`bench: ${error.code}: ${error.message}`, error.context);
+    process.exitCode = 1;
+  } else {
+    throw error;
+  }
+}

@@ -1,2 +1,58 @@
-/** Public entry of varve. Placeholder until the real one lands. */
-export const version: string = '0.1.0';
+/**
+ * `varve`: the embedded database. Everything that the package promises is exported here by name.
+ */
+import type { Database } from './engine/api-types.ts';
+import { openDatabase } from './engine/open.ts';
+import type { FileSystem } from './fs/file-system.ts';
+import { maintenance } from './maintenance/maintenance.ts';
+import type { DatabaseOptions as Options } from './options/database-settings.ts';
+
+/** Options of `open`, with units in their names and defaults in the settings reference. */
+export type DatabaseOptions = Options<FileSystem>;
+
+/**
+ * Opens the database in the directory `path`, making it when there is none; ':memory:' needs no disk.
+ *
+ * Errors: `OPTION_INVALID`, `NOT_SUPPORTED_YET`, `PATH_INVALID`, `NOT_A_DIRECTORY`, `NOT_FOUND`, `EXISTS` (invalid),
+ * `LOCKED` (busy, with the holder in `context`), `CORRUPTION`, `LOG_TAIL_CUT` (corruption), `IO_ERROR` (io).
+ *
+ * @example
+ * await using db = await open('./data');
+ * const users = db.keyspace('users', { key: utf8, value: json<{ name: string }>() });
+ * users.put('ada', { name: 'Ada' });
+ */
+export function open(path: string, options: DatabaseOptions = {}): Promise<Database> {
+  return openDatabase(path, options, maintenance);
+}
+
+export { VarveError } from './base/errors.ts';
+export type { ErrorKind } from './base/errors.ts';
+export type { Clock } from './base/clock.ts';
+export { bytes } from './engine/codecs/bytes.ts';
+export type { KeyCodec, ValueCodec } from './engine/codecs/codec.ts';
+export { json } from './engine/codecs/json.ts';
+export { msgpack } from './engine/codecs/msgpack.ts';
+export { tuple } from './engine/codecs/tuple.ts';
+export { u64 } from './engine/codecs/u64.ts';
+export { utf8 } from './engine/codecs/utf8.ts';
+export type {
+  Batch,
+  Bytes,
+  Cursor,
+  Database,
+  DatabaseStats,
+  Disposer,
+  Durability,
+  Keyspace,
+  KeyspaceOptions,
+  OpenReport,
+  PutOptions,
+  Range,
+  RangeView,
+  Sequence,
+  Snapshot,
+  VerifyReport,
+  WriteWait,
+} from './engine/api-types.ts';
+export type { FileSystem } from './fs/file-system.ts';
+export type { Codec, KeyspaceSettings } from './options/keyspace-settings.ts';

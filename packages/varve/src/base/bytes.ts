@@ -71,7 +71,8 @@ export function sharedPrefix(
 export function prefixEnd(prefix: Uint8Array): Uint8Array | undefined {
   for (let i = prefix.length - 1; i >= 0; i--) {
     if (prefix[i]! < 0xff) {
-      const end = prefix.slice(0, i + 1);
+      // Not prefix.slice: of a Buffer that is a view, and the caller's own bytes would change.
+      const end = cloneRange(prefix, 0, i + 1);
       end[i]!++;
       return end;
     }

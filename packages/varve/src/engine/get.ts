@@ -52,7 +52,7 @@ export function pointGet(
         hash = hashKey(key, start, end);
         high = hashHigh[0]!;
       }
-      const table = tables.get(file.number);
+      const table = tables.get(file);
       if (table.rangeTombstones !== undefined) {
         const covering = table.rangeTombstones.coveringSequence(key, start, end, sequence);
         if (covering > cover) cover = covering;

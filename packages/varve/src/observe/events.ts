@@ -19,7 +19,14 @@ export interface EventDetails {
   };
   pressure: { state: 'none' | 'slow' | 'block' | 'fail'; reason: string };
   poison: { cause: unknown };
-  recovery: { batches: number; bytes: number; cutBytes: number; segments: number; ms: number; warnings: string[] };
+  recovery: {
+    batches: number;
+    bytes: number;
+    cutBytes: number;
+    segments: number;
+    ms: number;
+    warnings: string[];
+  };
   warning: { code: string; message: string };
 }
 

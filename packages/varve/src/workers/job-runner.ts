@@ -18,7 +18,9 @@ export interface JobRequest {
   readonly input: unknown;
 }
 
-export type JobOutcome = { readonly ok: true; readonly output: unknown } | { readonly ok: false; readonly error: unknown };
+export type JobOutcome =
+  | { readonly ok: true; readonly output: unknown }
+  | { readonly ok: false; readonly error: unknown };
 
 export interface RunningJob {
   /** Asks the job to stop; its outcome is then an error (or its result, when it was done already). */
@@ -32,7 +34,9 @@ export interface JobContext {
   cancelled(): boolean;
 }
 
-export type JobTable = Readonly<Record<string, (input: never, context: JobContext) => Generator<void, unknown>>>;
+export type JobTable = Readonly<
+  Record<string, (input: never, context: JobContext) => Generator<void, unknown>>
+>;
 
 export interface JobRunner {
   readonly kind: 'threads' | 'slices';

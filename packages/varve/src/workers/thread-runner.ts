@@ -64,7 +64,11 @@ export class ThreadRunner implements JobRunner {
     let delivered = 0;
     for (const lane of lanes) {
       for (const thread of [...this.#threads[lane]]) {
-        for (let m = receiveMessageOnPort(thread.port); m !== undefined; m = receiveMessageOnPort(thread.port)) {
+        for (
+          let m = receiveMessageOnPort(thread.port);
+          m !== undefined;
+          m = receiveMessageOnPort(thread.port)
+        ) {
           this.#settle(lane, thread, m.message as WorkerReply);
           delivered++;
         }
@@ -85,18 +89,21 @@ export class ThreadRunner implements JobRunner {
   }
 
   hold(): void {
-    if (this.#holds++ === 0) for (const lane of lanes) for (const thread of this.#threads[lane]) thread.port.ref();
+    if (this.#holds++ === 0)
+      for (const lane of lanes) for (const thread of this.#threads[lane]) thread.port.ref();
   }
 
   unhold(): void {
-    if (--this.#holds === 0) for (const lane of lanes) for (const thread of this.#threads[lane]) thread.port.unref();
+    if (--this.#holds === 0)
+      for (const lane of lanes) for (const thread of this.#threads[lane]) thread.port.unref();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     const ended: Promise<unknown>[] = [];
     for (const lane of lanes) {
-      for (const job of this.#queues[lane].splice(0)) job.done({ ok: false, error: internal('the job was cancelled') });
+      for (const job of this.#queues[lane].splice(0))
+        job.done({ ok: false, error: internal('the job was cancelled') });
       for (const thread of this.#threads[lane]) {
         if (thread.current !== undefined) Atomics.store(thread.current.request.cancel, 0, 1);
         thread.worker.ref();

@@ -1,0 +1,156 @@
+/**
+ * The command line of the bench: names, defaults, checks and help in one place.
+ * Everything that is wrong with a command line is a `UsageError`; main.ts prints it and exits with 2.
+ */
+import { existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { digitsFor, entriesMax } from './keys.ts';
+import { nearestName } from './nearest.ts';
+import { type Workload, workloads } from './workloads.ts';
+
+export const durabilities = ['memory', 'os', 'disk'] as const;
+const codecs = ['none', 'lz4', 'zstd'] as const;
+const KEY_SIZE_MAX = 65_535;
+const VALUE_SIZE_MAX = 64 * 2 ** 20;
+/** The name of the memory measurement, which is no workload of db_bench and runs alone. */
+export const MEMORY = 'memory';
+
+export interface BenchOptions {
+  num: number;
+  keySize: number;
+  valueSize: number;
+  db: string;
+  json: string | undefined;
+  seed: number;
+  memtableBytes: number | undefined;
+  compression: (typeof codecs)[number] | undefined;
+  durability: (typeof durabilities)[number];
+}
+
+/** What a command line asks for. */
+export type Command =
+  | { kind: 'help' }
+  | { kind: 'memory'; options: BenchOptions }
+  | { kind: 'workloads'; workloads: readonly Workload[]; options: BenchOptions };
+
+/** A command line that cannot be run; the message is complete. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+const flags = {
+  num: { type: 'string', default: '1000000' },
+  'key-size': { type: 'string', default: '16' },
+  'value-size': { type: 'string', default: '100' },
+  db: { type: 'string', default: 'data/bench' },
+  json: { type: 'string' },
+  seed: { type: 'string', default: '301' },
+  'memtable-bytes': { type: 'string' },
+  compression: { type: 'string' },
+  durability: { type: 'string', default: 'memory' },
+  workloads: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const;
+
+export const help: string = `Measures Varve with the workloads of LevelDB's db_bench.
+
+  npm run bench -- fillrandom,readrandom,readseq --num 1000000
+  npm run bench -- memory --num 5000000
+
+Workloads, run in the order given; reads use what the writes before them left:
+${[
+  ...workloads,
+  { name: MEMORY, summary: 'put N distinct entries, sync, print the memory in use; runs alone' },
+]
+  .map(({ name, summary }) => `  ${name.padEnd(13)} ${summary}`)
+  .join('\n')}
+
+Options:
+  --num N               entries and operations per workload (1000000)
+  --key-size BYTES      keys are zero-padded decimal numbers (16)
+  --value-size BYTES    values compress to half their size (100)
+  --db DIR              where the database goes; a fill deletes the bench's earlier one there (data/bench)
+  --durability CLASS    memory: plain puts, closed by one sync('os'); os, disk: every put awaited (memory)
+  --compression CODEC   none, lz4 or zstd (the engine's default)
+  --memtable-bytes N    size at which a memtable is written out as a table (the engine's default)
+  --seed N              seed of keys and values (301)
+  --json FILE           also write the results as JSON
+  --workloads, --help   print this
+`;
+
+/** Reads the arguments behind the program's name. Throws `UsageError`. */
+export function parseCommand(args: readonly string[]): Command {
+  const { values, positionals } = parse(args);
+  if (values.help || values.workloads) return { kind: 'help' };
+  const names = positionals.flatMap((text) => text.split(',')).filter((name) => name !== '');
+  if (names.length === 0) throw new UsageError(`Name at least one workload.\n\n${help}`);
+
+  const options: BenchOptions = {
+    num: integer('num', values.num, 1, entriesMax),
+    keySize: integer('key-size', values['key-size'], 2, KEY_SIZE_MAX),
+    valueSize: integer('value-size', values['value-size'], 0, VALUE_SIZE_MAX),
+    db: resolve(values.db),
+    json: values.json === undefined ? undefined : resolve(values.json),
+    seed: integer('seed', values.seed, 0, 2 ** 31 - 1),
+    memtableBytes:
+      values['memtable-bytes'] === undefined
+        ? undefined
+        : integer('memtable-bytes', values['memtable-bytes'], 1, Number.MAX_SAFE_INTEGER),
+    compression:
+      values.compression === undefined ? undefined : oneOf('compression', values.compression, codecs),
+    durability: oneOf('durability', values.durability, durabilities),
+  };
+  if (options.keySize < digitsFor(options.num)) {
+    throw new UsageError(
+      `--key-size ${options.keySize} is too small: ${options.num} keys need ${digitsFor(options.num)} digits.`,
+    );
+  }
+  if (options.json !== undefined && !existsSync(dirname(options.json))) {
+    throw new UsageError(`--json: the directory ${dirname(options.json)} does not exist.`);
+  }
+  if (names.includes(MEMORY)) {
+    if (names.length > 1) throw new UsageError(`"${MEMORY}" measures the whole process, so it runs alone.`);
+    return { kind: 'memory', options };
+  }
+  return { kind: 'workloads', workloads: names.map(workloadNamed), options };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: flags, allowPositionals: true });
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    const unknown = /^Unknown option '--([^']+)'/.exec(message);
+    if (unknown === null) throw new UsageError(message);
+    throw new UsageError(
+      `Unknown option --${unknown[1]}.${suggestion(unknown[1]!, Object.keys(flags), '--')}`,
+    );
+  }
+}
+
+function workloadNamed(name: string): Workload {
+  const workload = workloads.find((known) => known.name === name);
+  if (workload !== undefined) return workload;
+  const names = [...workloads.map((known) => known.name), MEMORY];
+  throw new UsageError(
+    `Unknown workload "${name}".${suggestion(name, names, '')}\nKnown workloads: ${names.join(', ')}.`,
+  );
+}
+
+function suggestion(given: string, names: readonly string[], prefix: string): string {
+  const nearest = nearestName(given, names);
+  return nearest === undefined ? '' : ` Did you mean ${prefix}${nearest}?`;
+}
+
+function integer(name: string, text: string, min: number, max: number): number {
+  const value = /^\d[\d_]*$/.test(text) ? Number(text.replaceAll('_', '')) : Number.NaN;
+  if (value >= min && value <= max) return value;
+  throw new UsageError(`--${name} ${text}: give a whole number from ${min} to ${max}.`);
+}
+
+function oneOf<T extends string>(name: string, text: string, known: readonly T[]): T {
+  const value = known.find((candidate) => candidate === text);
+  if (value !== undefined) return value;
+  throw new UsageError(`--${name} ${text}: give one of ${known.join(', ')}.`);
+}

@@ -1,0 +1,128 @@
+import { expect, test } from 'vitest';
+import { dumpText } from './commands/dump.ts';
+import { levelLines } from './commands/levels.ts';
+import { statsLines } from './commands/stats.ts';
+import { verifyLines } from './commands/verify.ts';
+import { Output, alignColumns, plural, showCount, showSize } from './output.ts';
+import { readLines } from './read-input.ts';
+import { takeArguments, UsageError, wholeNumber } from './session.ts';
+import type { Session } from './session.ts';
+
+const MIB = 1024 * 1024;
+const keyspace = {
+  entries: 1234567,
+  bytes: 74 * MIB,
+  memtableBytes: 5 * MIB,
+  levels: [
+    { files: 2, bytes: 10 * MIB },
+    { files: 8, bytes: 64 * MIB },
+    { files: 0, bytes: 0 },
+  ],
+};
+
+test('levels are drawn with bars in proportion, empty ones at the bottom left out', () => {
+  expect(levelLines('users', keyspace)).toEqual([
+    'users: 1,234,567 entries, 74.0 MiB in tables',
+    '  memory  ███▏                                                5.0 MiB',
+    '  L0      ██████▎                                   2 files  10.0 MiB',
+    '  L1      ████████████████████████████████████████  8 files  64.0 MiB',
+  ]);
+});
+
+test('an empty keyspace has no levels and no bars', () => {
+  const empty = { entries: 0, bytes: 0, memtableBytes: 0, levels: [] };
+  expect(levelLines('new', empty)).toEqual([
+    'new: 0 entries, 0 B in tables',
+    `  memory  ${' '.repeat(40)}    0 B`,
+  ]);
+});
+
+test('statistics name every keyspace', () => {
+  const lines = statsLines('/data', {
+    sequence: 42,
+    incarnation: 3,
+    memoryBytes: { memtables: 0, cache: 0, indexes: 0, pool: 0 },
+    log: { segments: 1, bytes: 2048, syncedSequence: 42 },
+    written: { user: 0, log: 0, flush: 0, compaction: 0 },
+    keyspaces: { users: keyspace },
+    snapshots: { count: 0 },
+    pressure: { state: 'none', delayed: 0, blocked: 0, failed: 0, waitMs: 0 },
+  });
+  expect(lines).toContain('log          1 segment, 2.0 KiB, synced to 42');
+  expect(lines.at(-1)).toBe('users     1,234,567   74.0 MiB    5.0 MiB     10  2 8 0');
+});
+
+test('a verification names file and offset of every problem', () => {
+  const problems = [{ file: '7.sst', offset: 4096, code: 'CORRUPTION', message: 'checksum' }];
+  expect(verifyLines({ files: 1, bytes: 10, entries: 2, problems })[0]).toBe(
+    '7.sst at 4096: checksum (CORRUPTION)',
+  );
+  expect(verifyLines({ files: 1, bytes: 10, entries: 2, problems: [] })).toEqual([
+    'sound: 1 file, 10 B, 2 entries',
+  ]);
+});
+
+test('a dumped record is one line', () => {
+  const detail = { keyspace: 1, key: new Uint8Array([0x61]), value: new Uint8Array([0xff]), note: undefined };
+  expect(dumpText({ offset: 120, kind: 'put', detail })).toBe(
+    '       120  put          keyspace=1 key="a" value=0xff',
+  );
+});
+
+test('sizes, counts and columns', () => {
+  expect([0, 1023, 1536, 5 * MIB].map(showSize)).toEqual(['0 B', '1023 B', '1.5 KiB', '5.0 MiB']);
+  expect([0, 999, 1000, 1234567].map(showCount)).toEqual(['0', '999', '1,000', '1,234,567']);
+  expect([plural(1, 'entry', 'entries'), plural(2, 'file')]).toEqual(['1 entry', '2 files']);
+  expect(
+    alignColumns(
+      [
+        ['a', '1'],
+        ['bb', '10'],
+      ],
+      [1],
+    ),
+  ).toEqual(['a    1', 'bb  10']);
+});
+
+test('lines end with LF or CRLF only, wherever the pieces are cut', async () => {
+  const text = 'a\u2028b\r\n\nlast\r';
+  for (const size of [1, 2, 5, 100]) {
+    const lines: string[] = [];
+    for await (const { bytes } of readLines(pieces(Buffer.from(text), size)))
+      lines.push(Buffer.from(bytes).toString());
+    expect(lines).toEqual(['a\u2028b', '', 'last']);
+  }
+});
+
+async function* pieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array, void, undefined> {
+  for (let at = 0; at < bytes.length; at += size) yield await Promise.resolve(bytes.subarray(at, at + size));
+}
+
+test('the database is the first argument or --db', () => {
+  const session = (db?: string): Session => ({
+    streams: { stdin: pieces(new Uint8Array(0), 1), stdout: process.stdout, stderr: process.stderr },
+    out: new Output(process.stdout),
+    options: db === undefined ? {} : { db },
+    exitCode: 0,
+  });
+  expect(takeArguments(session(), 'get', ['./data', 'k'], ['key'])).toEqual({
+    path: './data',
+    values: ['k'],
+  });
+  expect(takeArguments(session('./data'), 'get', ['k'], ['key'])).toEqual({ path: './data', values: ['k'] });
+  expect(takeArguments(session(), 'export', ['./data'], ['file?']).values).toEqual([]);
+  expect(() => takeArguments(session(), 'get', ['k'], ['key'])).toThrow(
+    "key missing: 'k' was taken as the database",
+  );
+  expect(() => takeArguments(session(), 'get', [], ['key'])).toThrow(UsageError);
+  expect(() => takeArguments(session('./data'), 'get', ['a', 'b'], ['key'])).toThrow(
+    "too many arguments: 'b'",
+  );
+});
+
+test('numbers of options are whole', () => {
+  expect(wholeNumber('--limit', '10')).toBe(10);
+  for (const text of ['-1', '1.5', 'x', '', '99999999999999999999']) {
+    expect(() => wholeNumber('--limit', text)).toThrow(UsageError);
+  }
+});

@@ -1,0 +1,62 @@
+/**
+ * Holding a database against the model: forward, backward and by point reads. A difference is a Violation.
+ */
+import type { Database, Keyspace, Snapshot } from 'varve';
+import type { Model } from './model.ts';
+
+/** The engine broke a promise. The message says which, and is what a failing seed reports. */
+export class Violation extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'Violation';
+  }
+}
+
+export type TextKeyspace = Keyspace<string, string>;
+
+/** Every keyspace holds exactly what the model holds at `sequence`. */
+export function checkAll(
+  db: Database,
+  keyspaces: ReadonlyMap<string, TextKeyspace>,
+  model: Model,
+  sequence: number,
+  when: string,
+): void {
+  const names = db.keyspaces();
+  const wanted = model.names(sequence);
+  if (names.join() !== wanted.join()) {
+    throw new Violation(`${when}: keyspaces are [${names.join()}], should be [${wanted.join()}]`);
+  }
+  for (const name of wanted) checkKeyspace(keyspaces.get(name)!, undefined, model, sequence, when);
+}
+
+/** One keyspace, now or in a snapshot, holds what the model holds at `sequence`. */
+export function checkKeyspace(
+  keyspace: TextKeyspace,
+  snapshot: Snapshot | undefined,
+  model: Model,
+  sequence: number,
+  when: string,
+): void {
+  const expected = model.entries(keyspace.name, sequence);
+  const place = `${when}: keyspace ${keyspace.name} at ${sequence}`;
+  const range = (reverse: boolean): Iterable<[string, string]> =>
+    snapshot === undefined ? keyspace.range({ reverse }) : snapshot.range(keyspace, { reverse });
+  compareEntries([...range(false)], expected, `${place}, forward`);
+  compareEntries([...range(true)].reverse(), expected, `${place}, backward`);
+  for (const [key, value] of expected) {
+    const got = snapshot === undefined ? keyspace.get(key) : snapshot.get(keyspace, key);
+    if (got !== value) throw new Violation(`${place}: get ${key} gives ${got}, should be ${value}`);
+  }
+}
+
+export function compareEntries(got: [string, string][], expected: [string, string][], where: string): void {
+  for (let i = 0; i < Math.max(got.length, expected.length); i++) {
+    const [g, e] = [got[i], expected[i]];
+    if (g !== undefined && e !== undefined && g[0] === e[0] && g[1] === e[1]) continue;
+    throw new Violation(
+      `${where}: entry ${i} of ${expected.length} is ${g === undefined ? 'missing' : g.join('=')}, ` +
+        `should be ${e === undefined ? 'absent' : e.join('=')}`,
+    );
+  }
+}

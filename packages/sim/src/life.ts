@@ -1,0 +1,336 @@
+/**
+ * One life of a simulated machine: opens the database, checks what it recovered, does random things to it, and ends by a
+ * crash (power loss or SIGKILL, at a random operation or at a sync point) or by a clean close.
+ *
+ * What is promised is kept in `promised`: the highest sequence that reached each class. A write that was in flight when the
+ * machine died may or may not have survived; the sequence that the next open reports decides, for all keyspaces at once.
+ */
+import { type Database, type Snapshot, utf8, VarveError } from 'varve';
+import { openSimulated, type Random, type SimFs, SimulatedCrash } from 'varve/testing';
+import { checkAll, checkKeyspace, compareEntries, type TextKeyspace, Violation } from './check.ts';
+import type { Change, Model } from './model.ts';
+import { ScriptedScheduler } from './scripted-scheduler.ts';
+import { type LifeSettings, randomChange, randomKey } from './workload.ts';
+
+export interface Promised {
+  os: number;
+  disk: number;
+}
+
+export type Ending = 'power' | 'process' | 'closed';
+
+interface OpenSnapshot {
+  readonly snapshot: Snapshot;
+  readonly keyspaces: readonly string[];
+}
+
+interface OpenWalk {
+  readonly iterator: Iterator<[string, string]>;
+  readonly rest: [string, string][];
+  readonly name: string;
+}
+
+export class Life {
+  readonly #fs: SimFs;
+  readonly #random: Random;
+  readonly #model: Model;
+  readonly #promised: Promised;
+  readonly #settings: LifeSettings;
+  readonly #scheduler: ScriptedScheduler;
+  readonly #keyspaces = new Map<string, TextKeyspace>();
+  #db!: Database;
+  #snapshots: OpenSnapshot[] = [];
+  #walks: OpenWalk[] = [];
+  #failure: unknown;
+  #crashAfter: number;
+
+  constructor(fs: SimFs, random: Random, model: Model, promised: Promised, settings: LifeSettings) {
+    this.#fs = fs;
+    this.#random = random;
+    this.#model = model;
+    this.#promised = promised;
+    this.#settings = settings;
+    this.#scheduler = new ScriptedScheduler(random);
+    this.#crashAfter = settings.crashAtOperation ?? Number.POSITIVE_INFINITY;
+    fs.onOperation = (operation) => {
+      const counted = settings.crashAtSync ? operation.toLowerCase().includes('sync') : true;
+      if (counted && --this.#crashAfter < 0) throw new SimulatedCrash();
+    };
+  }
+
+  /** Lives until the end; returns how it ended. Throws a Violation when a promise was broken. */
+  async run(): Promise<Ending> {
+    const { actions, ending } = this.#settings;
+    try {
+      const opened = await this.#pump(() => this.#open());
+      if (opened) for (let i = 0; i < actions && !this.#fs.stopped && this.#failure === undefined; i++) await this.#act();
+      if (this.#failure !== undefined && !this.#fs.stopped) throw this.#failure;
+      if (ending === 'closed' && !this.#fs.stopped) {
+        await this.#close();
+        if (!this.#fs.stopped) return 'closed';
+      }
+    } catch (error) {
+      if (!this.#fs.stopped) throw error;
+      if (error instanceof Violation) throw error;
+    }
+    this.#fs.stop();
+    return ending === 'closed' ? 'power' : ending;
+  }
+
+  async #open(): Promise<void> {
+    const { options } = this.#settings;
+    this.#db = await openSimulated('/db', {
+      ...options,
+      fileSystem: this.#fs,
+      clock: this.#scheduler.clock,
+    }, { scheduler: this.#scheduler, pickLane: (count) => this.#random.below(count), sliceMs: 0 });
+    const recovered = this.#db.stats().sequence;
+    const floor = this.#settings.before === 'power' ? this.#promised.disk : this.#promised.os;
+    const least = this.#settings.before === 'closed' ? this.#model.latest : floor;
+    if (recovered < least || recovered > this.#model.latest) {
+      throw new Violation(
+        `opened at sequence ${recovered} after ${this.#settings.before}: promised ${least}, given out ${this.#model.latest}`,
+      );
+    }
+    this.#model.truncate(recovered);
+    this.#promised.os = recovered;
+    this.#promised.disk = Math.min(this.#promised.disk, recovered);
+    for (const name of this.#db.keyspaces()) this.#use(name);
+    checkAll(this.#db, this.#keyspaces, this.#model, recovered, 'after open');
+  }
+
+  async #act(): Promise<void> {
+    const random = this.#random;
+    const roll = random.below(100);
+    if (roll < 45) this.#write();
+    else if (roll < 50) this.#writeBatch();
+    else if (roll < 55) this.#awaited();
+    else if (roll < 62) this.#checkReads();
+    else if (roll < 65) this.#openSnapshot();
+    else if (roll < 68) this.#checkSnapshot();
+    else if (roll < 72) this.#walk();
+    else if (roll < 73) this.#createKeyspace();
+    else if (roll < 74) this.#dropKeyspace();
+    else if (roll < 76) this.#background(this.#db.flush());
+    else if (roll < 77) this.#background(this.#db.compact());
+    else if (roll < 79) this.#syncNow();
+    else if (roll < 80) this.#scheduler.advance(random.below(400));
+    else for (let steps = random.below(30); steps > 0; steps--) await this.#step();
+    await settled();
+  }
+
+  #name(): string | undefined {
+    const names = [...this.#keyspaces.keys()];
+    return names.length === 0 ? undefined : this.#random.pick(names);
+  }
+
+  #write(): void {
+    const name = this.#name();
+    if (name === undefined) return this.#createKeyspace();
+    const keyspace = this.#keyspaces.get(name)!;
+    const change = randomChange(this.#random, name, this.#settings);
+    this.#commit([change], () => {
+      if (change.kind === 'put') return keyspace.put(change.key, change.value);
+      if (change.kind === 'delete') return keyspace.delete(change.key);
+      return keyspace.deleteRange({ gte: change.from, lt: change.to });
+    });
+  }
+
+  #writeBatch(): void {
+    const changes: Change[] = [];
+    const batch = this.#db.batch();
+    for (let i = this.#random.below(12) + 1; i > 0; i--) {
+      const name = this.#name();
+      if (name === undefined) return;
+      const change = randomChange(this.#random, name, this.#settings);
+      const keyspace = this.#keyspaces.get(name)!;
+      changes.push(change);
+      if (change.kind === 'put') batch.put(keyspace, change.key, change.value);
+      else if (change.kind === 'delete') batch.delete(keyspace, change.key);
+      else batch.deleteRange(keyspace, { gte: change.from, lt: change.to });
+    }
+    this.#commit(changes, () => this.#db.write(batch));
+  }
+
+  /** Writes, and tells the model: what throws `busy` was not written, what meets the crash may have been. */
+  #commit(changes: readonly Change[], write: () => number): void {
+    const sequence = this.#model.latest + 1;
+    try {
+      const got = write();
+      if (got !== sequence) throw new Violation(`a write got sequence ${got}, should be ${sequence}`);
+      this.#model.apply(changes, sequence);
+      if (this.#settings.options.sync === 'everyWrite') this.#promised.disk = this.#promised.os = sequence;
+    } catch (error) {
+      if (error instanceof VarveError && error.kind === 'busy') return;
+      if (this.#fs.stopped) this.#model.apply(changes, sequence);
+      throw error;
+    }
+  }
+
+  #awaited(): void {
+    const name = this.#name();
+    if (name === undefined) return;
+    const durability = this.#random.oneIn(2) ? 'os' : 'disk';
+    const key = randomKey(this.#random, this.#settings);
+    const value = `awaited-${this.#model.latest + 1}`;
+    const before = this.#db.stats().sequence;
+    const promise = this.#keyspaces.get(name)!.put(key, value, { durability });
+    if (this.#db.stats().sequence > before) {
+      this.#model.apply([{ kind: 'put', keyspace: name, key, value }], before + 1);
+      this.#background(promise.then((sequence) => this.#promise(durability, sequence)));
+    } else this.#background(promise.then((sequence) => {
+      this.#model.apply([{ kind: 'put', keyspace: name, key, value }], sequence);
+      this.#promise(durability, sequence);
+    }));
+  }
+
+  #promise(durability: 'os' | 'disk', sequence: number): void {
+    if (this.#fs.stopped) return;
+    this.#promised.os = Math.max(this.#promised.os, sequence);
+    if (durability === 'disk') this.#promised.disk = Math.max(this.#promised.disk, sequence);
+  }
+
+  #syncNow(): void {
+    const durability = this.#random.oneIn(2) ? 'os' : 'disk';
+    if (this.#random.oneIn(2)) this.#promise(durability, this.#db.syncNow(durability));
+    else this.#background(this.#db.sync(durability).then((sequence) => this.#promise(durability, sequence)));
+  }
+
+  #checkReads(): void {
+    const name = this.#name();
+    if (name === undefined) return;
+    const keyspace = this.#keyspaces.get(name)!;
+    for (let i = 0; i < 5; i++) {
+      const key = randomKey(this.#random, this.#settings);
+      const got = keyspace.get(key);
+      const expected = this.#model.get(name, key);
+      if (got !== expected) throw new Violation(`get ${name}/${key} gives ${got}, should be ${expected}`);
+    }
+    if (this.#random.oneIn(4)) checkKeyspace(keyspace, undefined, this.#model, this.#model.latest, 'while running');
+  }
+
+  #openSnapshot(): void {
+    if (this.#snapshots.length >= 4) return;
+    this.#snapshots.push({ snapshot: this.#db.snapshot(), keyspaces: [...this.#keyspaces.keys()] });
+  }
+
+  #checkSnapshot(): void {
+    if (this.#snapshots.length === 0) return;
+    const at = this.#random.below(this.#snapshots.length);
+    const { snapshot, keyspaces } = this.#snapshots[at]!;
+    for (const name of keyspaces) {
+      const keyspace = this.#keyspaces.get(name);
+      // A keyspace that was dropped (and perhaps made anew) since is not the one the snapshot saw.
+      if (keyspace === undefined || !this.#model.names(snapshot.sequence).includes(name)) continue;
+      checkKeyspace(keyspace, snapshot, this.#model, snapshot.sequence, 'in a snapshot');
+    }
+    if (this.#random.oneIn(2)) {
+      snapshot.close();
+      this.#snapshots.splice(at, 1);
+    }
+  }
+
+  /** Begins a walk, or takes some steps of one that was begun a while ago: it must still show the state of its beginning. */
+  #walk(): void {
+    if (this.#walks.length < 3 && this.#random.oneIn(3)) {
+      const name = this.#name();
+      if (name === undefined) return;
+      const from = randomKey(this.#random, this.#settings);
+      const reverse = this.#random.oneIn(2);
+      const rest = this.#model.entries(name, this.#model.latest, from);
+      if (reverse) rest.reverse();
+      const iterator = this.#keyspaces.get(name)!.range({ gte: from, reverse })[Symbol.iterator]();
+      const first = iterator.next();
+      compareEntries(first.done === true ? [] : [first.value], rest.splice(0, 1), `walk over ${name} from ${from}`);
+      if (first.done !== true) this.#walks.push({ iterator, rest, name });
+      return;
+    }
+    const walk = this.#walks.length === 0 ? undefined : this.#random.pick(this.#walks);
+    if (walk === undefined) return;
+    for (let i = this.#random.below(20); i >= 0; i--) {
+      const step = walk.iterator.next();
+      compareEntries(step.done === true ? [] : [step.value], walk.rest.splice(0, 1), `walk over ${walk.name}, later`);
+      if (step.done === true) {
+        this.#walks.splice(this.#walks.indexOf(walk), 1);
+        return;
+      }
+    }
+  }
+
+  #createKeyspace(): void {
+    const name = `ks${this.#random.below(4)}`;
+    if (this.#keyspaces.has(name)) return;
+    const sequence = this.#model.latest + 1;
+    try {
+      this.#use(name);
+      this.#model.create(name, sequence);
+    } catch (error) {
+      if (error instanceof VarveError && error.kind === 'busy') return;
+      if (this.#fs.stopped) this.#model.create(name, sequence);
+      throw error;
+    }
+  }
+
+  #dropKeyspace(): void {
+    const name = this.#name();
+    if (name === undefined || this.#keyspaces.size < 2) return;
+    this.#walks = this.#walks.filter((walk) => walk.name !== name);
+    this.#snapshots = this.#snapshots.map(({ snapshot, keyspaces }) => ({
+      snapshot,
+      keyspaces: keyspaces.filter((other) => other !== name),
+    }));
+    this.#keyspaces.delete(name);
+    const dropped = this.#db.dropKeyspace(name);
+    this.#model.drop(name, this.#model.latest + 1);
+    this.#background(dropped);
+  }
+
+  #use(name: string): void {
+    this.#keyspaces.set(name, this.#db.keyspace(name, { key: utf8, value: utf8, ...this.#settings.keyspace }));
+  }
+
+  /** A promise that goes on while other things happen; a failure that is not the crash itself ends the run. */
+  #background(promise: Promise<unknown>): void {
+    promise.catch((error: unknown) => {
+      if (this.#fs.stopped || (error instanceof VarveError && ['busy', 'closed'].includes(error.kind))) return;
+      this.#failure ??= error;
+    });
+  }
+
+  async #step(): Promise<void> {
+    if (!this.#scheduler.step() && this.#random.oneIn(4)) this.#scheduler.skipToNext();
+    await settled();
+  }
+
+  /** Runs `start` to its end by giving the scheduler steps; false when the machine died on the way. */
+  async #pump(start: () => Promise<void>): Promise<boolean> {
+    let done = false;
+    let failure: unknown;
+    start().then(
+      () => {
+        done = true;
+      },
+      (error: unknown) => {
+        done = true;
+        failure = error;
+      },
+    );
+    for (let idle = 0; !done; ) {
+      await settled();
+      if (this.#scheduler.step() || this.#scheduler.skipToNext()) idle = 0;
+      else if (++idle > 100) throw new Violation('nothing is scheduled, yet a promise is pending');
+    }
+    if (failure !== undefined && !this.#fs.stopped) throw failure;
+    return failure === undefined;
+  }
+
+  async #close(): Promise<void> {
+    for (const { snapshot } of this.#snapshots) snapshot.close();
+    await this.#pump(() => this.#db.close());
+  }
+}
+
+/** Lets every promise that can settle do so: macrotasks are all in the scripted scheduler. */
+async function settled(): Promise<void> {
+  for (let i = 0; i < 12; i++) await Promise.resolve();
+}

@@ -1,0 +1,117 @@
+/**
+ * What the database should hold: every version of every key with its sequence, over all keyspaces, as plain sorted maps.
+ * Knows every state that ever was, so a recovered database can be held against the state at the sequence it reports.
+ */
+
+/** One change of a batch, keys and values as text. */
+export type Change =
+  | { readonly kind: 'put'; readonly keyspace: string; readonly key: string; readonly value: string }
+  | { readonly kind: 'delete'; readonly keyspace: string; readonly key: string }
+  | { readonly kind: 'deleteRange'; readonly keyspace: string; readonly from: string; readonly to: string };
+
+interface Version {
+  readonly sequence: number;
+  readonly value: string | undefined;
+}
+
+class ModelKeyspace {
+  readonly name: string;
+  readonly created: number;
+  dropped = Number.POSITIVE_INFINITY;
+  readonly keys = new Map<string, Version[]>();
+
+  constructor(name: string, created: number) {
+    this.name = name;
+    this.created = created;
+  }
+
+  set(key: string, sequence: number, value: string | undefined): void {
+    const versions = this.keys.get(key) ?? [];
+    if (versions.length === 0) this.keys.set(key, versions);
+    if (versions.at(-1)?.sequence === sequence) versions.pop();
+    versions.push({ sequence, value });
+  }
+
+  at(key: string, sequence: number): string | undefined {
+    const versions = this.keys.get(key) ?? [];
+    for (let i = versions.length - 1; i >= 0; i--) {
+      if (versions[i]!.sequence <= sequence) return versions[i]!.value;
+    }
+    return undefined;
+  }
+}
+
+export class Model {
+  /** Highest sequence that was given out, whether or not it will survive. */
+  latest = 0;
+  #keyspaces: ModelKeyspace[] = [];
+
+  /** The keyspaces that exist at `sequence`, sorted. */
+  names(sequence: number = this.latest): string[] {
+    return this.#keyspaces
+      .filter((keyspace) => keyspace.created <= sequence && sequence < keyspace.dropped)
+      .map((keyspace) => keyspace.name)
+      .sort();
+  }
+
+  create(name: string, sequence: number): void {
+    this.#keyspaces.push(new ModelKeyspace(name, sequence));
+    this.latest = sequence;
+  }
+
+  drop(name: string, sequence: number): void {
+    this.#find(name, this.latest).dropped = sequence;
+    this.latest = sequence;
+  }
+
+  apply(changes: readonly Change[], sequence: number): void {
+    for (const change of changes) {
+      const keyspace = this.#find(change.keyspace, this.latest);
+      if (change.kind === 'put') keyspace.set(change.key, sequence, change.value);
+      else if (change.kind === 'delete') keyspace.set(change.key, sequence, undefined);
+      else {
+        for (const key of keyspace.keys.keys()) {
+          if (key >= change.from && key < change.to && keyspace.at(key, sequence) !== undefined) {
+            keyspace.set(key, sequence, undefined);
+          }
+        }
+      }
+    }
+    this.latest = sequence;
+  }
+
+  get(name: string, key: string, sequence: number = this.latest): string | undefined {
+    return this.#find(name, sequence).at(key, sequence);
+  }
+
+  /** Entries of [from, to) at `sequence`, ascending. */
+  entries(name: string, sequence: number = this.latest, from = '', to?: string): [string, string][] {
+    const keyspace = this.#find(name, sequence);
+    const found: [string, string][] = [];
+    for (const key of keyspace.keys.keys()) {
+      if (key < from || (to !== undefined && key >= to)) continue;
+      const value = keyspace.at(key, sequence);
+      if (value !== undefined) found.push([key, value]);
+    }
+    return found.sort((a, b) => (a[0] < b[0] ? -1 : 1));
+  }
+
+  /** Everything above `sequence` was lost in a crash. */
+  truncate(sequence: number): void {
+    this.#keyspaces = this.#keyspaces.filter((keyspace) => keyspace.created <= sequence);
+    for (const keyspace of this.#keyspaces) {
+      if (keyspace.dropped > sequence) keyspace.dropped = Number.POSITIVE_INFINITY;
+      for (const [key, versions] of keyspace.keys) {
+        while (versions.length > 0 && versions.at(-1)!.sequence > sequence) versions.pop();
+        if (versions.length === 0) keyspace.keys.delete(key);
+      }
+    }
+    this.latest = sequence;
+  }
+
+  #find(name: string, sequence: number): ModelKeyspace {
+    const found = this.#keyspaces.find((k) => k.name === name && k.created <= sequence && sequence < k.dropped);
+    if (found === undefined) throw new Error(`the model has no keyspace ${name} at ${sequence}`);
+    return found;
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * What a life is like, drawn from a seed: sizes small enough that a few hundred writes rotate, flush, compact and recycle.
+ */
+import type { DatabaseOptions, KeyspaceSettings } from 'varve';
+import type { Random } from 'varve/testing';
+import type { Change } from './model.ts';
+import type { Ending } from './life.ts';
+
+export interface LifeSettings {
+  readonly options: DatabaseOptions;
+  readonly keyspace: KeyspaceSettings;
+  readonly actions: number;
+  /** How the life before ended. */
+  readonly before: Ending;
+  readonly ending: Ending;
+  /** The machine dies at this operation on the disk, if it lives that long. */
+  readonly crashAtOperation: number | undefined;
+  /** Counts sync points only. */
+  readonly crashAtSync: boolean;
+  readonly keys: number;
+  readonly valueBytesMax: number;
+}
+
+export function randomLife(random: Random, before: Ending): LifeSettings {
+  const kib = 1024;
+  const ending: Ending = random.pick(['power', 'power', 'process', 'closed']);
+  const memtableBytes = random.pick([64, 128, 256]) * kib;
+  return {
+    options: {
+      sync: random.pick([
+        'manual',
+        'everyWrite',
+        { everyN: 8 },
+        { intervalMs: 50 },
+        { everyN: 20, intervalMs: 100 },
+      ] as const),
+      pressure: random.pick(['slow', 'block', 'fail'] as const),
+      memtableBytesMax: 1024 * kib,
+      memoryBytesMax: 16 * 1024 * kib,
+      cacheBytesMax: random.pick([0, 1024 * kib, 4096 * kib]),
+      batchBytesMax: 1024 * kib,
+      logBytesMax: random.pick([1024 * kib, 4096 * kib]),
+      timestamps: !random.oneIn(4),
+      syncWaitMsMax: 50,
+    },
+    keyspace: {
+      memtableBytes,
+      blockBytes: random.pick([512, 1024, 4096]),
+      filterBitsPerKey: random.pick([0, 10]),
+      compression: random.pick(['none', 'lz4'] as const),
+      tableBytes: random.pick([64, 256]) * kib,
+      levelRatio: random.pick([2, 4, 10]),
+    },
+    actions: 50 + random.below(500),
+    before,
+    ending,
+    crashAtOperation: random.oneIn(3) ? undefined : random.below(random.pick([12, 60, 400])),
+    crashAtSync: random.oneIn(2),
+    keys: random.pick([20, 200, 2000]),
+    valueBytesMax: random.pick([20, 300, 6000]),
+  };
+}
+
+export function randomKey(random: Random, { keys }: { readonly keys: number }): string {
+  return `k${String(random.below(keys)).padStart(5, '0')}`;
+}
+
+export function randomChange(random: Random, keyspace: string, settings: LifeSettings): Change {
+  const key = randomKey(random, settings);
+  const roll = random.below(20);
+  if (roll < 4) return { kind: 'delete', keyspace, key };
+  if (roll < 5) {
+    const other = randomKey(random, settings);
+    const [from, to] = key < other ? [key, other] : [other, key];
+    if (from !== to) return { kind: 'deleteRange', keyspace, from, to };
+  }
+  const filler = 'v'.repeat(random.below(settings.valueBytesMax));
+  return { kind: 'put', keyspace, key, value: `${random.u32()}-${filler}` };
+}

@@ -1,0 +1,113 @@
+/**
+ * The fixed pool of shared memory that memtables live in: one SharedArrayBuffer made at open, handed out in runs of chunks.
+ *
+ * Never grown (views of it in other threads would silently go stale) and never replaced by a fresh buffer per memtable (a
+ * loop of those outruns the garbage collector by gigabytes). Pages that were never touched cost nothing, and runs are taken
+ * from the lowest address on, so what is resident is what was needed at the peak.
+ *
+ * Which chunks are taken is known to the owner's thread alone, the only one that allocates and frees. A worker attaches to
+ * the buffer and reads what it is told to.
+ */
+import { assert } from '../base/assert.ts';
+import { busy } from '../base/errors.ts';
+
+const CHUNK_BYTES = 64 * 1024;
+/** Offsets are u32, and 2^32 itself must not be one. */
+const POOL_BYTES_MAX = 4 * 1024 * 1024 * 1024 - CHUNK_BYTES;
+
+/** The pool as another thread gets it. */
+export interface SegmentPoolHandle {
+  readonly buffer: SharedArrayBuffer;
+}
+
+export class SegmentPool {
+  readonly buffer: SharedArrayBuffer;
+  /** The whole pool as bytes, and as words of 4. */
+  readonly bytes: Uint8Array;
+  readonly words: Int32Array;
+  readonly chunkBytes: number;
+  /** 1 for each chunk that is taken; empty in an attached pool. */
+  readonly #taken: Uint8Array;
+  /** No chunk below this one is free. */
+  #lowest = 0;
+  #bytesUsed = 0;
+
+  /**
+   * @param bytes size, rounded up to whole chunks; at most 4 GiB - 64 KiB
+   * @throws busy `OUT_OF_MEMORY` when the system does not give that much address space
+   */
+  constructor(bytes: number, chunkBytes: number = CHUNK_BYTES, attached?: SharedArrayBuffer) {
+    assert(chunkBytes % 8 === 0 && chunkBytes > 0, 'a chunk is a multiple of 8 bytes');
+    const chunks = Math.ceil(bytes / chunkBytes);
+    assert(chunks > 0 && chunks * chunkBytes <= POOL_BYTES_MAX, 'the pool has 1 chunk to 4 GiB - 64 KiB');
+    this.buffer = attached ?? reserveMemory(chunks * chunkBytes);
+    this.bytes = new Uint8Array(this.buffer);
+    this.words = new Int32Array(this.buffer);
+    this.chunkBytes = chunkBytes;
+    this.#taken = new Uint8Array(attached === undefined ? chunks : 0);
+  }
+
+  /** The same memory in another thread: to read, it has nothing to allocate. */
+  static attach(handle: SegmentPoolHandle): SegmentPool {
+    const { buffer } = handle;
+    return new SegmentPool(buffer.byteLength, buffer.byteLength, buffer);
+  }
+
+  /** Bytes in runs that are taken. */
+  get bytesUsed(): number {
+    return this.#bytesUsed;
+  }
+
+  /** Byte length of the run that holds `bytes`. */
+  runBytes(bytes: number): number {
+    return Math.ceil(bytes / this.chunkBytes) * this.chunkBytes;
+  }
+
+  /** Byte offset of a run of contiguous chunks for `bytes`, the lowest that is free; -1 when there is none. */
+  allocate(bytes: number): number {
+    const wanted = Math.ceil(bytes / this.chunkBytes);
+    assert(wanted > 0, 'a run has at least one chunk');
+    const taken = this.#taken;
+    let length = 0;
+    let seenFree = false;
+    for (let chunk = this.#lowest; chunk < taken.length; chunk++) {
+      if (taken[chunk] !== 0) {
+        length = 0;
+        continue;
+      }
+      if (!seenFree) this.#lowest = chunk;
+      seenFree = true;
+      if (++length < wanted) continue;
+      const first = chunk + 1 - wanted;
+      taken.fill(1, first, chunk + 1);
+      if (first === this.#lowest) this.#lowest = chunk + 1;
+      this.#bytesUsed += wanted * this.chunkBytes;
+      return first * this.chunkBytes;
+    }
+    return -1;
+  }
+
+  /** Gives back the run at `offset`, of the same `bytes` as were asked for. */
+  free(offset: number, bytes: number): void {
+    const first = offset / this.chunkBytes;
+    const end = first + Math.ceil(bytes / this.chunkBytes);
+    for (let chunk = first; chunk < end; chunk++) {
+      assert(this.#taken[chunk] === 1, 'only a taken run can be freed');
+      this.#taken[chunk] = 0;
+    }
+    this.#lowest = Math.min(this.#lowest, first);
+    this.#bytesUsed -= (end - first) * this.chunkBytes;
+  }
+
+  handle(): SegmentPoolHandle {
+    return { buffer: this.buffer };
+  }
+}
+
+function reserveMemory(bytes: number): SharedArrayBuffer {
+  try {
+    return new SharedArrayBuffer(bytes);
+  } catch (error) {
+    throw busy('OUT_OF_MEMORY', `the system does not give ${bytes} bytes of shared memory`, { bytes }, error);
+  }
+}

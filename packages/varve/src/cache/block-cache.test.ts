@@ -1,0 +1,128 @@
+/** The block cache against a map: it may forget, but never shows a wrong block, and stays inside its budget. */
+import { describe, expect, test } from 'vitest';
+import { Random } from '../base/random.ts';
+import { BlockCache } from './block-cache.ts';
+
+const KiB = 1024;
+
+function put(cache: BlockCache, file: number, offset: number, length: number, mark: number): number {
+  const slot = cache.insert(file, offset, length);
+  if (slot >= 0) cache.memory.fill(mark, slot, slot + length);
+  return slot;
+}
+
+describe('a block cache', () => {
+  test('gives back what was put in, by file and offset', () => {
+    const cache = new BlockCache(1024 * KiB);
+    put(cache, 1, 0, 4000, 7);
+    put(cache, 1, 4000, 100, 8);
+    put(cache, 2, 0, 5000, 9);
+    const slot = cache.lookup(1, 4000);
+    expect([cache.lengthAt(slot), cache.memory[slot], cache.memory[slot + 99]]).toEqual([100, 8, 8]);
+    expect(cache.memory[cache.lookup(2, 0)]).toBe(9);
+    expect(cache.lookup(2, 4000)).toBe(-1);
+    expect(cache.lookup(4000, 1)).toBe(-1);
+    expect(cache.counters).toEqual({ hits: 2, misses: 2, evictions: 0 });
+    expect(cache.bytesUsed).toBe((4 + 4 + 8) * KiB);
+  });
+
+  test('replaces a block that is put in again, also with another size', () => {
+    const cache = new BlockCache(1024 * KiB);
+    put(cache, 1, 0, 4000, 1);
+    put(cache, 1, 0, 9000, 2);
+    const slot = cache.lookup(1, 0);
+    expect([cache.lengthAt(slot), cache.memory[slot + 8999], cache.bytesUsed]).toEqual([9000, 2, 16 * KiB]);
+  });
+
+  test('caches nothing without a budget, and nothing that is larger than a page', () => {
+    const none = new BlockCache(0);
+    expect([none.insert(1, 0, 100), none.lookup(1, 0), none.memory.length]).toEqual([-1, -1, 0]);
+    none.drop(1);
+    const small = new BlockCache(100 * KiB);
+    expect(small.memory.length).toBeLessThanOrEqual(100 * KiB);
+    expect(small.insert(1, 0, 4096)).toBeGreaterThanOrEqual(0);
+    expect(small.insert(1, 8192, 64 * KiB)).toBe(-1);
+    expect(new BlockCache(64 * 1024 * KiB).insert(1, 0, 1024 * KiB)).toBe(0);
+  });
+
+  test('forgets the blocks of a dropped file and no others', () => {
+    const cache = new BlockCache(1024 * KiB);
+    for (let i = 0; i < 40; i++) put(cache, i % 2, i * 4096, 4096, i);
+    cache.drop(1);
+    for (let i = 0; i < 40; i++) expect(cache.lookup(i % 2, i * 4096) >= 0).toBe(i % 2 === 0);
+    expect(cache.bytesUsed).toBe(20 * 4096);
+  });
+
+  test('evicts what was not looked up before what was', () => {
+    const cache = new BlockCache(64 * KiB);
+    const slots = 16;
+    for (let i = 0; i < slots; i++) put(cache, 1, i, 4096, i);
+    for (let i = 0; i < slots; i += 2) cache.lookup(1, i);
+    for (let i = 0; i < slots / 2; i++) put(cache, 2, i, 4096, 100 + i);
+    for (let i = 0; i < slots; i += 2) expect(cache.memory[cache.lookup(1, i)]).toBe(i);
+    expect(cache.counters.evictions).toBe(slots / 2);
+  });
+
+  test('keeps the blocks in use through a scan of many others', () => {
+    const cache = new BlockCache(1024 * KiB);
+    for (let i = 0; i < 30; i++) put(cache, 1, i, 4096, i);
+    for (let i = 0; i < 20_000; i++) {
+      cache.lookup(1, i % 30);
+      put(cache, 2, i, 4096, 200);
+    }
+    for (let i = 0; i < 30; i++) expect(cache.lookup(1, i)).toBeGreaterThanOrEqual(0);
+  });
+
+  test('lets a block size that comes late take over the pages of one that is used no more', () => {
+    const cache = new BlockCache(8 * 1024 * KiB);
+    for (let i = 0; i < 2048; i++) {
+      put(cache, 1, i, 4096, 1);
+      cache.lookup(1, i);
+    }
+    let hits = 0;
+    for (let i = 0; i < 20_000; i++) {
+      const at = i % 200;
+      if (cache.lookup(2, at) >= 0) hits++;
+      else put(cache, 2, at, 16 * KiB, 2);
+    }
+    expect(hits).toBeGreaterThan(15_000);
+  });
+
+  test('never shows a wrong block nor passes its budget, whatever comes', () => {
+    const random = new Random(3);
+    for (const budget of [4 * KiB, 70 * KiB, 512 * KiB, 3000 * KiB]) {
+      const cache = new BlockCache(budget);
+      const model = new Map<string, { length: number; mark: number }>();
+      let hits = 0;
+      for (let i = 0; i < 15_000; i++) {
+        const file = random.below(8);
+        const offset = random.below(40) * 0x1000_0000 * (file & 1) + random.below(60);
+        const name = `${file} ${offset}`;
+        if (random.oneIn(500)) {
+          cache.drop(file);
+          for (const key of model.keys()) if (key.startsWith(`${file} `)) model.delete(key);
+          continue;
+        }
+        const slot = cache.lookup(file, offset % 2 ** 32);
+        if (slot >= 0) {
+          hits++;
+          const { length, mark } = model.get(`${file} ${offset % 2 ** 32}`)!;
+          if (
+            cache.lengthAt(slot) !== length ||
+            cache.memory[slot] !== mark ||
+            cache.memory[slot + length - 1] !== mark
+          ) {
+            expect.fail(`the block ${name} is wrong`);
+          }
+          continue;
+        }
+        const length = random.pick([100, 4096, 4097, 9000, 40_000, 300_000]) - random.below(50);
+        const mark = random.below(256);
+        const at = put(cache, file, offset % 2 ** 32, length, mark);
+        if (at >= 0) model.set(`${file} ${offset % 2 ** 32}`, { length, mark });
+        if (cache.bytesUsed > budget) expect.fail('the cache is over its budget');
+      }
+      expect(hits).toBeGreaterThan(0);
+    }
+  });
+});

@@ -1,0 +1,287 @@
+/**
+ * The block cache: verified, decompressed blocks of tables by (file number, offset), in one piece of shared memory of a
+ * fixed size. A point read searches a block in place in `memory`; nothing here allocates after the constructor.
+ *
+ * Memory is cut into pages, and a page into slots of one size (powers of two from 4 KiB to a page). A slot begins at a
+ * multiple of 4 KiB, so its offset divided by that is its index in all tables below. When a size class is full its CLOCK
+ * hand evicts: a slot that was looked up since the hand last came by is passed over once. A class that keeps evicting
+ * takes over, page by page, what another class has but does not use.
+ *
+ *   files, offsets, lengths   key and content length of a slot; length 0 means free
+ *   used                      1: looked up since a hand came by
+ *   links                     next free slot of the class + 1, for a free slot
+ *   table                     open addressing, linear probing: slot + 1, 0 is empty
+ *
+ * Owner's thread only. A slot's bytes are good until the next `insert` or `drop`: copy, or search before anything else.
+ */
+import { assert } from '../base/assert.ts';
+
+const SLOT_BYTES_MIN = 4096;
+const PAGE_BYTES_MAX = 1024 * 1024;
+/** Small caches have smaller pages, so that every class finds one. */
+const PAGES_WANTED = 16;
+
+/** What the cache counts; plain numbers for whoever shows them. */
+export interface CacheCounters {
+  hits: number;
+  misses: number;
+  evictions: number;
+}
+
+/** All slots of one size. */
+interface SizeClass {
+  readonly slotBytes: number;
+  readonly pages: number[];
+  /** First free slot + 1. */
+  free: number;
+  /** Where the hand stands: which of `pages`, which slot in it. */
+  handPage: number;
+  handSlot: number;
+  /** Evictions until the class next tries to take over a page. */
+  patience: number;
+}
+
+export class BlockCache {
+  readonly memory: Uint8Array;
+  readonly counters: CacheCounters;
+  readonly #pageBytes: number;
+  readonly #slotsPerPage: number;
+  readonly #pageClass: Int8Array;
+  readonly #classes: SizeClass[] = [];
+  readonly #files: Uint32Array;
+  readonly #offsets: Uint32Array;
+  readonly #lengths: Uint32Array;
+  readonly #used: Uint8Array;
+  readonly #links: Int32Array;
+  readonly #table: Int32Array;
+  readonly #mask: number;
+  /** Pages from here on were never used. */
+  #freshPage = 0;
+  /** Page that is looked at next when a class wants one. */
+  #stealHand = 0;
+  #bytesUsed = 0;
+
+  /** @param bytes the budget, all of it for blocks; the tables beside it take 1 % more. 0 caches nothing. */
+  constructor(bytes: number, counters: CacheCounters = { hits: 0, misses: 0, evictions: 0 }) {
+    let pageBytes = SLOT_BYTES_MIN;
+    while (pageBytes < PAGE_BYTES_MAX && pageBytes * 2 * PAGES_WANTED <= bytes) pageBytes *= 2;
+    const pages = Math.floor(bytes / pageBytes);
+    const slots = (pages * pageBytes) / SLOT_BYTES_MIN;
+    this.memory = new Uint8Array(new SharedArrayBuffer(pages * pageBytes));
+    this.counters = counters;
+    this.#pageBytes = pageBytes;
+    this.#slotsPerPage = pageBytes / SLOT_BYTES_MIN;
+    this.#pageClass = new Int8Array(pages).fill(-1);
+    for (let slotBytes = SLOT_BYTES_MIN; slotBytes <= pageBytes; slotBytes *= 2) {
+      const patience = pageBytes / slotBytes;
+      this.#classes.push({ slotBytes, pages: [], free: 0, handPage: 0, handSlot: 0, patience });
+    }
+    this.#files = new Uint32Array(slots);
+    this.#offsets = new Uint32Array(slots);
+    this.#lengths = new Uint32Array(slots);
+    this.#used = new Uint8Array(slots);
+    this.#links = new Int32Array(slots);
+    let tableSize = 16;
+    while (tableSize < slots * 2) tableSize *= 2;
+    this.#table = new Int32Array(tableSize);
+    this.#mask = tableSize - 1;
+  }
+
+  /** Bytes of the slots that hold a block. */
+  get bytesUsed(): number {
+    return this.#bytesUsed;
+  }
+
+  /** Offset in `memory` of the block at (file, offset), now marked as used; -1 when it is not here. */
+  lookup(file: number, offset: number): number {
+    const at = this.#find(file, offset);
+    if (at < 0) {
+      this.counters.misses++;
+      return -1;
+    }
+    this.counters.hits++;
+    const slot = this.#table[at]! - 1;
+    this.#used[slot] = 1;
+    return slot * SLOT_BYTES_MIN;
+  }
+
+  /** Length of the block at an offset that `lookup` or `insert` gave. */
+  lengthAt(slotOffset: number): number {
+    return this.#lengths[slotOffset / SLOT_BYTES_MIN]!;
+  }
+
+  /**
+   * Makes room for a block of `length` bytes, to be copied by the caller to the returned offset at once; -1 when blocks of
+   * this length are not cached (over the page size, or no budget). A block that was there under the key is replaced.
+   */
+  insert(file: number, offset: number, length: number): number {
+    assert(
+      length > 0 && file <= 0xffffffff && offset <= 0xffffffff,
+      'the cache takes blocks of u32 keys that hold something',
+    );
+    if (length > this.#pageBytes || this.#pageClass.length === 0) return -1;
+    const old = this.#find(file, offset);
+    if (old >= 0) this.#remove(this.#table[old]! - 1);
+    let classIndex = 0;
+    while (this.#classes[classIndex]!.slotBytes < length) classIndex++;
+    const slot = this.#takeSlot(classIndex);
+    this.#files[slot] = file;
+    this.#offsets[slot] = offset;
+    this.#lengths[slot] = length;
+    this.#used[slot] = 0;
+    this.#bytesUsed += this.#classes[classIndex]!.slotBytes;
+    let at = this.#home(file, offset);
+    while (this.#table[at] !== 0) at = (at + 1) & this.#mask;
+    this.#table[at] = slot + 1;
+    return slot * SLOT_BYTES_MIN;
+  }
+
+  /** Forgets all blocks of a file. */
+  drop(file: number): void {
+    const slots = this.#freshPage * this.#slotsPerPage;
+    for (let slot = 0; slot < slots; slot++) {
+      if (this.#files[slot] === file && this.#lengths[slot] !== 0) this.#remove(slot);
+    }
+  }
+
+  /** A free slot of the class: one it has, one of a fresh page, or one that is made free. */
+  #takeSlot(classIndex: number): number {
+    const sizeClass = this.#classes[classIndex]!;
+    if (sizeClass.free === 0) {
+      if (this.#freshPage < this.#pageClass.length) this.#givePage(classIndex, this.#freshPage++);
+      else if (sizeClass.pages.length === 0) while (!this.#trySteal(classIndex));
+      else this.#evict(classIndex);
+    }
+    const slot = sizeClass.free - 1;
+    sizeClass.free = this.#links[slot]!;
+    return slot;
+  }
+
+  /** Frees one slot or more of the class. */
+  #evict(classIndex: number): void {
+    const sizeClass = this.#classes[classIndex]!;
+    if (--sizeClass.patience <= 0) {
+      sizeClass.patience = this.#pageBytes / sizeClass.slotBytes;
+      if (this.#trySteal(classIndex)) return;
+    }
+    const stride = sizeClass.slotBytes / SLOT_BYTES_MIN;
+    // No slot of the class is free here, so the second round at the latest finds one that is not marked.
+    for (;;) {
+      if (sizeClass.handPage >= sizeClass.pages.length) sizeClass.handPage = 0;
+      const slot = sizeClass.pages[sizeClass.handPage]! * this.#slotsPerPage + sizeClass.handSlot;
+      sizeClass.handSlot += stride;
+      if (sizeClass.handSlot >= this.#slotsPerPage) {
+        sizeClass.handSlot = 0;
+        sizeClass.handPage++;
+      }
+      if (this.#used[slot] === 0) {
+        this.counters.evictions++;
+        this.#remove(slot);
+        return;
+      }
+      this.#used[slot] = 0;
+    }
+  }
+
+  /**
+   * Looks at one page of another class and takes it over when less than half of it was used since the last look. Marks are
+   * taken away with the look, so whoever tries on succeeds.
+   */
+  #trySteal(classIndex: number): boolean {
+    const page = this.#stealHand;
+    this.#stealHand = (page + 1) % this.#pageClass.length;
+    const owner = this.#pageClass[page]!;
+    if (owner === classIndex) return false;
+    const { slotBytes } = this.#classes[owner]!;
+    const first = page * this.#slotsPerPage;
+    const stride = slotBytes / SLOT_BYTES_MIN;
+    let usedBytes = 0;
+    for (let slot = first; slot < first + this.#slotsPerPage; slot += stride) {
+      if (this.#lengths[slot] !== 0 && this.#used[slot] !== 0) usedBytes += slotBytes;
+      this.#used[slot] = 0;
+    }
+    if (usedBytes * 2 > this.#pageBytes) return false;
+    for (let slot = first; slot < first + this.#slotsPerPage; slot += stride) {
+      if (this.#lengths[slot] === 0) continue;
+      this.counters.evictions++;
+      this.#remove(slot);
+    }
+    this.#takePage(owner, page);
+    this.#givePage(classIndex, page);
+    return true;
+  }
+
+  #givePage(classIndex: number, page: number): void {
+    const sizeClass = this.#classes[classIndex]!;
+    this.#pageClass[page] = classIndex;
+    sizeClass.pages.push(page);
+    const first = page * this.#slotsPerPage;
+    const stride = sizeClass.slotBytes / SLOT_BYTES_MIN;
+    // Backwards, so that slots are taken in ascending order.
+    for (let slot = first + this.#slotsPerPage - stride; slot >= first; slot -= stride) {
+      this.#links[slot] = sizeClass.free;
+      sizeClass.free = slot + 1;
+    }
+  }
+
+  /** Takes a page whose slots are all free out of its class and its free list. */
+  #takePage(classIndex: number, page: number): void {
+    const sizeClass = this.#classes[classIndex]!;
+    sizeClass.pages.splice(sizeClass.pages.indexOf(page), 1);
+    sizeClass.handPage = 0;
+    sizeClass.handSlot = 0;
+    let kept = 0;
+    let next = 0;
+    for (let free = sizeClass.free; free !== 0; free = next) {
+      next = this.#links[free - 1]!;
+      if (Math.floor((free - 1) / this.#slotsPerPage) === page) continue;
+      this.#links[free - 1] = kept;
+      kept = free;
+    }
+    sizeClass.free = kept;
+  }
+
+  /** The slot leaves the hash table and becomes free. */
+  #remove(slot: number): void {
+    const sizeClass = this.#classes[this.#pageClass[Math.floor(slot / this.#slotsPerPage)]!]!;
+    this.#unlist(this.#find(this.#files[slot]!, this.#offsets[slot]!));
+    this.#bytesUsed -= sizeClass.slotBytes;
+    this.#lengths[slot] = 0;
+    this.#used[slot] = 0;
+    this.#links[slot] = sizeClass.free;
+    sizeClass.free = slot + 1;
+  }
+
+  /** Empties a place of the hash table and closes the gap, so that no later entry of its run is cut off. */
+  #unlist(at: number): void {
+    assert(at >= 0, 'a slot that holds a block is in the hash table');
+    const table = this.#table;
+    const mask = this.#mask;
+    let gap = at;
+    for (let next = (at + 1) & mask; table[next] !== 0; next = (next + 1) & mask) {
+      const slot = table[next]! - 1;
+      const home = this.#home(this.#files[slot]!, this.#offsets[slot]!);
+      // It may move to the gap when its home does not lie between gap and itself.
+      if (((next - home) & mask) < ((next - gap) & mask)) continue;
+      table[gap] = slot + 1;
+      gap = next;
+    }
+    table[gap] = 0;
+  }
+
+  /** Place of a key in the hash table, or -1. */
+  #find(file: number, offset: number): number {
+    const table = this.#table;
+    for (let at = this.#home(file, offset); ; at = (at + 1) & this.#mask) {
+      const entry = table[at]!;
+      if (entry === 0) return -1;
+      if (this.#offsets[entry - 1] === offset && this.#files[entry - 1] === file) return at;
+    }
+  }
+
+  #home(file: number, offset: number): number {
+    let hash = Math.imul(file, 0x9e3779b1) ^ Math.imul(offset, 0x85ebca77);
+    hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
+    return (hash ^ (hash >>> 13)) & this.#mask;
+  }
+}

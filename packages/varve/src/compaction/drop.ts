@@ -1,0 +1,100 @@
+/**
+ * The one rule that decides what flush and compaction may leave out (docs/internals/compaction.md). A pure function of
+ * sequences; every job asks it for every version and for every range tombstone, and nothing else ever drops an entry.
+ *
+ * Readers. A state is read at its sequence r. Now or later that can be: r of a registered snapshot; any r >= historyFloor;
+ * the latest, which is at or above every sequence of the inputs. Nobody else: who wants to read the past registers first
+ * and then checks the floor, and a job publishes the floor first and then reads the register. R(x) below is the lowest
+ * reader at or above sequence x.
+ *
+ * The rule. A version x of a key (or a range tombstone x) is dropped when
+ *  (1) replaced: the next newer version n of the same key (the next newer tombstone of the same fragment) has n <= R(x);
+ *  (2) covered:  a range tombstone t over the key has x < t <= R(x);
+ *  (3) spent:    x is itself a delete or a range tombstone, nothing older is below the inputs where it applies, and no
+ *                reader is below x, not counting readers below every sequence of the inputs, who see none of them.
+ * n, t count from the inputs, whether or not they are dropped themselves.
+ *
+ * Proof that every reader r finds the same before and after, at any key. What the job's inputs tell r is: w, the newest
+ * version <= r, and t, the newest covering tombstone <= r; the put w when w >= t, otherwise "deleted", or "look below" when
+ * there is neither. What lies above the inputs is newer for this key and not touched, what lies below is older.
+ *  - w is never dropped by (1): R(w) <= r, so n <= R(w) would be a version <= r newer than w. When it is dropped by (2) a
+ *    tombstone in (w, r] covers it, so t > w and r saw "deleted" already. In the same way t is never dropped by (1).
+ *  - So when r saw a put, that put stays; what else stays below r is older than it, and r sees it.
+ *  - When r saw "deleted" by h = max(w, t) and h stays, whatever stays at or below r is older than h, so r sees "deleted".
+ *  - When h was dropped, it was by (3) (or w by (2), and then h is t). Then no reader is in [x, h) for any version x < h of
+ *    the key in the inputs, so R(x) >= h: if h is a version, x has a next newer one n <= h <= R(x), and (1) dropped it; if h
+ *    is a tombstone, (2) dropped it. So r finds no version in the outputs, none below, and sees nothing, as before.
+ *
+ * Expiry and filters, when they come, turn a version into a delete at its own sequence and ask this rule about that.
+ */
+import { assert } from '../base/assert.ts';
+import { KIND_DELETE, KIND_PUT, KIND_RANGE_DELETE } from '../base/kinds.ts';
+
+/** `newer` of a version that has no newer one in the inputs. */
+export const NO_NEWER: number = Number.POSITIVE_INFINITY;
+
+/** Who may read the past while or after a job runs. */
+export class Readers {
+  readonly #registered: Float64Array;
+  readonly #floor: number;
+  /** No reader that sees anything of the inputs is below this. */
+  readonly first: number;
+
+  /**
+   * @param registered sequences of the snapshots, ascending, read after `historyFloor` was published
+   * @param historyFloor every state at or above it may be read; the latest sequence when no history is kept
+   * @param oldestSequence the lowest sequence of any entry or range tombstone of the inputs
+   */
+  constructor(registered: readonly number[], historyFloor: number, oldestSequence: number) {
+    assert(Number.isSafeInteger(historyFloor), 'the history floor is not a sequence');
+    for (let i = 1; i < registered.length; i++) {
+      assert(registered[i - 1]! <= registered[i]!, 'registered sequences are not ascending');
+    }
+    this.#registered = Float64Array.from(registered.filter((sequence) => sequence >= oldestSequence));
+    this.#floor = historyFloor;
+    this.first = Math.min(this.#registered[0] ?? NO_NEWER, Math.max(historyFloor, oldestSequence));
+  }
+
+  /** R(x): the lowest sequence at or above `sequence` at which somebody may read. */
+  lowestFrom(sequence: number): number {
+    const history = sequence > this.#floor ? sequence : this.#floor;
+    const registered = this.#registered;
+    if (registered.length === 0) return history;
+    let low = 0;
+    let high = registered.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (registered[middle]! < sequence) low = middle + 1;
+      else high = middle;
+    }
+    return low < registered.length && registered[low]! < history ? registered[low]! : history;
+  }
+}
+
+/**
+ * May this version, or this range tombstone, be left out?
+ *
+ * @param readers who may still read
+ * @param kind put, delete or range delete
+ * @param sequence of the version or tombstone
+ * @param newer sequence of the next newer version of the key (of the next newer tombstone of the fragment) in the inputs,
+ *   NO_NEWER when there is none
+ * @param covering for a put or delete: the highest range tombstone of the inputs over its key with a sequence at or below
+ *   `readers.lowestFrom(sequence)`; 0 when there is none, and for a range tombstone
+ * @param nothingBelow asked for deletes and range tombstones only: no older entry can exist below the inputs at this key
+ *   (anywhere in this range)
+ */
+export function mayDrop(
+  readers: Readers,
+  kind: number,
+  sequence: number,
+  newer: number,
+  covering: number,
+  nothingBelow: boolean,
+): boolean {
+  if (newer <= readers.lowestFrom(sequence) || covering > sequence) return true;
+  if (kind === KIND_PUT) return false;
+  // A kind that does not hide what is older (a merge operand) would make (1) wrong for the version behind it.
+  assert(kind === KIND_DELETE || kind === KIND_RANGE_DELETE, 'the drop rule does not know this entry kind');
+  return nothingBelow && sequence <= readers.first;
+}

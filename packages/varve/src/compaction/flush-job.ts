@@ -1,0 +1,61 @@
+/**
+ * Flush: immutable memtables become tables of level 0. Runs in a worker thread, which reads the memtables in place in
+ * shared memory, or in slices on the owner's thread.
+ *
+ * Several memtables are merged, so that what they replace among themselves is written once. The caller installs the result
+ * with the flushed sequence only after the log is synced through it (CONTRACT 3), and releases the memtables after that.
+ */
+import { FragmentedTombstones } from '../base/range-tombstones.ts';
+import { mergeIterators } from '../iterator/merging.ts';
+import { attachMemtable, type MemtableHandle } from '../memtable/memtable.ts';
+import { Readers } from './drop.ts';
+import type { JobEnv, JobOutput, TableSettings } from './job.ts';
+import { KeyRanges } from './key-ranges.ts';
+import { rewrite } from './rewrite.ts';
+
+/** Plain data. */
+export interface FlushInput {
+  readonly directory: string;
+  readonly keyspace: number;
+  /** Oldest to newest; older ones than these are flushed already. */
+  readonly memtables: readonly MemtableHandle[];
+  readonly table: TableSettings;
+  /** Sequences of the registered snapshots, ascending, read after `historyFloor` was published. */
+  readonly registered: readonly number[];
+  /** States at or above it may be read; at most the latest visible sequence. */
+  readonly historyFloor: number;
+  /** The keyspace has no table yet, so deletes have nothing to hide outside of these memtables. */
+  readonly nothingBelow: boolean;
+  /** The database's next file number. */
+  readonly fileNumbers: SharedArrayBuffer;
+}
+
+/** Plain data. */
+export type FlushOutput = JobOutput;
+
+export function* flushJob(input: FlushInput, env: JobEnv): Generator<void, FlushOutput> {
+  // Newest first, as merges take their sources.
+  const memtables = input.memtables
+    .map((handle) => attachMemtable(handle))
+    .filter((memtable) => memtable.entries > 0)
+    .reverse();
+  const tombstones = memtables.map((memtable) => memtable.rangeTombstones() ?? FragmentedTombstones.none);
+  const oldest = Math.min(...memtables.map((memtable) => memtable.firstSequence));
+  const result = yield* rewrite(
+    {
+      source: mergeIterators(memtables.map((memtable) => memtable.iterator())),
+      entries: undefined,
+      tombstones: FragmentedTombstones.merge(tombstones),
+      readers: new Readers(input.registered, input.historyFloor, oldest),
+      below: input.nothingBelow ? KeyRanges.none : KeyRanges.all,
+      output: {
+        directory: input.directory,
+        table: input.table,
+        fileNumbers: input.fileNumbers,
+        grandparents: [],
+      },
+    },
+    env,
+  );
+  return { ...result, bytesRead: memtables.reduce((sum, memtable) => sum + memtable.bytes, 0) };
+}

@@ -1,0 +1,53 @@
+/**
+ * What flush and compaction jobs have in common: their surroundings and their result. Inputs and results are plain data
+ * that can be sent to another thread; a job is a generator that yields about every half millisecond of work, so that a
+ * worker thread can drive it to its end and the owner's thread in time slices.
+ *
+ * Invariant: a job that does not return, because of an error, `cancelled()` or because its generator is closed, leaves no
+ * file behind.
+ */
+import { VarveError } from '../base/errors.ts';
+import type { FileSystem } from '../fs/file-system.ts';
+import type { FileMeta } from '../manifest/file-meta.ts';
+import type { CompressionName } from '../sstable/compression.ts';
+
+/** What a job gets from the thread that it runs on. */
+export interface JobEnv {
+  readonly fs: FileSystem;
+  /** Asked after every yield: true ends the job with a `CANCELLED` error. */
+  cancelled(): boolean;
+  /** 16 bytes that no other table has; from the system's random source when it is not given. */
+  uniqueId?(): Uint8Array;
+}
+
+/** How to write tables, resolved for the level they go to. */
+export interface TableSettings {
+  readonly blockBytes: number;
+  /** 0 for no filter. */
+  readonly filterBitsPerKey: number;
+  readonly compression: CompressionName;
+  /** A table ends at the first key after it has reached this size. */
+  readonly tableBytesMax: number;
+}
+
+export interface JobOutput {
+  /** The new tables in key order, complete and synced, and so are their names. */
+  readonly files: FileMeta[];
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+  /** Point entries. */
+  readonly entriesIn: number;
+  readonly entriesOut: number;
+  /** Point entries that the drop rule left out. */
+  readonly dropped: number;
+}
+
+/** A fresh id for a table. */
+export function newUniqueId(env: JobEnv): Uint8Array {
+  return env.uniqueId?.() ?? crypto.getRandomValues(new Uint8Array(16));
+}
+
+/** Ends a job that is not wanted any more. */
+export function checkCancelled(env: JobEnv): void {
+  if (env.cancelled()) throw new VarveError('closed', 'CANCELLED', 'the job was cancelled');
+}

@@ -1,0 +1,167 @@
+/**
+ * The core of flush and compaction: reads one merged walk from its first entry to its last, asks the drop rule about every
+ * version, and hands on what stays. The same goes for the range tombstones, which are decided as a whole before the walk.
+ *
+ * The loop is a plain method that allocates nothing per entry; the generator around it only says where a job may pause.
+ * Invariant: the points are judged by all range tombstones of the inputs, also by those that are dropped themselves.
+ */
+import { compareRanges, copyRange } from '../base/bytes.ts';
+import type { EntryIterator } from '../base/entry.ts';
+import { corruption } from '../base/errors.ts';
+import { KIND_DELETE, KIND_RANGE_DELETE } from '../base/kinds.ts';
+import { type CoverCursor, FragmentedTombstones, type TombstoneFragment } from '../base/range-tombstones.ts';
+import type { FileMeta } from '../manifest/file-meta.ts';
+import { mayDrop, NO_NEWER, type Readers } from './drop.ts';
+import { checkCancelled, type JobEnv } from './job.ts';
+import type { KeyRanges } from './key-ranges.ts';
+import { type OutputTask, TableOutput } from './table-output.ts';
+
+/** A job pauses after this many entries ... */
+const SLICE_ENTRIES = 200;
+/** ... or this many bytes, whichever comes first: about half a millisecond. */
+const SLICE_BYTES = 64 * 1024;
+
+export interface RewriteTask {
+  /** All point entries of the inputs. */
+  readonly source: EntryIterator;
+  /** How many those are, where that is known beforehand. */
+  readonly entries: number | undefined;
+  /** All range tombstones of the inputs. */
+  readonly tombstones: FragmentedTombstones;
+  readonly readers: Readers;
+  /** Where something older may lie that is not among the inputs. */
+  readonly below: KeyRanges;
+  readonly output: OutputTask;
+}
+
+export interface RewriteResult {
+  readonly files: FileMeta[];
+  readonly bytesWritten: number;
+  readonly entriesIn: number;
+  readonly entriesOut: number;
+  readonly dropped: number;
+}
+
+/** Writes what stays of the inputs; leaves no file behind when it does not get to its end. */
+export function* rewrite(task: RewriteTask, env: JobEnv): Generator<void, RewriteResult> {
+  const needed = yield* neededTombstones(task.tombstones, task.readers, task.below, env);
+  const output = new TableOutput(env, task.output, needed);
+  let isDone = false;
+  try {
+    const rewriter = new Rewriter(task, output);
+    task.source.first();
+    while (rewriter.run()) {
+      yield;
+      checkCancelled(env);
+    }
+    const { entriesIn, entriesOut } = rewriter;
+    if (task.entries !== undefined && entriesIn !== task.entries) {
+      throw corruption('the inputs of a job hold another number of entries than is known of them', {
+        expected: task.entries,
+        got: entriesIn,
+      });
+    }
+    const files = output.finish();
+    isDone = true;
+    const bytesWritten = files.reduce((sum, file) => sum + file.bytes, 0);
+    return { files, bytesWritten, entriesIn, entriesOut, dropped: entriesIn - entriesOut };
+  } finally {
+    if (!isDone) output.abandon();
+  }
+}
+
+/** Range tombstones that somebody may still need. */
+function* neededTombstones(
+  all: FragmentedTombstones,
+  readers: Readers,
+  below: KeyRanges,
+  env: JobEnv,
+): Generator<void, FragmentedTombstones> {
+  const needed: TombstoneFragment[] = [];
+  let steps = 0;
+  for (const { start, end, sequences } of all.fragments()) {
+    const nothingBelow = !below.overlaps(start, end);
+    const kept: number[] = [];
+    let newer = NO_NEWER;
+    for (const sequence of sequences) {
+      if (!mayDrop(readers, KIND_RANGE_DELETE, sequence, newer, 0, nothingBelow)) kept.push(sequence);
+      newer = sequence;
+    }
+    if (kept.length > 0) needed.push({ start, end, sequences: kept });
+    steps += 1 + sequences.length;
+    if (steps > SLICE_ENTRIES) {
+      steps = 0;
+      yield;
+      checkCancelled(env);
+    }
+  }
+  return FragmentedTombstones.fromFragments(needed);
+}
+
+/** The walk over the points. */
+class Rewriter {
+  entriesIn = 0;
+  entriesOut = 0;
+  readonly #source: EntryIterator;
+  readonly #cover: CoverCursor | undefined;
+  readonly #readers: Readers;
+  readonly #below: KeyRanges;
+  readonly #output: TableOutput;
+  /** The key of the entry before, its sequence, and whether any version of it was handed on. */
+  #key: Uint8Array = new Uint8Array(256);
+  #keyLength = -1;
+  #newer: number = NO_NEWER;
+  #isWritten = false;
+
+  constructor(task: RewriteTask, output: TableOutput) {
+    this.#source = task.source;
+    this.#cover = task.tombstones.isEmpty ? undefined : task.tombstones.cursor();
+    this.#readers = task.readers;
+    this.#below = task.below;
+    this.#output = output;
+  }
+
+  /** One slice; false at the end of the source. */
+  run(): boolean {
+    const source = this.#source;
+    const readers = this.#readers;
+    let entries = SLICE_ENTRIES;
+    let bytes = SLICE_BYTES;
+    while (source.valid) {
+      if (entries <= 0 || bytes <= 0) return true;
+      const { key, keyStart, keyEnd, sequence, kind } = source;
+      if (keyEnd - keyStart !== this.#keyLength || !this.#isSameKey(key, keyStart, keyEnd)) {
+        this.#beginKey(key, keyStart, keyEnd);
+      }
+      const covering =
+        this.#cover === undefined
+          ? 0
+          : this.#cover.coveringSequence(key, keyStart, keyEnd, readers.lowestFrom(sequence));
+      const nothingBelow = kind === KIND_DELETE && !this.#below.contains(key, keyStart, keyEnd);
+      if (!mayDrop(readers, kind, sequence, this.#newer, covering, nothingBelow)) {
+        this.#output.add(source, !this.#isWritten);
+        this.#isWritten = true;
+        this.entriesOut++;
+      }
+      this.#newer = sequence;
+      this.entriesIn++;
+      entries--;
+      bytes -= source.valueEnd - source.valueStart + (keyEnd - keyStart);
+      source.next();
+    }
+    return false;
+  }
+
+  #isSameKey(key: Uint8Array, start: number, end: number): boolean {
+    return compareRanges(key, start, end, this.#key, 0, this.#keyLength) === 0;
+  }
+
+  #beginKey(key: Uint8Array, start: number, end: number): void {
+    const length = end - start;
+    if (length > this.#key.length) this.#key = new Uint8Array(2 * length);
+    copyRange(key, start, end, this.#key, 0);
+    this.#keyLength = length;
+    this.#newer = NO_NEWER;
+    this.#isWritten = false;
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * The tables that a job writes: opened when the first entry comes, ended between two user keys when they are large enough,
+ * and taken back when the job fails.
+ *
+ * Range tombstones are handed out whole at the start and cut at the same keys as the points: table i holds what lies in
+ * [its cut, the next cut), so tables of one job never overlap, not even by their tombstones, and the bounds of each file
+ * include its tombstones. Tombstones without any point still make a table.
+ *
+ * Invariants: (1) no user key is in two tables. (2) `finish` returns only files whose bytes and names are synced.
+ * (3) After `abandon` nothing that was created is left. Used by one job on one thread.
+ */
+import { cloneRange } from '../base/bytes.ts';
+import type { EntryIterator } from '../base/entry.ts';
+import type { FragmentedTombstones } from '../base/range-tombstones.ts';
+import { inDirectory, tableName } from '../fs/file-names.ts';
+import type { FileHandle } from '../fs/file-system.ts';
+import type { FileMeta } from '../manifest/file-meta.ts';
+import { type TableSummary, TableWriter } from '../sstable/writer.ts';
+import { type JobEnv, newUniqueId, type TableSettings } from './job.ts';
+import { OverlapMeter, type SizedBounds } from './key-ranges.ts';
+
+/** An output may overlap this many times its own size of the level after the next. */
+const OVERLAP_FACTOR = 10;
+
+export interface OutputTask {
+  readonly directory: string;
+  readonly table: TableSettings;
+  /** The database's next file number, shared by all threads. */
+  readonly fileNumbers: SharedArrayBuffer;
+  /** Files of the level after the output level, sorted. */
+  readonly grandparents: readonly SizedBounds[];
+}
+
+export class TableOutput {
+  readonly #env: JobEnv;
+  readonly #task: OutputTask;
+  readonly #tombstones: FragmentedTombstones;
+  readonly #measureBytes: number;
+  readonly #meter: OverlapMeter | undefined;
+  readonly #files: FileMeta[] = [];
+  /** Paths of all files that were created. */
+  readonly #created: string[] = [];
+  /** The table being written. */
+  #writer: TableWriter | undefined;
+  #file: FileHandle | undefined;
+  #number = 0;
+  /** Bytes handed to the table since its size was asked for. */
+  #unmeasured = 0;
+  /** Key at which the last table was ended: tombstones from here on belong to the next. */
+  #lower: Uint8Array | undefined;
+
+  /** @param tombstones the range tombstones to write, over all tables together */
+  constructor(env: JobEnv, task: OutputTask, tombstones: FragmentedTombstones) {
+    this.#env = env;
+    this.#task = task;
+    this.#tombstones = tombstones;
+    this.#measureBytes = Math.min(4096, task.table.tableBytesMax / 16);
+    if (task.grandparents.length > 0) {
+      this.#meter = new OverlapMeter(task.grandparents, OVERLAP_FACTOR * task.table.tableBytesMax);
+    }
+  }
+
+  /** Adds the entry that the iterator stands at; `isNewKey` when no version of its key was added before. */
+  add(entry: EntryIterator, isNewKey: boolean): void {
+    if (isNewKey) {
+      const overlapsMuch = this.#meter?.cutsBefore(entry.key, entry.keyStart, entry.keyEnd) ?? false;
+      if (this.#writer !== undefined && (overlapsMuch || this.#isFull())) {
+        this.#end(cloneRange(entry.key, entry.keyStart, entry.keyEnd));
+      }
+    }
+    this.#unmeasured += entry.keyEnd - entry.keyStart + entry.valueEnd - entry.valueStart;
+    const writer = this.#writer ?? this.#begin();
+    writer.add(
+      entry.key,
+      entry.keyStart,
+      entry.keyEnd,
+      entry.sequence,
+      entry.kind,
+      entry.value,
+      entry.valueStart,
+      entry.valueEnd,
+    );
+  }
+
+  /** Ends the last table and makes the names durable. */
+  finish(): FileMeta[] {
+    // Tombstones behind the last cut always have a table there: the cut was made for an entry that followed.
+    if (this.#writer === undefined && !this.#tombstones.isEmpty) this.#begin();
+    if (this.#writer !== undefined) this.#end(undefined);
+    if (this.#files.length > 0) this.#env.fs.syncDirectory(this.#task.directory);
+    return this.#files;
+  }
+
+  /** Closes and removes everything that was created. What can not be removed is left to the next open of the database. */
+  abandon(): void {
+    attempt(() => this.#writer?.abandon());
+    attempt(() => this.#file?.close());
+    this.#writer = undefined;
+    this.#file = undefined;
+    for (const path of this.#created) attempt(() => this.#env.fs.remove(path));
+  }
+
+  /** Has the table reached its size? Looked at once in a while: an exact size is not worth a question per entry. */
+  #isFull(): boolean {
+    if (this.#unmeasured < this.#measureBytes) return false;
+    this.#unmeasured = 0;
+    return this.#writer!.estimatedBytes >= this.#task.table.tableBytesMax;
+  }
+
+  #begin(): TableWriter {
+    const { table, fileNumbers } = this.#task;
+    this.#number = Number(Atomics.add(new BigInt64Array(fileNumbers), 0, 1n));
+    const path = inDirectory(this.#task.directory, tableName(this.#number));
+    const file = this.#env.fs.open(path, 'create');
+    this.#created.push(path);
+    this.#file = file;
+    const { blockBytes, filterBitsPerKey, compression } = table;
+    const uniqueId = newUniqueId(this.#env);
+    this.#writer = new TableWriter({ file, uniqueId, blockBytes, filterBitsPerKey, compression });
+    return this.#writer;
+  }
+
+  /** Ends the current table; it gets the tombstones up to `upper`. */
+  #end(upper: Uint8Array | undefined): void {
+    const writer = this.#writer!;
+    const tombstones = this.#tombstones.clip(this.#lower, upper);
+    if (!tombstones.isEmpty) writer.addRangeTombstones(tombstones);
+    const summary = writer.finish();
+    this.#files.push(fileMetaOf(this.#number, summary));
+    this.#writer = undefined;
+    this.#file = undefined;
+    this.#lower = upper;
+    this.#meter?.reset();
+  }
+}
+
+/** What the manifest keeps of a new table. */
+function fileMetaOf(number: number, summary: TableSummary): FileMeta {
+  return {
+    number,
+    bytes: summary.bytes,
+    entries: summary.entries,
+    tombstones: summary.tombstones,
+    rangeTombstones: summary.rangeTombstones,
+    smallestKey: summary.smallestKey,
+    largestKey: summary.largestKey,
+    largestExclusive: summary.largestExclusive,
+    smallestSequence: summary.smallestSequence,
+    largestSequence: summary.largestSequence,
+    uniqueId: summary.uniqueId,
+  };
+}
+
+/** For cleaning up after a failure, which must not be hidden by a second one. */
+function attempt(step: () => void): void {
+  try {
+    step();
+  } catch {
+    // The first failure is the one that is reported.
+  }
+}

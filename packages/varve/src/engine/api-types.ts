@@ -1,0 +1,201 @@
+/**
+ * The public types of the database: what `varve` exports beside `open` and the codecs. Units are in the names: sizes in
+ * bytes, times in milliseconds. Every failure is a VarveError; the codes a call can raise stand at the call.
+ */
+import type { KeyCodec, ValueCodec } from './codecs/codec.ts';
+import type { KeyspaceSettings } from '../options/keyspace-settings.ts';
+
+export type Bytes = Uint8Array;
+export type Sequence = number;
+/** What an awaited write waits for; see the durability table of the README. */
+export type Durability = 'memory' | 'os' | 'disk' | 'replicated';
+
+export interface Disposer {
+  close(): void;
+  [Symbol.dispose](): void;
+}
+
+/** How long and for what an awaited write waits. */
+export interface WriteWait {
+  durability: Durability;
+  /** Gives up waiting; a write that was already applied stays applied. */
+  signal?: AbortSignal;
+  /** Milliseconds after which waiting ends with `DEADLINE` (kind busy). */
+  deadlineMs?: number;
+}
+
+/** Options of one put. */
+export interface PutOptions {
+  /** A later release; refused by name until then. */
+  ttlMs?: number;
+}
+
+export interface KeyspaceOptions<K, V> extends KeyspaceSettings {
+  /** Default: `bytes`. */
+  key?: KeyCodec<K>;
+  /** Default: `bytes`. */
+  value?: ValueCodec<V>;
+}
+
+/** Which keys: all bounds hold together, `prefix` too. Without any, all keys. */
+export interface Range<K> {
+  gte?: K;
+  gt?: K;
+  lte?: K;
+  lt?: K;
+  /** Keys whose bytes start with the encoded prefix. */
+  prefix?: K;
+  /** From the last key to the first. */
+  reverse?: boolean;
+  /** Entries at most. */
+  limit?: number;
+}
+
+/**
+ * The entries of a range at the sequence at which iteration begins. Iterating twice walks twice. `for await` yields to the
+ * event loop as it goes.
+ */
+export interface RangeView<K, V> extends Iterable<[K, V]>, AsyncIterable<[K, V]> {
+  keys(): Iterable<K> & AsyncIterable<K>;
+  values(): Iterable<V> & AsyncIterable<V>;
+  /** By bytes, nothing allocated per entry; starts before the first entry; to be closed. */
+  cursor(): Cursor;
+}
+
+export interface Cursor extends Disposer {
+  /** To the next entry in the range's direction; false when there is none. Throws `CLOSED` once the database is closed. */
+  next(): boolean;
+  /** To the first entry at or past `key` in the range's direction. */
+  seek(key: Bytes): boolean;
+  /** Borrowed: valid until the next move. */
+  readonly key: Bytes;
+  /** Borrowed: valid until the next move. */
+  readonly value: Bytes;
+}
+
+/** A named set of keys with its own tree, codecs and settings. */
+export interface Keyspace<K, V> {
+  readonly name: string;
+  /**
+   * Writes; visible at once. Without `durability` it returns the sequence, with one a promise for it.
+   * Errors: `KEY_INVALID`, `VALUE_INVALID`, `KEY_TOO_LARGE`, `VALUE_TOO_LARGE`, `BATCH_TOO_LARGE`, `CLOSED`, `POISONED`,
+   * `BUSY`, `DISK_FULL`, `READ_ONLY`.
+   */
+  put(key: K, value: V, options?: PutOptions): Sequence;
+  put(key: K, value: V, options: PutOptions & WriteWait): Promise<Sequence>;
+  /** Removes a key; removing what is not there is no error. Errors as `put`. */
+  delete(key: K): Sequence;
+  delete(key: K, wait: WriteWait): Promise<Sequence>;
+  /** Removes all keys of [gte, lt) with one entry. */
+  deleteRange(range: { gte: K; lt: K }): Sequence;
+  deleteRange(range: { gte: K; lt: K }, wait: WriteWait): Promise<Sequence>;
+  deleteRange(range: { gte: K; lt: K }, wait?: WriteWait): Sequence | Promise<Sequence>;
+  /** Writes when the key has no value; true when it wrote. Atomic. */
+  putIfAbsent(key: K, value: V): boolean;
+  /** Replaces the value by what `change` makes of it; undefined deletes. Returns the new value. Atomic. */
+  update(key: K, change: (old: V | undefined) => V | undefined): V | undefined;
+  /** The value, or undefined. */
+  get(key: K): V | undefined;
+  getAsync(key: K): Promise<V | undefined>;
+  /** Values in the order of the keys. */
+  getMany(keys: readonly K[]): (V | undefined)[];
+  has(key: K): boolean;
+  /** Entries in the range, by walking it. */
+  count(range?: Range<K>): number;
+  /** Bytes in tables that the range takes, estimated from their indexes. */
+  approximateSize(range?: Range<K>): number;
+  range(range?: Range<K>): RangeView<K, V>;
+}
+
+/** Writes that become visible together. Filled once, written once, then empty and fillable again. */
+export interface Batch {
+  put<K, V>(keyspace: Keyspace<K, V>, key: K, value: V, options?: PutOptions): this;
+  delete<K, V>(keyspace: Keyspace<K, V>, key: K): this;
+  deleteRange<K, V>(keyspace: Keyspace<K, V>, range: { gte: K; lt: K }): this;
+  /** Operations in it. */
+  readonly count: number;
+  /** Bytes that it takes in the log. */
+  readonly bytes: number;
+  clear(): this;
+}
+
+/** The database as it was at one sequence. Close it (`using`): it keeps old versions from being dropped. */
+export interface Snapshot extends Disposer {
+  readonly sequence: Sequence;
+  get<K, V>(keyspace: Keyspace<K, V>, key: K): V | undefined;
+  getMany<K, V>(keyspace: Keyspace<K, V>, keys: readonly K[]): (V | undefined)[];
+  has<K, V>(keyspace: Keyspace<K, V>, key: K): boolean;
+  range<K, V>(keyspace: Keyspace<K, V>, range?: Range<K>): RangeView<K, V>;
+}
+
+export interface DatabaseStats {
+  sequence: Sequence;
+  incarnation: number;
+  memoryBytes: { memtables: number; cache: number; indexes: number; pool: number };
+  log: { segments: number; bytes: number; syncedSequence: Sequence };
+  /** Bytes since open. */
+  written: { user: number; log: number; flush: number; compaction: number };
+  keyspaces: Record<
+    string,
+    { entries: number; bytes: number; memtableBytes: number; levels: { files: number; bytes: number }[] }
+  >;
+  snapshots: { count: number; oldestSequence?: Sequence; oldestAgeMs?: number };
+  pressure: {
+    state: 'none' | 'slow' | 'block' | 'fail';
+    reason?: string;
+    delayed: number;
+    blocked: number;
+    failed: number;
+    waitMs: number;
+  };
+}
+
+/** What open found in the log. */
+export interface OpenReport {
+  batches: number;
+  bytes: number;
+  cutBytes: number;
+  segments: number;
+  ms: number;
+  warnings: string[];
+}
+
+export interface VerifyReport {
+  files: number;
+  bytes: number;
+  entries: number;
+  problems: { file: string; offset?: number; code: string; message: string }[];
+}
+
+/** An open database. */
+export interface Database extends AsyncDisposable {
+  readonly path: string;
+  readonly recovered: OpenReport;
+  /** Opens or creates; the same name gives the same object. Errors: `KEYSPACE_CODEC`, `OPTION_INVALID`, `NAME_INVALID`. */
+  keyspace<K = Bytes, V = Bytes>(name: string, options?: KeyspaceOptions<K, V>): Keyspace<K, V>;
+  keyspaces(): string[];
+  dropKeyspace(name: string): Promise<void>;
+  batch(): Batch;
+  /** Writes the batch and empties it. */
+  write(batch: Batch): Sequence;
+  write(batch: Batch, wait: WriteWait): Promise<Sequence>;
+  snapshot(): Snapshot;
+  /** Resolves with the sequence that is safe. Default: 'disk'. */
+  sync(durability?: 'os' | 'disk'): Promise<Sequence>;
+  syncNow(durability?: 'os' | 'disk'): Sequence;
+  /** Memtables become tables. */
+  flush(): Promise<void>;
+  /** Everything (or a range of one keyspace) goes down to its last level. */
+  compact(options?: { keyspace?: string; range?: Range<Bytes>; signal?: AbortSignal }): Promise<void>;
+  verify(options?: { full?: boolean }): Promise<VerifyReport>;
+  /** A copy that opens as a database, at `path`, by hard links where the file system has them. */
+  checkpoint(path: string): Promise<void>;
+  stats(): DatabaseStats;
+  /** 'flush' 'compaction' 'pressure' 'poison' 'recovery' 'warning': CustomEvent with typed detail. */
+  readonly events: EventTarget;
+  /** Only with `log: 'external'`: applies a batch of the outside log; positions rise. */
+  applyExternal(position: number, batch: Batch): void;
+  /** The last position that `applyExternal` was given, or that a reopened database holds. */
+  appliedPosition(): number;
+  close(): Promise<void>;
+}

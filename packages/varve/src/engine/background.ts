@@ -1,0 +1,284 @@
+/**
+ * Decides what runs behind the user's back: which memtables rotate, which trees flush, which compaction comes next, and
+ * what happens with the outcome. The work itself is in jobs (compaction/), the decision which files in pickers (pure).
+ *
+ * A flush of one keyspace is installed by one edit. With an outside log all keyspaces rotate and flush together and one
+ * edit carries all tables and the applied position, so that the position is never ahead of or behind the data.
+ * Nothing here awaits: outcomes arrive as calls on the owner's thread, between two operations of the user.
+ */
+import { tableName, inDirectory } from '../fs/file-names.ts';
+import type { FlushInput } from '../compaction/flush-job.ts';
+import type { JobOutput } from '../compaction/job.ts';
+import type { VersionEdit } from '../manifest/version-edit.ts';
+import type { Version } from '../manifest/version.ts';
+import { VarveError } from '../base/errors.ts';
+import { isDiskFull } from './durability.ts';
+import type { Core } from './core.ts';
+import { CompactionRunner } from './compaction-runner.ts';
+import { registeredSequences, tableSettings } from './job-input.ts';
+import type { Tree } from './tree.ts';
+
+const FULL_RETRY_MS = 250;
+
+interface FlushPart {
+  readonly tree: Tree;
+  readonly count: number;
+  readonly through: number;
+  output: JobOutput | undefined;
+}
+
+export class Background {
+  readonly #core: Core;
+  readonly compactions: CompactionRunner;
+  #retrying = false;
+  #stopped = false;
+  #flushed: (() => void)[] = [];
+  #level0FilesMax = 0;
+
+  constructor(core: Core) {
+    this.#core = core;
+    this.compactions = new CompactionRunner(
+      core,
+      () => this.#installed(),
+      (numbers) => this.forget(numbers),
+    );
+  }
+
+  /** After each commit: rotates what is over its size or over the common budget, and starts flushes. */
+  committed(): void {
+    const { state, options } = this.#core;
+    let active = 0;
+    let largest: Tree | undefined;
+    let rotated = false;
+    for (const tree of state.trees.values()) {
+      const bytes = tree.activeBytes;
+      if (bytes >= tree.settings.memtableBytes) {
+        this.rotate(tree);
+        rotated = true;
+        continue;
+      }
+      active += bytes;
+      if (largest === undefined || bytes > largest.activeBytes) largest = tree;
+    }
+    if (largest !== undefined && active >= options.memtableBytesMax / 2) {
+      this.rotate(largest);
+      rotated = true;
+    }
+    const log = this.#core.log;
+    if (log !== undefined && log.bytes > options.logBytesMax) rotated = this.#releaseLog() || rotated;
+    if (rotated) this.schedule();
+  }
+
+  /** The tree's memtable becomes immutable; with an outside log those of all trees do, at the same position. */
+  rotate(tree: Tree): void {
+    if (this.#core.log === undefined) this.rotateAll();
+    else tree.rotate();
+  }
+
+  rotateAll(): void {
+    for (const tree of this.#core.state.trees.values()) tree.rotate();
+    this.#core.external.rotated();
+  }
+
+  /** Starts every flush and compaction that is due. */
+  schedule(): void {
+    if (this.#stopped || this.#core.poison.raised || this.#retrying) return;
+    if (this.#core.log === undefined) this.#flushTogether();
+    else {
+      for (const tree of this.#core.state.trees.values()) {
+        if (tree.view.immutables.length > 0 && tree.flushing === 0) this.#flush([tree], undefined);
+      }
+    }
+    this.compactions.schedule();
+  }
+
+  /** Resolves when every write up to now is in tables. */
+  async flush(): Promise<void> {
+    const { state, runner } = this.#core;
+    this.rotateAll();
+    const through = state.visible;
+    runner.hold();
+    try {
+      this.schedule();
+      while (this.#unflushed(through)) {
+        this.#core.poison.check();
+        state.checkOpen();
+        await new Promise<void>((resolve) => this.#flushed.push(resolve));
+      }
+    } finally {
+      runner.unhold();
+    }
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.compactions.stop();
+    this.wake();
+  }
+
+  /** Whoever waits for a flush looks again. */
+  wake(): void {
+    for (const resolve of this.#flushed.splice(0)) resolve();
+    this.compactions.wake();
+  }
+
+  get flushPending(): boolean {
+    for (const tree of this.#core.state.trees.values()) if (tree.view.immutables.length > 0) return true;
+    return false;
+  }
+
+  #unflushed(through: number): boolean {
+    for (const tree of this.#core.state.trees.values()) {
+      const oldest = tree.view.immutables.at(-1);
+      if (oldest !== undefined && oldest.firstSequence <= through) return true;
+    }
+    return false;
+  }
+
+  /** The log is over its size: the trees that hold its oldest segment are flushed, however small. */
+  #releaseLog(): boolean {
+    const oldest = this.#core.log!.oldest;
+    if (oldest === undefined) return false;
+    let rotated = false;
+    for (const tree of this.#core.state.trees.values()) {
+      const unflushed = tree.oldestUnflushed();
+      if (unflushed !== undefined && unflushed <= oldest.lastSequence) rotated = tree.rotate() || rotated;
+    }
+    return rotated;
+  }
+
+  #flushTogether(): void {
+    const trees = [...this.#core.state.trees.values()].filter((tree) => tree.view.immutables.length > 0);
+    if (trees.length === 0 || trees.some((tree) => tree.flushing > 0)) return;
+    this.#flush(trees, this.#core.external.takeForFlush());
+  }
+
+  #flush(trees: readonly Tree[], position: number | undefined): void {
+    const core = this.#core;
+    const started = core.clock.monotonic();
+    const parts: FlushPart[] = [];
+    let left = trees.length;
+    let failure: unknown;
+    for (const tree of trees) {
+      const { memtables, through } = tree.takeForFlush();
+      const part: FlushPart = { tree, count: memtables.length, through, output: undefined };
+      parts.push(part);
+      const input: FlushInput = {
+        directory: core.state.path,
+        keyspace: tree.id,
+        memtables: memtables.map((memtable) => memtable.handle()),
+        table: tableSettings(tree, 0),
+        registered: registeredSequences(core),
+        historyFloor: core.state.visible,
+        nothingBelow: tree.view.version.levels.every((files) => files.length === 0),
+        fileNumbers: core.fileNumbers,
+      };
+      core.runner.start({ lane: 'flush', name: 'flush', input }, (outcome) => {
+        if (outcome.ok) part.output = outcome.output as JobOutput;
+        else failure ??= outcome.error;
+        if (--left === 0) this.#flushDone(parts, position, started, failure);
+      });
+    }
+  }
+
+  #flushDone(
+    parts: readonly FlushPart[],
+    position: number | undefined,
+    started: number,
+    failure: unknown,
+  ): void {
+    const core = this.#core;
+    if (failure !== undefined || this.#stopped) {
+      for (const part of parts) {
+        part.tree.flushing = 0;
+        if (part.output !== undefined) this.#remove(part.output.files.map((file) => file.number));
+      }
+      if (!this.#stopped) this.#flushFailed(failure);
+      return;
+    }
+    const live = parts.filter((part) => !part.tree.isDropped);
+    for (const part of parts) {
+      if (part.tree.isDropped) this.#remove(part.output!.files.map((file) => file.number));
+      core.counters.flush += part.output!.bytesWritten;
+    }
+    const edit: VersionEdit = {
+      addedFiles: live.flatMap((part) =>
+        part.output!.files.map((file) => ({ keyspace: part.tree.id, level: 0, file })),
+      ),
+      flushedSequence: live.map((part) => ({ keyspace: part.tree.id, sequence: part.through })),
+      ...core.editFacts(new Map(live.map((part) => [part.tree, part.count]))),
+      ...(position === undefined ? {} : { appliedPosition: position }),
+    };
+    core.installer.install(edit, (error) => {
+      if (error !== undefined) {
+        this.wake();
+        return;
+      }
+      for (const part of live) {
+        if (part.tree.isDropped) continue;
+        part.tree.installFlush(part.count, core.installer.version.keyspaces.get(part.tree.id)!);
+        const { files, bytesWritten, entriesOut } = part.output!;
+        core.events.emit('flush', () => ({
+          keyspace: part.tree.name,
+          files: files.length,
+          bytes: bytesWritten,
+          entries: entriesOut,
+          ms: core.clock.monotonic() - started,
+        }));
+      }
+      this.#installed();
+    });
+  }
+
+  #flushFailed(error: unknown): void {
+    if (!isDiskFull(error)) {
+      this.#core.poison.raise(error);
+      return;
+    }
+    this.#retrying = true;
+    this.#core.scheduler.after(FULL_RETRY_MS, () => {
+      this.#retrying = false;
+      this.schedule();
+    });
+  }
+
+  /** A new version is in force: what it made free is given back, what waited goes on. */
+  #installed(): void {
+    this.#core.releaseLog();
+    this.#core.pressure.relieved();
+    this.schedule();
+    this.wake();
+  }
+
+  /** Files that no version names any more: their readers are closed, their blocks leave the cache, they are removed. */
+  forget(numbers: readonly number[]): void {
+    for (const number of numbers) {
+      this.#core.tables.evict(number);
+      this.#core.cache.drop(number);
+    }
+    this.#remove(numbers);
+  }
+
+  /** Most files in level 0 over all keyspaces. */
+  get level0FilesMax(): number {
+    return this.#level0FilesMax;
+  }
+
+  /** A new version is current: the views follow it. */
+  versionInstalled(version: Version): void {
+    this.#level0FilesMax = 0;
+    for (const keyspace of version.keyspaces.values()) {
+      this.#level0FilesMax = Math.max(this.#level0FilesMax, keyspace.levels[0]?.length ?? 0);
+    }
+  }
+
+  #remove(numbers: readonly number[]): void {
+    const paths = numbers.map((number) => inDirectory(this.#core.state.path, tableName(number)));
+    this.#core.removeFiles(paths);
+  }
+}
+
+/** True for errors of a job that was told to stop. */
+export function isCancelled(error: unknown): boolean {
+  return error instanceof VarveError && error.code === 'CANCELLED';
+}

@@ -1,0 +1,66 @@
+/**
+ * The public batch: encodes operations into the byte form that the log stores, so that writing it copies and never walks
+ * objects. Keys and values are copied when they are added; nothing of the caller's is kept.
+ */
+import { KIND_DELETE, KIND_PUT, KIND_RANGE_DELETE } from '../base/kinds.ts';
+import { EMPTY } from '../base/bytes.ts';
+import { invalid } from '../base/errors.ts';
+import { BatchBuffer } from '../record/batch.ts';
+import type { Batch, Keyspace, PutOptions } from './api-types.ts';
+import type { Core } from './core.ts';
+import { KeyspaceHandle } from './keyspace.ts';
+
+export class BatchHandle implements Batch {
+  readonly #core: Core;
+  readonly #buffer = new BatchBuffer();
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  /** The buffer of a batch made by this database; `BATCH_FOREIGN` for any other object. */
+  static bufferOf(batch: Batch, core: Core): BatchBuffer {
+    if (batch instanceof BatchHandle && batch.#core === core) return batch.#buffer;
+    throw invalid('BATCH_FOREIGN', 'the batch was not made by this database; use db.batch()', {
+      got: typeof batch,
+    });
+  }
+
+  put<K, V>(keyspace: Keyspace<K, V>, key: K, value: V, options?: PutOptions): this {
+    const handle = KeyspaceHandle.of(keyspace, this.#core);
+    handle.checkPutOptions(options);
+    const k = handle.encodeKey(key);
+    const v = handle.encodeValue(value);
+    this.#buffer.add(KIND_PUT, handle.id, k, 0, k.length, v, 0, v.length);
+    return this;
+  }
+
+  delete<K, V>(keyspace: Keyspace<K, V>, key: K): this {
+    const handle = KeyspaceHandle.of(keyspace, this.#core);
+    const k = handle.encodeKey(key);
+    this.#buffer.add(KIND_DELETE, handle.id, k, 0, k.length, EMPTY, 0, 0);
+    return this;
+  }
+
+  deleteRange<K, V>(keyspace: Keyspace<K, V>, range: { gte: K; lt: K }): this {
+    const handle = KeyspaceHandle.of(keyspace, this.#core);
+    const bounds = handle.encodeDeleteRange(range);
+    if (bounds === undefined) return this;
+    const { from, to } = bounds;
+    this.#buffer.add(KIND_RANGE_DELETE, handle.id, from, 0, from.length, to, 0, to.length);
+    return this;
+  }
+
+  get count(): number {
+    return this.#buffer.count;
+  }
+
+  get bytes(): number {
+    return this.#buffer.length;
+  }
+
+  clear(): this {
+    this.#buffer.clear();
+    return this;
+  }
+}

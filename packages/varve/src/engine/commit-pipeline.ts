@@ -1,0 +1,185 @@
+/**
+ * The one way in: every write is a batch, and every batch goes through `commit`.
+ *
+ * The naive order would be: take a sequence, write the log record with a system call, insert, answer. The system call
+ * (2.3 us) would cost three times the rest. So the record goes into the log buffer, the batch into the memtables, and the
+ * sequence is published; the buffer follows at the end of the turn (Durability). What must hold:
+ *
+ *   1. Everything that can refuse the write (open, poison, size, pressure, memory) is asked before the log append.
+ *   2. The log append comes before the first memtable insert: nothing is visible that recovery could not replay.
+ *   3. `visible` rises after the last insert: nobody sees half a batch.
+ *   4. A batch never spans two memtables: room is reserved first, rotation happens after.
+ */
+import { busy, invalid } from '../base/errors.ts';
+import type { Clock } from '../base/clock.ts';
+import type { BatchBuffer } from '../record/batch.ts';
+import { BatchReader } from '../record/batch.ts';
+import { RECORD_BATCH } from '../record/log-record.ts';
+import type { Poison } from '../runtime/poison.ts';
+import type { Log } from '../wal/log.ts';
+import type { JobRunner } from '../workers/job-runner.ts';
+import type { Durability } from './durability.ts';
+import type { ExternalPosition } from './external-position.ts';
+import type { Pressure } from './pressure.ts';
+import type { EngineState } from './state.ts';
+import type { Tree } from './tree.ts';
+
+/** What the pipeline needs from the rest of the engine: testable without opening a database. */
+export interface CommitEnv {
+  readonly state: EngineState;
+  /** Undefined when batches come from an outside log. */
+  readonly log: Log | undefined;
+  readonly durability: Durability | undefined;
+  readonly pressure: Pressure;
+  readonly poison: Poison;
+  readonly runner: JobRunner;
+  readonly clock: Clock;
+  readonly batchBytesMax: number;
+  readonly counters: { user: number };
+  readonly isReadOnly: boolean;
+  readonly external: ExternalPosition;
+  /** After each commit: rotates what is full, starts what is due. */
+  committed(): void;
+}
+
+/** Memtable bytes that an entry may take beside its key and value. */
+const ENTRY_OVERHEAD = 160;
+
+export class CommitPipeline {
+  readonly #env: CommitEnv;
+  readonly #reader = new BatchReader();
+  #touched: Tree[] = [];
+  #lastTime = 0;
+
+  constructor(env: CommitEnv) {
+    this.#env = env;
+  }
+
+  /** Stored time of the newest batch; never runs back. */
+  get lastTime(): number {
+    return this.#lastTime;
+  }
+
+  /** Writes the batch; returns its sequence. An empty batch writes nothing and returns the current sequence. */
+  commit(batch: BatchBuffer): number {
+    this.checkWritable(batch.length);
+    return this.#admitted(batch);
+  }
+
+  /** A batch of the outside log (decision 14): the same way, without a log of our own. */
+  commitExternal(batch: BatchBuffer, position: number): void {
+    this.#check(batch.length);
+    this.#env.external.advance(position);
+    this.#admitted(batch);
+  }
+
+  #admitted(batch: BatchBuffer): number {
+    if (batch.count === 0) return this.#env.state.visible;
+    this.#env.runner.poll();
+    this.#env.durability?.admit();
+    this.#env.pressure.admit(batch.length);
+    return this.#apply(batch);
+  }
+
+  /** Refuses what changes anything: closed, read-only, poisoned. */
+  checkMutable(): void {
+    const { state, poison, isReadOnly } = this.#env;
+    state.checkOpen();
+    if (isReadOnly) throw invalid('READ_ONLY', 'the database was opened read-only', { path: state.path });
+    poison.check();
+  }
+
+  /** What refuses a batch for good, before any waiting. */
+  checkWritable(bytes: number): void {
+    this.#env.state.checkOpen();
+    if (this.#env.log === undefined && !this.#env.isReadOnly) {
+      throw invalid('LOG_EXTERNAL', "with log: 'external' batches come through applyExternal", {});
+    }
+    this.#check(bytes);
+  }
+
+  #check(bytes: number): void {
+    const { batchBytesMax } = this.#env;
+    this.checkMutable();
+    if (bytes > batchBytesMax) {
+      throw invalid('BATCH_TOO_LARGE', `a batch of ${bytes} bytes is over batchBytesMax (${batchBytesMax})`, {
+        got: bytes,
+        max: batchBytesMax,
+      });
+    }
+  }
+
+  // ATOMIC from here to publish: nothing else runs on this thread, and no other thread writes.
+  #apply(batch: BatchBuffer): number {
+    const { state, log, durability, counters } = this.#env;
+    this.#reserve(batch);
+    const sequence = state.visible + 1;
+    this.#lastTime = Math.max(this.#lastTime, this.#env.clock.now());
+    if (log !== undefined) {
+      log.append(RECORD_BATCH, sequence, this.#lastTime, batch.bytes, 0, batch.length);
+      durability!.appended();
+    }
+    applyBatch(state, this.#reader, batch.bytes, 0, batch.length, sequence);
+    state.visible = sequence;
+    counters.user += batch.length;
+    this.#env.committed();
+    return sequence;
+  }
+
+  /** Makes sure that no insert of this batch can fail. */
+  #reserve(batch: BatchBuffer): void {
+    const { state } = this.#env;
+    const reader = this.#reader;
+    const touched = this.#touched;
+    touched.length = 0;
+    reader.reset(batch.bytes, 0, batch.length, undefined);
+    while (reader.next()) {
+      const tree = state.trees.get(reader.keyspaceId);
+      if (tree === undefined) {
+        throw invalid('KEYSPACE_DROPPED', 'the batch writes to a keyspace that was dropped', {
+          keyspaceId: reader.keyspaceId,
+        });
+      }
+      if (tree.pendingOps === 0) touched.push(tree);
+      tree.pendingOps++;
+      tree.pendingBytes += reader.keyEnd - reader.keyStart + reader.valueEnd - reader.valueStart;
+    }
+    let enough = true;
+    for (const tree of touched) {
+      const bytes = tree.pendingBytes + tree.pendingOps * ENTRY_OVERHEAD;
+      enough = enough && tree.writable().reserve(bytes, tree.pendingOps);
+      tree.pendingOps = 0;
+      tree.pendingBytes = 0;
+    }
+    if (!enough)
+      throw busy('BUSY', 'no memtable memory is left for this batch', { reason: 'memtable-memory' });
+  }
+}
+
+/** Inserts a batch into the memtables of its keyspaces; also how recovery replays. Dropped keyspaces are passed over. */
+export function applyBatch(
+  state: EngineState,
+  reader: BatchReader,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  sequence: number,
+): void {
+  reader.reset(bytes, start, end, undefined);
+  while (reader.next()) {
+    const tree = state.trees.get(reader.keyspaceId);
+    if (tree === undefined || sequence <= tree.view.version.flushedSequence) continue;
+    tree
+      .writable()
+      .add(
+        sequence,
+        reader.kind,
+        reader.bytes,
+        reader.keyStart,
+        reader.keyEnd,
+        reader.bytes,
+        reader.valueStart,
+        reader.valueEnd,
+      );
+  }
+}

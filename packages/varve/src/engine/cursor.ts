@@ -1,0 +1,148 @@
+/**
+ * A walk over a range of one keyspace at one sequence, by bytes. All iteration of the public API stands on this.
+ *
+ * Between two moves a cursor holds no view: the entry that it shows is a copy in buffers of its own, and when the views
+ * have changed since the last move (rotation, flush, compaction) it seeks again from that key on the current view. What
+ * makes that right is the registered sequence: no flush and no compaction drops what it still has to show.
+ * Nothing is allocated per entry: the borrowed `key` and `value` are views that are reused while the lengths repeat.
+ */
+import { compareRanges, copyRange, EMPTY } from '../base/bytes.ts';
+import type { VisibleIterator } from '../iterator/visible.ts';
+import type { Cursor } from './api-types.ts';
+import type { Core } from './core.ts';
+import { type KeyRange, openScan } from './scan.ts';
+import type { Tree } from './tree.ts';
+
+export interface CursorRange extends KeyRange {
+  readonly reverse: boolean;
+  /** Entries shown at most. */
+  readonly limit: number;
+}
+
+export class RangeCursor implements Cursor {
+  readonly #core: Core;
+  readonly #tree: Tree;
+  readonly #range: CursorRange;
+  readonly #sequence: number;
+  /** Throws when what the cursor was made from (a snapshot) is closed. */
+  readonly #check: () => void;
+  #source: VisibleIterator | undefined;
+  #generation = -1;
+  #started = false;
+  #ended = false;
+  #open = true;
+  #left: number;
+  #keyBuffer: Uint8Array = new Uint8Array(64);
+  #valueBuffer: Uint8Array = new Uint8Array(256);
+  #key: Uint8Array = EMPTY;
+  #value: Uint8Array = EMPTY;
+
+  constructor(core: Core, tree: Tree, range: CursorRange, sequence: number, check: () => void) {
+    check();
+    this.#core = core;
+    this.#tree = tree;
+    this.#range = range;
+    this.#sequence = sequence;
+    this.#check = check;
+    this.#left = range.limit;
+    core.register.add(sequence, core.clock.monotonic());
+  }
+
+  /** The key of the current entry, borrowed until the next move. */
+  get key(): Uint8Array {
+    return this.#key;
+  }
+
+  /** The value of the current entry, borrowed until the next move. */
+  get value(): Uint8Array {
+    return this.#value;
+  }
+
+  next(): boolean {
+    this.#check();
+    if (!this.#open || this.#ended) return false;
+    if (this.#left <= 0) return this.#end();
+    const reverse = this.#range.reverse;
+    if (this.#generation !== this.#core.state.generation || this.#source === undefined) {
+      const source = this.#reopen();
+      if (!this.#started) {
+        if (reverse) source.last();
+        else source.first();
+      } else if (reverse) source.seekBefore(this.#key, 0, this.#key.length);
+      else {
+        source.seek(this.#key, 0, this.#key.length);
+        if (source.valid && this.#atKey(source)) source.next();
+      }
+    } else if (reverse) this.#source.prev();
+    else this.#source.next();
+    this.#started = true;
+    return this.#take();
+  }
+
+  /** To the first entry at or past `key` in the direction of the range. */
+  seek(key: Uint8Array): boolean {
+    this.#check();
+    if (!this.#open) return false;
+    this.#ended = false;
+    if (this.#left <= 0) return this.#end();
+    const source = this.#generation === this.#core.state.generation ? this.#source! : this.#reopen();
+    this.#started = true;
+    if (this.#range.reverse) {
+      // At or below the key: strictly below its successor.
+      const above = new Uint8Array(key.length + 1);
+      above.set(key);
+      source.seekBefore(above, 0, above.length);
+    } else source.seek(key, 0, key.length);
+    return this.#take();
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#source = undefined;
+    this.#core.register.remove(this.#sequence);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #reopen(): VisibleIterator {
+    this.#source = openScan(this.#tree.view, this.#tree.tables, this.#range, this.#sequence);
+    this.#generation = this.#core.state.generation;
+    return this.#source;
+  }
+
+  #atKey(source: VisibleIterator): boolean {
+    return compareRanges(source.key, source.keyStart, source.keyEnd, this.#key, 0, this.#key.length) === 0;
+  }
+
+  /** Copies the entry that the source stands at. */
+  #take(): boolean {
+    const source = this.#source!;
+    if (!source.valid) return this.#end();
+    this.#left--;
+    const keyLength = source.keyEnd - source.keyStart;
+    if (keyLength > this.#keyBuffer.length) this.#keyBuffer = new Uint8Array(keyLength * 2);
+    copyRange(source.key, source.keyStart, source.keyEnd, this.#keyBuffer, 0);
+    if (this.#key.length !== keyLength || this.#key.buffer !== this.#keyBuffer.buffer) {
+      this.#key = this.#keyBuffer.subarray(0, keyLength);
+    }
+    const valueLength = source.valueEnd - source.valueStart;
+    if (valueLength > this.#valueBuffer.length) this.#valueBuffer = new Uint8Array(valueLength * 2);
+    copyRange(source.value, source.valueStart, source.valueEnd, this.#valueBuffer, 0);
+    if (this.#value.length !== valueLength || this.#value.buffer !== this.#valueBuffer.buffer) {
+      this.#value = this.#valueBuffer.subarray(0, valueLength);
+    }
+    return true;
+  }
+
+  #end(): boolean {
+    this.#ended = true;
+    this.#source = undefined;
+    this.#generation = -1;
+    this.#key = EMPTY;
+    this.#value = EMPTY;
+    return false;
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * The public database: checks, and hands over. No engine logic lives here.
+ *
+ * Made by open.ts. Every method may be called from the owner's thread only.
+ */
+import { invalid } from '../base/errors.ts';
+import type {
+  Batch,
+  Database,
+  DatabaseStats,
+  KeyspaceOptions,
+  OpenReport,
+  Range,
+  Snapshot,
+} from './api-types.ts';
+import type { VerifyReport, WriteWait } from './api-types.ts';
+import { BatchHandle } from './batch.ts';
+import { closeDatabase } from './close.ts';
+import { compactDatabase } from './compact.ts';
+import type { Core } from './core.ts';
+import type { KeyspaceHandle } from './keyspace.ts';
+import type { KeyspaceTable } from './keyspace-table.ts';
+import { SnapshotHandle } from './snapshot.ts';
+import { collectStats } from './stats.ts';
+import { checkWait, writeAwaited } from './write-wait.ts';
+
+/** What higher floors bring (maintenance): given to open, so that the engine does not import upwards. */
+export interface Maintenance {
+  verify(core: Core, full: boolean): Promise<VerifyReport>;
+  checkpoint(core: Core, path: string): Promise<void>;
+}
+
+export class DatabaseHandle implements Database {
+  readonly recovered: OpenReport;
+  readonly #core: Core;
+  readonly #keyspaces: KeyspaceTable;
+  readonly #maintenance: Maintenance;
+  readonly #release: () => Promise<void>;
+  #closing: Promise<void> | undefined;
+
+  constructor(
+    core: Core,
+    keyspaces: KeyspaceTable,
+    recovered: OpenReport,
+    maintenance: Maintenance,
+    release: () => Promise<void>,
+  ) {
+    this.#core = core;
+    this.#keyspaces = keyspaces;
+    this.recovered = recovered;
+    this.#maintenance = maintenance;
+    this.#release = release;
+  }
+
+  get path(): string {
+    return this.#core.state.path;
+  }
+
+  get events(): EventTarget {
+    return this.#core.events.target;
+  }
+
+  keyspace<K = Uint8Array, V = Uint8Array>(
+    name: string,
+    options?: KeyspaceOptions<K, V>,
+  ): KeyspaceHandle<K, V> {
+    this.#core.state.checkOpen();
+    return this.#keyspaces.open<K, V>(name, options);
+  }
+
+  keyspaces(): string[] {
+    this.#core.state.checkOpen();
+    return this.#keyspaces.names();
+  }
+
+  async dropKeyspace(name: string): Promise<void> {
+    this.#core.state.checkOpen();
+    await this.#keyspaces.drop(name);
+  }
+
+  batch(): Batch {
+    this.#core.state.checkOpen();
+    return new BatchHandle(this.#core);
+  }
+
+  write(batch: Batch): number;
+  write(batch: Batch, wait: WriteWait): Promise<number>;
+  write(batch: Batch, wait?: WriteWait): number | Promise<number> {
+    const core = this.#core;
+    const buffer = BatchHandle.bufferOf(batch, core);
+    const commit = (): number => {
+      const sequence = core.pipeline.commit(buffer);
+      buffer.clear();
+      return sequence;
+    };
+    if (wait === undefined) return commit();
+    checkWait(wait);
+    return writeAwaited(core, buffer.length, wait, commit);
+  }
+
+  snapshot(): Snapshot {
+    return new SnapshotHandle(this.#core);
+  }
+
+  async sync(durability: 'os' | 'disk' = 'disk'): Promise<number> {
+    const { state, durability: log } = this.#core;
+    checkSyncClass(durability);
+    state.checkOpen();
+    if (log === undefined) return state.visible;
+    return log.reach(durability, state.visible);
+  }
+
+  syncNow(durability: 'os' | 'disk' = 'disk'): number {
+    const { state, durability: log } = this.#core;
+    checkSyncClass(durability);
+    state.checkOpen();
+    return log === undefined ? state.visible : log.syncNow(durability);
+  }
+
+  async flush(): Promise<void> {
+    this.#core.pipeline.checkMutable();
+    await this.#core.background.flush();
+  }
+
+  async compact(
+    options: { keyspace?: string; range?: Range<Uint8Array>; signal?: AbortSignal } = {},
+  ): Promise<void> {
+    this.#core.pipeline.checkMutable();
+    await compactDatabase(this.#core, options);
+  }
+
+  async verify(options: { full?: boolean } = {}): Promise<VerifyReport> {
+    this.#core.state.checkOpen();
+    return this.#maintenance.verify(this.#core, options.full ?? true);
+  }
+
+  async checkpoint(path: string): Promise<void> {
+    this.#core.state.checkOpen();
+    await this.#maintenance.checkpoint(this.#core, path);
+  }
+
+  stats(): DatabaseStats {
+    this.#core.state.checkOpen();
+    return collectStats(this.#core);
+  }
+
+  applyExternal(position: number, batch: Batch): void {
+    const core = this.#core;
+    core.state.checkOpen();
+    if (core.options.log !== 'external') {
+      throw invalid('LOG_NOT_EXTERNAL', "applyExternal needs a database opened with log: 'external'", {});
+    }
+    const buffer = BatchHandle.bufferOf(batch, core);
+    core.external.check(position);
+    core.pipeline.commitExternal(buffer, position);
+    buffer.clear();
+  }
+
+  appliedPosition(): number {
+    this.#core.state.checkOpen();
+    return this.#core.external.applied;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= closeDatabase(this.#core).finally(this.#release);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function checkSyncClass(durability: unknown): void {
+  if (durability === 'os' || durability === 'disk') return;
+  throw invalid('DURABILITY_INVALID', `sync reaches 'os' or 'disk'; got ${String(durability)}`, {
+    got: durability,
+  });
+}

@@ -1,0 +1,264 @@
+/**
+ * From visible to durable: hands the log buffer to the system, has the log fsynced, and settles who waits for either.
+ *
+ * Hand-over happens at the end of the turn, in a microtask when a write is awaited at `os`, or when the buffer is full
+ * (wal/log). The fsync runs in the I/O lane, one at a time; whoever asked before it started shares it, whoever asks while
+ * it runs shares the next: that is the whole group commit. A failed fsync or hand-over poisons; a full disk keeps the
+ * bytes in the buffer and tries again, while writes are refused with `busy`.
+ */
+import { busy, systemCode, VarveError } from '../base/errors.ts';
+import type { Clock } from '../base/clock.ts';
+import { Deferred } from '../runtime/deferred.ts';
+import type { Poison } from '../runtime/poison.ts';
+import type { Scheduler, Timer } from '../runtime/scheduler.ts';
+import type { Log } from '../wal/log.ts';
+import type { SyncPolicy } from '../wal/sync-policy.ts';
+import type { JobRunner } from '../workers/job-runner.ts';
+
+/** A disk sync after which nothing follows for this long is sealed by a marker record (CONTRACT 3). */
+const MARKER_AFTER_MS = 100;
+/** How often a full disk is tried again. */
+const FULL_RETRY_MS = 250;
+
+interface Waiter {
+  readonly sequence: number;
+  readonly done: Deferred<number>;
+}
+
+export interface DurabilityEnv {
+  readonly log: Log;
+  readonly policy: SyncPolicy;
+  readonly runner: JobRunner;
+  readonly scheduler: Scheduler;
+  readonly clock: Clock;
+  readonly poison: Poison;
+}
+
+export class Durability {
+  readonly #env: DurabilityEnv;
+  readonly #log: Log;
+  #handOverScheduled = false;
+  #microtaskScheduled = false;
+  #osWaiters: Waiter[] = [];
+  #diskWaiters: Waiter[] = [];
+  #syncing = false;
+  #syncAgain = false;
+  #dueTimer: Timer | undefined;
+  #retryTimer: Timer | undefined;
+  #markerTimer: Timer | undefined;
+  #closed = false;
+
+  constructor(env: DurabilityEnv) {
+    this.#env = env;
+    this.#log = env.log;
+  }
+
+  get diskFull(): boolean {
+    return this.#log.diskFull;
+  }
+
+  /** After each append, before the batch is published; under `everyWrite` the batch is on disk when this returns. */
+  appended(): void {
+    this.#scheduleHandOver();
+    const { policy, clock, scheduler } = this.#env;
+    const now = clock.monotonic();
+    const action = policy.onAppend(now);
+    if (action === 'sync-now') this.syncNow('disk');
+    else if (action === 'sync-background') this.#requestSync();
+    else if (this.#dueTimer === undefined) {
+      const due = policy.dueAt();
+      if (due !== undefined) {
+        this.#dueTimer = scheduler.after(Math.max(0, due - now), () => {
+          this.#dueTimer = undefined;
+          this.#requestSync();
+        });
+      }
+    }
+  }
+
+  /** Resolves with a safe sequence once everything up to `sequence` has reached `durability`. */
+  reach(durability: 'os' | 'disk', sequence: number): Promise<number> {
+    if (this.#env.poison.raised) return Promise.reject(this.#env.poison.error());
+    const safe = durability === 'os' ? this.#log.handedOverSequence : this.#log.syncedSequence;
+    if (safe >= sequence) return Promise.resolve(safe);
+    const waiter = { sequence, done: new Deferred<number>() };
+    this.#env.runner.hold();
+    void waiter.done.promise.then(this.#release, this.#release);
+    (durability === 'os' ? this.#osWaiters : this.#diskWaiters).push(waiter);
+    if (!this.#microtaskScheduled) {
+      this.#microtaskScheduled = true;
+      queueMicrotask(() => {
+        this.#microtaskScheduled = false;
+        if (this.#osWaiters.length > 0) this.handOver();
+        if (this.#diskWaiters.length > 0) this.#requestSync();
+      });
+    }
+    return waiter.done.promise;
+  }
+
+  /** The same on this thread, without waiting for anybody; throws what stopped it. */
+  syncNow(durability: 'os' | 'disk'): number {
+    this.#env.poison.check();
+    try {
+      if (durability === 'os') this.#log.handOver();
+      else this.#log.syncNow();
+    } catch (error) {
+      this.#failed(error);
+      throw error;
+    }
+    this.#env.policy.onSynced(this.#env.clock.monotonic());
+    this.#settle();
+    return durability === 'os' ? this.#log.handedOverSequence : this.#log.syncedSequence;
+  }
+
+  /** Hands the buffer to the system; a failure is handled here (poison, or a retry on a full disk). True when all is out. */
+  handOver(): boolean {
+    if (this.#env.poison.raised) return false;
+    try {
+      this.#log.handOver();
+      this.#settle();
+      return true;
+    } catch (error) {
+      this.#failed(error);
+      return false;
+    }
+  }
+
+  /** Before a write: a full disk is tried once more, then the write is refused. */
+  admit(): void {
+    if (!this.#log.diskFull || this.handOver()) return;
+    this.#env.poison.check();
+    throw busy('DISK_FULL', 'the disk is full; the write was not accepted', { reason: 'disk-full' });
+  }
+
+  /** Told by the manifest installer, whose job fsyncs the log too. */
+  synced(): void {
+    this.#env.policy.onSynced(this.#env.clock.monotonic());
+    this.#settle();
+  }
+
+  /** Everything to disk, then a marker that says so, on this thread. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#dueTimer?.cancel();
+    this.#markerTimer?.cancel();
+    this.#retryTimer?.cancel();
+    let failure: unknown = this.#env.poison.raised ? this.#env.poison.error() : undefined;
+    if (failure === undefined) {
+      try {
+        this.#log.syncNow();
+        this.#log.writeMarker();
+        this.#log.syncNow();
+        this.#settle();
+      } catch (error) {
+        failure = error;
+      }
+    }
+    if (failure !== undefined) this.#rejectAll(failure);
+    this.#log.close();
+    if (failure !== undefined && !this.#env.poison.raised) throw failure;
+  }
+
+  readonly #release = (): void => this.#env.runner.unhold();
+
+  #scheduleHandOver(): void {
+    if (this.#handOverScheduled) return;
+    this.#handOverScheduled = true;
+    this.#env.scheduler.soon(() => {
+      this.#handOverScheduled = false;
+      if (!this.#closed) this.handOver();
+    });
+  }
+
+  #requestSync(): void {
+    if (this.#closed || this.#env.poison.raised) return;
+    if (this.#syncing) {
+      this.#syncAgain = true;
+      return;
+    }
+    if (!this.handOver()) return;
+    const unsynced = this.#log.unsynced();
+    if (unsynced.paths.length === 0) {
+      this.#settle();
+      return;
+    }
+    this.#syncing = true;
+    const input = { paths: unsynced.paths, directory: unsynced.directory };
+    this.#env.runner.start({ lane: 'io', name: 'sync-log', input }, (outcome) => {
+      this.#syncing = false;
+      if (!outcome.ok) {
+        // At close the job may be cancelled before it ran: close syncs on its own thread.
+        if (!this.#closed) this.#env.poison.raise(outcome.error);
+        return;
+      }
+      if (this.#closed || this.#env.poison.raised) return;
+      this.#log.markSynced(unsynced.upTo, unsynced.sequence);
+      this.#env.policy.onSynced(this.#env.clock.monotonic());
+      this.#settle();
+      if (this.#syncAgain || this.#diskWaiters.length > 0) {
+        this.#syncAgain = false;
+        this.#requestSync();
+      } else this.#scheduleMarker();
+    });
+  }
+
+  #scheduleMarker(): void {
+    this.#markerTimer?.cancel();
+    this.#markerTimer = this.#env.scheduler.after(MARKER_AFTER_MS, () => {
+      this.#markerTimer = undefined;
+      if (this.#closed || this.#env.poison.raised || this.#log.lastSequence !== this.#log.syncedSequence)
+        return;
+      try {
+        this.#log.writeMarker();
+      } catch (error) {
+        this.#failed(error);
+        return;
+      }
+      this.handOver();
+    });
+  }
+
+  #settle(): void {
+    this.#osWaiters = settle(this.#osWaiters, this.#log.handedOverSequence);
+    this.#diskWaiters = settle(this.#diskWaiters, this.#log.syncedSequence);
+  }
+
+  #failed(error: unknown): void {
+    if (isDiskFull(error)) {
+      this.#retryTimer ??= this.#env.scheduler.after(FULL_RETRY_MS, () => {
+        this.#retryTimer = undefined;
+        if (this.handOver() && this.#diskWaiters.length > 0) this.#requestSync();
+      });
+    } else this.#env.poison.raise(error);
+  }
+
+  /** Called by the poison: nobody waits for what can not come. */
+  poisoned(): void {
+    this.#rejectAll(this.#env.poison.error());
+  }
+
+  #rejectAll(error: unknown): void {
+    for (const waiter of [...this.#osWaiters, ...this.#diskWaiters]) waiter.done.reject(error);
+    this.#osWaiters = [];
+    this.#diskWaiters = [];
+  }
+}
+
+function settle(waiters: Waiter[], safe: number): Waiter[] {
+  if (waiters.length === 0) return waiters;
+  const left: Waiter[] = [];
+  for (const waiter of waiters) {
+    if (waiter.sequence <= safe) waiter.done.resolve(safe);
+    else left.push(waiter);
+  }
+  return left;
+}
+
+/** A full disk or quota is waited out, it does not poison. */
+export function isDiskFull(error: unknown): boolean {
+  const system = systemCode(error);
+  return (
+    system === 'ENOSPC' || system === 'EDQUOT' || (error instanceof VarveError && error.code === 'DISK_FULL')
+  );
+}

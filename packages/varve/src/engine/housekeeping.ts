@@ -1,0 +1,65 @@
+/**
+ * What an open database tidies up: log segments that every keyspace is past, files that no version names, and the facts
+ * that ride along with every edit so that recovery knows where to start.
+ */
+import { inDirectory, logName, tableName } from '../fs/file-names.ts';
+import type { VersionEdit } from '../manifest/version-edit.ts';
+import type { Version } from '../manifest/version.ts';
+import type { Core } from './core.ts';
+import type { DirectoryContents } from './recovery.ts';
+import type { EngineState } from './state.ts';
+import type { TimeMarks } from './time-marks.ts';
+import type { Tree } from './tree.ts';
+
+/** Facts for the next edit: how far sequences and numbers have gone, where the log starts, what time it was when. */
+export function editFacts(core: Core, marks: TimeMarks, flushed?: ReadonlyMap<Tree, number>): VersionEdit {
+  const timeMarks = marks.take();
+  return {
+    lastSequence: core.state.visible,
+    nextFileNumber: Number(Atomics.load(new BigInt64Array(core.fileNumbers), 0)),
+    ...(core.log === undefined ? {} : { logSegment: core.log.firstNeeded(replayFloor(core.state, flushed)) }),
+    ...(timeMarks.length === 0 ? {} : { timeMarks }),
+  };
+}
+
+/**
+ * The sequence through which everything is in tables: what lies above is only in the log and in memtables. A keyspace without unflushed
+ * writes does not count, so an idle one pins nothing.
+ */
+export function replayFloor(state: EngineState, flushed?: ReadonlyMap<Tree, number>): number {
+  let floor = state.visible;
+  for (const tree of state.trees.values()) {
+    const unflushed = tree.oldestUnflushed(flushed?.get(tree));
+    if (unflushed !== undefined) floor = Math.min(floor, unflushed - 1);
+  }
+  return floor;
+}
+
+/** Lets go of the log segments that replay from the manifest on disk would not ask for. */
+export function releaseLog(core: Core): void {
+  const { log, installer } = core;
+  if (log !== undefined) {
+    removeFiles(core, log.release(replayFloor(core.state), installer.version.logSegment));
+  }
+}
+
+/** Removes files in the I/O lane. A failure is a warning: the next open removes what is left. */
+export function removeFiles(core: Core, paths: readonly string[]): void {
+  if (paths.length === 0) return;
+  core.runner.start({ lane: 'io', name: 'remove', input: { paths } }, (outcome) => {
+    if (outcome.ok || core.state.isClosed) return;
+    core.events.emit('warning', () => ({ code: 'REMOVE_FAILED', message: String(outcome.error) }));
+  });
+}
+
+/** After recovery: files that the version in force does not name. */
+export function obsoleteFiles(directory: string, contents: DirectoryContents, version: Version): string[] {
+  const live = new Set<number>();
+  for (const keyspace of version.keyspaces.values()) {
+    for (const files of keyspace.levels) for (const file of files) live.add(file.number);
+  }
+  return [
+    ...contents.tables.filter((number) => !live.has(number)).map(tableName),
+    ...contents.logs.filter((number) => number < version.logSegment).map(logName),
+  ].map((name) => inDirectory(directory, name));
+}

@@ -1,0 +1,119 @@
+/**
+ * Installs version edits: the only writer of the manifest while the database is open.
+ *
+ * Edits are queued and written in order by one job in the I/O lane at a time, one edit a job. The
+ * job fsyncs the log first (CONTRACT 3, write-ahead across keyspaces: no table with sequences up to s is named by the
+ * manifest before the log is on disk through s), then appends the edits and fsyncs the manifest. Only then is the new
+ * version current and `installed` called. A full disk is tried again; any other failure poisons.
+ */
+import type { JobRunner } from '../workers/job-runner.ts';
+import type { Scheduler } from '../runtime/scheduler.ts';
+import type { Poison } from '../runtime/poison.ts';
+import type { VersionEdit } from '../manifest/version-edit.ts';
+import { encodeEditFrame } from '../manifest/manifest-file.ts';
+import { applyEdit, type Version } from '../manifest/version.ts';
+import type { Log } from '../wal/log.ts';
+import type { Durability } from './durability.ts';
+import { isDiskFull } from './durability.ts';
+import type { InstallInput } from './workers/io-jobs.ts';
+
+const FULL_RETRY_MS = 250;
+
+interface Pending {
+  readonly edit: VersionEdit;
+  readonly done: (error: unknown) => void;
+}
+
+export interface InstallerEnv {
+  readonly runner: JobRunner;
+  readonly scheduler: Scheduler;
+  readonly poison: Poison;
+  readonly log: Log | undefined;
+  readonly durability: Durability | undefined;
+  readonly manifest: { readonly path: string; readonly bytes: number };
+  /** The version that the manifest holds now became current. */
+  installed(version: Version): void;
+}
+
+export class Installer {
+  readonly #env: InstallerEnv;
+  #version: Version;
+  #manifestBytes: number;
+  #queue: Pending[] = [];
+  #running = false;
+  #closed = false;
+
+  constructor(env: InstallerEnv, version: Version) {
+    this.#env = env;
+    this.#version = version;
+    this.#manifestBytes = env.manifest.bytes;
+  }
+
+  /** The version that the manifest on disk describes. */
+  get version(): Version {
+    return this.#version;
+  }
+
+  get idle(): boolean {
+    return !this.#running && this.#queue.length === 0;
+  }
+
+  /** Queues an edit; `done` gets undefined once it is durable and current, or what stopped it. */
+  install(edit: VersionEdit, done: (error: unknown) => void): void {
+    this.#queue.push({ edit, done });
+    this.#pump();
+  }
+
+  /** No edit is written any more; queued ones fail. */
+  close(error: unknown): void {
+    this.#closed = true;
+    for (const pending of this.#queue.splice(0)) pending.done(error);
+  }
+
+  #pump(): void {
+    const { log, durability, runner, poison, manifest } = this.#env;
+    if (this.#running || this.#closed || this.#queue.length === 0) return;
+    if (poison.raised) {
+      this.close(poison.error());
+      return;
+    }
+    if (durability !== undefined && !durability.handOver()) {
+      this.#retry();
+      return;
+    }
+    const unsynced = log?.unsynced();
+    const taken = this.#queue.shift()!;
+    const edit = unsynced === undefined ? taken.edit : { ...taken.edit, syncedPosition: unsynced.upTo };
+    const frame = encodeEditFrame(edit);
+    const input: InstallInput = {
+      manifest: manifest.path,
+      offset: this.#manifestBytes,
+      frame,
+      log: unsynced === undefined ? undefined : { paths: unsynced.paths, directory: unsynced.directory },
+    };
+    this.#running = true;
+    runner.start({ lane: 'io', name: 'install', input }, (outcome) => {
+      this.#running = false;
+      if (!outcome.ok && isDiskFull(outcome.error) && !this.#closed) {
+        this.#queue.unshift(taken);
+        this.#retry();
+        return;
+      }
+      if (outcome.ok) {
+        this.#manifestBytes += frame.length;
+        this.#version = applyEdit(this.#version, edit);
+        if (unsynced !== undefined) {
+          log!.markSynced(unsynced.upTo, unsynced.sequence);
+          durability!.synced();
+        }
+        this.#env.installed(this.#version);
+      } else if (!this.#closed) poison.raise(outcome.error);
+      taken.done(outcome.ok ? undefined : outcome.error);
+      this.#pump();
+    });
+  }
+
+  #retry(): void {
+    this.#env.scheduler.after(FULL_RETRY_MS, () => this.#pump());
+  }
+}

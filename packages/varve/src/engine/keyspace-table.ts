@@ -1,0 +1,177 @@
+/**
+ * The keyspaces of an open database: opening, creating and dropping them by name.
+ *
+ * Creating and dropping are log records with a sequence of their own, followed by a manifest edit (CONTRACT 1); ids are
+ * never reused. The codec names are stored: a keyspace reopened with another key codec is refused, because its order and
+ * its keys would mean something else. Leaving the codec out means bytes, for whatever is stored.
+ */
+import { invalid } from '../base/errors.ts';
+import type { KeyspaceRecord } from '../manifest/version-edit.ts';
+import { RECORD_KEYSPACE } from '../record/log-record.ts';
+import { resolveKeyspaceSettings } from '../options/resolve.ts';
+import type { KeyspaceOptions } from './api-types.ts';
+import { bytes } from './codecs/bytes.ts';
+import type { KeyCodec, ValueCodec } from './codecs/codec.ts';
+import type { Core } from './core.ts';
+import { writableCodec } from './job-input.ts';
+import { KeyspaceHandle } from './keyspace.ts';
+import { encodeKeyspaceChange } from './keyspace-change.ts';
+import { Tree } from './tree.ts';
+
+const NAME_BYTES_MAX = 255;
+const optionNames = new Set(['key', 'value']);
+
+type AnyHandle = KeyspaceHandle<unknown, unknown>;
+
+export class KeyspaceTable {
+  readonly #core: Core;
+  readonly #handles = new Map<string, AnyHandle>();
+  readonly #newTree: (record: KeyspaceRecord, core: Core) => Tree;
+  #nextId: number;
+
+  constructor(core: Core, nextId: number, newTree: (record: KeyspaceRecord, core: Core) => Tree) {
+    this.#core = core;
+    this.#nextId = nextId;
+    this.#newTree = newTree;
+  }
+
+  names(): string[] {
+    return [...this.#core.state.trees.values()].map((tree) => tree.name).sort();
+  }
+
+  open<K, V>(name: string, options: KeyspaceOptions<K, V> = {}): KeyspaceHandle<K, V> {
+    checkName(name);
+    checkCodec('key', options.key);
+    checkCodec('value', options.value);
+    const settings = Object.fromEntries(
+      Object.entries(options).filter(([option]) => !optionNames.has(option)),
+    );
+    const { keyspaceDefaults, memtableBytesMax } = this.#core.options;
+    const resolved = resolveKeyspaceSettings(settings, keyspaceDefaults, memtableBytesMax);
+    for (const codec of resolved.compression) writableCodec(codec);
+    const known = this.#handles.get(name);
+    if (known !== undefined) {
+      checkSame(name, 'key', known.codecs.key.name, options.key);
+      checkSame(name, 'value', known.codecs.value.name, options.value);
+      return known as unknown as KeyspaceHandle<K, V>;
+    }
+    const key = (options.key ?? bytes) as KeyCodec<K>;
+    const value = (options.value ?? bytes) as ValueCodec<V>;
+    let tree = this.#find(name);
+    if (tree === undefined) tree = this.#create(name, key.name, value.name);
+    else checkSame(name, 'key', tree.record.keyCodec, options.key);
+    tree.settings = resolved;
+    const handle = new KeyspaceHandle<K, V>(this.#core, tree, key, value);
+    this.#handles.set(name, handle as unknown as AnyHandle);
+    return handle;
+  }
+
+  async drop(name: string): Promise<void> {
+    const core = this.#core;
+    const tree = this.#find(name);
+    if (tree === undefined) {
+      throw invalid('KEYSPACE_NOT_FOUND', `there is no keyspace '${String(name)}'`, {
+        keyspaces: this.names(),
+      });
+    }
+    core.pipeline.checkMutable();
+    const sequence = this.#log({ change: 'drop', id: tree.id });
+    const files = tree.view.version.levels.flat().map((file) => file.number);
+    core.state.trees.delete(tree.id);
+    this.#handles.delete(name);
+    tree.drop();
+    await this.#install({ keyspacesDropped: [tree.id], metaSequence: sequence, ...core.editFacts() });
+    core.background.forget(files);
+  }
+
+  #find(name: string): Tree | undefined {
+    for (const tree of this.#core.state.trees.values()) if (tree.name === name) return tree;
+    return undefined;
+  }
+
+  #create(name: string, keyCodec: string, valueCodec: string): Tree {
+    const core = this.#core;
+    if (core.options.readOnly) {
+      throw invalid(
+        'KEYSPACE_NOT_FOUND',
+        `there is no keyspace '${name}', and a read-only database makes none`,
+        {
+          keyspaces: this.names(),
+        },
+      );
+    }
+    core.pipeline.checkMutable();
+    const id = this.#nextId++;
+    const sequence = this.#log({ change: 'create', id, name, keyCodec, valueCodec });
+    const record: KeyspaceRecord = { id, name, keyCodec, valueCodec, createdSequence: sequence };
+    const tree = this.#newTree(record, core);
+    core.state.trees.set(id, tree);
+    void this.#install({ keyspacesCreated: [record], metaSequence: sequence, ...core.editFacts() }).catch(
+      () => {
+        // Poisoned or closed: the log record has it, and the next write says why.
+      },
+    );
+    return tree;
+  }
+
+  /** Writes the change as a log record; returns its sequence. With an outside log the manifest alone has it. */
+  #log(change: Parameters<typeof encodeKeyspaceChange>[0]): number {
+    const { state, log, durability, clock } = this.#core;
+    if (log === undefined) return state.visible;
+    const body = encodeKeyspaceChange(change);
+    const sequence = state.visible + 1;
+    log.append(RECORD_KEYSPACE, sequence, clock.now(), body, 0, body.length);
+    durability!.appended();
+    state.visible = sequence;
+    return sequence;
+  }
+
+  #install(edit: Parameters<Core['installer']['install']>[0]): Promise<void> {
+    this.#core.runner.hold();
+    return new Promise<void>((resolve, reject) => {
+      this.#core.installer.install(edit, (error) => (error === undefined ? resolve() : reject(error)));
+    }).finally(() => this.#core.runner.unhold());
+  }
+}
+
+function checkName(name: unknown): asserts name is string {
+  if (typeof name === 'string' && name.length > 0 && Buffer.byteLength(name) <= NAME_BYTES_MAX) return;
+  throw invalid('NAME_INVALID', `a keyspace name is a string of 1 to ${NAME_BYTES_MAX} bytes`, {
+    got: typeof name === 'string' ? name.length : typeof name,
+  });
+}
+
+function checkCodec(option: 'key' | 'value', codec: unknown): void {
+  if (codec === undefined) return;
+  const candidate = codec as Partial<KeyCodec<unknown>> | null;
+  const complete =
+    typeof candidate === 'object' &&
+    candidate !== null &&
+    typeof candidate.name === 'string' &&
+    typeof candidate.encode === 'function' &&
+    typeof candidate.decode === 'function';
+  if (!complete) {
+    throw invalid('OPTION_INVALID', `${option} must be a codec: { name, encode, decode }`, {
+      option,
+      got: typeof codec,
+    });
+  }
+}
+
+function checkSame(
+  keyspace: string,
+  what: 'key' | 'value',
+  stored: string,
+  given: { name: string } | undefined,
+): void {
+  if (given === undefined || given.name === stored) return;
+  throw invalid(
+    'KEYSPACE_CODEC',
+    `keyspace '${keyspace}' has the ${what} codec '${stored}'; got '${given.name}'`,
+    {
+      keyspace,
+      expected: stored,
+      got: given.name,
+    },
+  );
+}

@@ -1,0 +1,293 @@
+/**
+ * The public keyspace: checks, encodes, and hands over to the one write path (commit pipeline) or the one read path (tree).
+ *
+ * Every write here becomes a one-operation batch in the database's scratch buffer; keys and values are encoded before the
+ * buffer is touched, because codecs are user code and may write themselves. Everything returned is the caller's own.
+ */
+import { cloneRange, compareBytes, EMPTY } from '../base/bytes.ts';
+import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from '../base/entry.ts';
+import { invalid } from '../base/errors.ts';
+import { KIND_DELETE, KIND_PUT, KIND_RANGE_DELETE } from '../base/kinds.ts';
+import { BatchBuffer } from '../record/batch.ts';
+import type { Keyspace, PutOptions, Range, WriteWait } from './api-types.ts';
+import { encodeRange } from './bounds.ts';
+import {
+  decodeKey,
+  decodeValue,
+  encodeKey,
+  encodeValue,
+  type KeyCodec,
+  keyPrefixEnd,
+  type ValueCodec,
+} from './codecs/codec.ts';
+import type { Core } from './core.ts';
+import { type CursorRange, RangeCursor } from './cursor.ts';
+import { RangeReader } from './range-view.ts';
+import { approximateSize } from './approximate-size.ts';
+import type { Tree } from './tree.ts';
+import { checkWait, writeAwaited } from './write-wait.ts';
+
+export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
+  readonly name: string;
+  readonly id: number;
+  readonly #core: Core;
+  readonly #tree: Tree;
+  readonly #key: KeyCodec<K>;
+  readonly #value: ValueCodec<V>;
+
+  constructor(core: Core, tree: Tree, key: KeyCodec<K>, value: ValueCodec<V>) {
+    this.#core = core;
+    this.#tree = tree;
+    this.#key = key;
+    this.#value = value;
+    this.name = tree.name;
+    this.id = tree.id;
+  }
+
+  /** The handle behind a keyspace of this database; `KEYSPACE_FOREIGN` for any other object. */
+  static of<K, V>(keyspace: Keyspace<K, V>, core: Core): KeyspaceHandle<K, V> {
+    if (!(keyspace instanceof KeyspaceHandle) || keyspace.#core !== core) {
+      throw invalid('KEYSPACE_FOREIGN', 'the keyspace is not one of this database; use db.keyspace(name)', {
+        got: typeof keyspace,
+      });
+    }
+    keyspace.#check();
+    return keyspace as KeyspaceHandle<K, V>;
+  }
+
+  get codecs(): { readonly key: KeyCodec<K>; readonly value: ValueCodec<V> } {
+    return { key: this.#key, value: this.#value };
+  }
+
+  put(key: K, value: V, options?: PutOptions): number;
+  put(key: K, value: V, options: PutOptions & WriteWait): Promise<number>;
+  put(key: K, value: V, options?: PutOptions & Partial<WriteWait>): number | Promise<number> {
+    if (options !== undefined) this.checkPutOptions(options);
+    const k = this.encodeKey(key);
+    const v = this.encodeValue(value);
+    return this.#write(KIND_PUT, k, v, options);
+  }
+
+  delete(key: K): number;
+  delete(key: K, wait: WriteWait): Promise<number>;
+  delete(key: K, wait?: WriteWait): number | Promise<number> {
+    return this.#write(KIND_DELETE, this.encodeKey(key), EMPTY, wait);
+  }
+
+  deleteRange(range: { gte: K; lt: K }): number;
+  deleteRange(range: { gte: K; lt: K }, wait: WriteWait): Promise<number>;
+  deleteRange(range: { gte: K; lt: K }, wait?: WriteWait): number | Promise<number> {
+    const bounds = this.encodeDeleteRange(range);
+    if (bounds !== undefined) return this.#write(KIND_RANGE_DELETE, bounds.from, bounds.to, wait);
+    this.#check();
+    return wait?.durability === undefined
+      ? this.#core.state.visible
+      : Promise.resolve(this.#core.state.visible);
+  }
+
+  putIfAbsent(key: K, value: V): boolean {
+    const k = this.encodeKey(key);
+    const v = this.encodeValue(value);
+    this.#check();
+    if (this.#find(k, this.#core.state.visible)) return false;
+    this.#write(KIND_PUT, k, v, undefined);
+    return true;
+  }
+
+  update(key: K, change: (old: V | undefined) => V | undefined): V | undefined {
+    if (typeof change !== 'function') {
+      throw invalid('VALUE_INVALID', `update takes a function of the old value; got ${typeof change}`, {
+        got: typeof change,
+      });
+    }
+    const encoded = this.encodeKey(key);
+    const k = cloneRange(encoded, 0, encoded.length);
+    this.#check();
+    const before = this.#core.state.visible;
+    const old = this.getAt(key, before);
+    const value = change(old);
+    if (value instanceof Promise) {
+      throw invalid(
+        'VALUE_INVALID',
+        'the function given to update must not be async: it would not be atomic',
+        {},
+      );
+    }
+    if (value === undefined) {
+      if (old !== undefined || before !== this.#core.state.visible)
+        this.#write(KIND_DELETE, k, EMPTY, undefined);
+      return undefined;
+    }
+    this.#write(KIND_PUT, k, this.encodeValue(value), undefined);
+    return value;
+  }
+
+  get(key: K): V | undefined {
+    return this.getAt(key, this.#core.state.visible);
+  }
+
+  async getAsync(key: K): Promise<V | undefined> {
+    return this.get(key);
+  }
+
+  getMany(keys: readonly K[]): (V | undefined)[] {
+    if (!Array.isArray(keys))
+      throw invalid('KEY_INVALID', 'getMany takes an array of keys', { got: typeof keys });
+    const sequence = this.#core.state.visible;
+    return keys.map((key) => this.getAt(key, sequence));
+  }
+
+  has(key: K): boolean {
+    return this.hasAt(key, this.#core.state.visible);
+  }
+
+  count(range: Range<K> = {}): number {
+    const cursor = this.#cursor(this.#bounds(range), this.#core.state.visible, this.#check);
+    try {
+      let count = 0;
+      while (cursor.next()) count++;
+      return count;
+    } finally {
+      cursor.close();
+    }
+  }
+
+  approximateSize(range: Range<K> = {}): number {
+    this.#check();
+    return approximateSize(this.#tree, this.#bounds(range));
+  }
+
+  range(range: Range<K> = {}): RangeReader<K, V> {
+    this.#check();
+    return this.rangeAt(range, undefined, this.#check);
+  }
+
+  explain(): never {
+    throw invalid('NOT_SUPPORTED_YET', 'explain comes with a later release', { method: 'explain' });
+  }
+
+  merge(): never {
+    throw invalid('NOT_SUPPORTED_YET', 'merge comes with a later release', { method: 'merge' });
+  }
+
+  /** The value at `sequence`: what `get` and snapshots stand on. */
+  getAt(key: K, sequence: number): V | undefined {
+    const k = this.encodeKey(key);
+    this.#check();
+    if (!this.#find(k, sequence)) return undefined;
+    const { value, valueStart, valueEnd } = this.#core.found;
+    return decodeValue(this.#value, value, valueStart, valueEnd);
+  }
+
+  hasAt(key: K, sequence: number): boolean {
+    const k = this.encodeKey(key);
+    this.#check();
+    return this.#find(k, sequence);
+  }
+
+  /** A range at `sequence`, or at the sequence that is visible when each iteration begins. */
+  rangeAt(range: Range<K>, sequence: number | undefined, check: () => void): RangeReader<K, V> {
+    const bounds = this.#bounds(range);
+    const scheduler = this.#core.scheduler;
+    return new RangeReader<K, V>({
+      open: () => {
+        this.#check();
+        return this.#cursor(bounds, sequence ?? this.#core.state.visible, check);
+      },
+      pause: () => new Promise((resolve) => scheduler.soon(resolve)),
+      decodeKey: (borrowed) => decodeKey(this.#key, borrowed, 0, borrowed.length),
+      decodeValue: (borrowed) => decodeValue(this.#value, borrowed, 0, borrowed.length),
+    });
+  }
+
+  /** The key's bytes, checked: a Uint8Array of at most 65,535 bytes. May be memory of the caller's. */
+  encodeKey(key: K): Uint8Array {
+    const bytes = encodeKey(this.#key, key);
+    if (bytes.length > KEY_BYTES_MAX) {
+      throw invalid('KEY_TOO_LARGE', `a key has at most ${KEY_BYTES_MAX} bytes; got ${bytes.length}`, {
+        keyspace: this.name,
+        got: bytes.length,
+        max: KEY_BYTES_MAX,
+      });
+    }
+    return bytes;
+  }
+
+  encodeValue(value: V): Uint8Array {
+    const bytes = encodeValue(this.#value, value);
+    if (bytes.length > VALUE_BYTES_MAX) {
+      throw invalid('VALUE_TOO_LARGE', `a value has at most ${VALUE_BYTES_MAX} bytes; got ${bytes.length}`, {
+        keyspace: this.name,
+        got: bytes.length,
+        max: VALUE_BYTES_MAX,
+      });
+    }
+    return bytes;
+  }
+
+  /** The two ends in bytes; undefined for an empty range. */
+  encodeDeleteRange(range: { gte: K; lt: K }): { from: Uint8Array; to: Uint8Array } | undefined {
+    if (typeof range !== 'object' || range === null || range.gte === undefined || range.lt === undefined) {
+      throw invalid('RANGE_INVALID', 'deleteRange takes { gte, lt }, both given', { keyspace: this.name });
+    }
+    const other = Object.keys(range).find((name) => name !== 'gte' && name !== 'lt');
+    if (other !== undefined) {
+      throw invalid('RANGE_INVALID', `deleteRange takes { gte, lt } only; got '${other}'`, { got: other });
+    }
+    const from = this.encodeKey(range.gte);
+    const to = this.encodeKey(range.lt);
+    const order = compareBytes(from, to);
+    if (order > 0) throw invalid('RANGE_INVALID', 'the range ends before it starts', { keyspace: this.name });
+    return order === 0 ? undefined : { from, to };
+  }
+
+  checkPutOptions(options: PutOptions | undefined): void {
+    if (options?.ttlMs !== undefined) {
+      throw invalid('NOT_SUPPORTED_YET', 'ttlMs comes with a later release', { option: 'ttlMs' });
+    }
+  }
+
+  // ATOMIC: encodes nothing, calls no user code; the scratch buffer is free again when it returns.
+  #write(
+    kind: number,
+    key: Uint8Array,
+    value: Uint8Array,
+    wait: Partial<WriteWait> | undefined,
+  ): number | Promise<number> {
+    this.#check();
+    const core = this.#core;
+    if (wait !== undefined && Object.keys(wait).some((name) => name !== 'ttlMs')) {
+      checkWait(wait as WriteWait);
+      const own = new BatchBuffer();
+      own.add(kind, this.id, key, 0, key.length, value, 0, value.length);
+      return writeAwaited(core, own.length, wait as WriteWait, () => core.pipeline.commit(own));
+    }
+    const batch = core.scratch;
+    batch.clear();
+    batch.add(kind, this.id, key, 0, key.length, value, 0, value.length);
+    return core.pipeline.commit(batch);
+  }
+
+  #find(key: Uint8Array, sequence: number): boolean {
+    return this.#tree.get(key, 0, key.length, sequence, this.#core.found);
+  }
+
+  #bounds(range: Range<K>): CursorRange {
+    return encodeRange(
+      range,
+      (key: K) => this.encodeKey(key),
+      (prefix) => keyPrefixEnd(this.#key, prefix),
+    );
+  }
+
+  #cursor(range: CursorRange, sequence: number, check: () => void): RangeCursor {
+    return new RangeCursor(this.#core, this.#tree, range, sequence, check);
+  }
+
+  readonly #check = (): void => {
+    this.#core.state.checkOpen();
+    if (this.#tree.isDropped) {
+      throw invalid('KEYSPACE_DROPPED', `keyspace '${this.name}' was dropped`, { keyspace: this.name });
+    }
+  };
+}

@@ -1,0 +1,158 @@
+/**
+ * Back-pressure: may this write go on now? Three reasons can say no: memtables fill the write-buffer budget faster than
+ * flushes empty it, level 0 has too many files, the disk is full (that one lives in Durability).
+ *
+ * Strategies in their simple form (CONTRACT 7): `fail` throws `busy` at the limit; `block` parks a synchronous write for at
+ * most `syncWaitMsMax`, then throws; `slow` delays a little from three quarters of the budget on (at most SLOW_MS per
+ * 64 KiB written, so the event loop is never held for long) and blocks at the limit. Awaited writes wait as promises.
+ * While it parks, the thread delivers finished jobs itself: relief never needs a turn of the event loop.
+ */
+import { busy, type VarveError } from '../base/errors.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Events } from '../observe/events.ts';
+import { Deferred } from '../runtime/deferred.ts';
+import type { JobRunner } from '../workers/job-runner.ts';
+
+/** Longest delay of `slow` per SLOW_BYTES written. */
+const SLOW_MS = 4;
+const SLOW_BYTES = 64 * 1024;
+export const LEVEL0_FILES_SLOW = 20;
+export const LEVEL0_FILES_STOP = 36;
+
+export interface PressureEnv {
+  readonly strategy: 'slow' | 'block' | 'fail';
+  readonly limitBytes: number;
+  readonly syncWaitMsMax: number;
+  readonly runner: JobRunner;
+  readonly clock: Clock;
+  readonly events: Events;
+  /** Bytes of memtable memory in use. */
+  usedBytes(): number;
+  /** True while something is on its way that will free memory; without it delaying would be pointless. */
+  flushPending(): boolean;
+  /** Most files in level 0 over all keyspaces. */
+  level0Files(): number;
+}
+
+export interface PressureStats {
+  state: 'none' | 'slow' | 'block' | 'fail';
+  reason?: string;
+  delayed: number;
+  blocked: number;
+  failed: number;
+  waitMs: number;
+}
+
+export class Pressure {
+  readonly #env: PressureEnv;
+  readonly stats: PressureStats = { state: 'none', delayed: 0, blocked: 0, failed: 0, waitMs: 0 };
+  #sinceDelay = 0;
+  #waiters: Deferred<void>[] = [];
+
+  constructor(env: PressureEnv) {
+    this.#env = env;
+  }
+
+  /** Why a write must wait now; undefined when it need not. */
+  stopReason(): string | undefined {
+    if (this.#env.usedBytes() >= this.#env.limitBytes) return 'memtable-memory';
+    if (this.#env.level0Files() >= LEVEL0_FILES_STOP) return 'level0-files';
+    return undefined;
+  }
+
+  /** Before a synchronous write of `bytes`: returns at once, late, or throws `busy` with the reason. */
+  admit(bytes: number): void {
+    const reason = this.stopReason();
+    if (reason !== undefined) this.#stop(reason);
+    else if (this.#env.strategy === 'slow') this.#slow(bytes);
+  }
+
+  /** Before an awaited write: resolves when it may go on, at the latest when `giveUp` rejects. */
+  async admitAsync(giveUp: Promise<never> | undefined): Promise<void> {
+    for (let reason = this.stopReason(); reason !== undefined; reason = this.stopReason()) {
+      if (this.#env.strategy === 'fail') throw this.#refuse(reason);
+      this.#enter('block', reason);
+      this.stats.blocked++;
+      const since = this.#env.clock.monotonic();
+      const waiter = new Deferred<void>();
+      this.#waiters.push(waiter);
+      this.#env.runner.hold();
+      try {
+        await (giveUp === undefined ? waiter.promise : Promise.race([waiter.promise, giveUp]));
+      } finally {
+        this.#env.runner.unhold();
+        this.stats.waitMs += this.#env.clock.monotonic() - since;
+      }
+    }
+  }
+
+  /** Called when a flush or compaction was installed: awaited writes look again. */
+  relieved(): void {
+    if (this.stats.state !== 'none' && this.stopReason() === undefined) this.#enter('none', '');
+    for (const waiter of this.#waiters.splice(0)) waiter.resolve();
+  }
+
+  /** Awaited writes of a database that closes or is poisoned get the error. */
+  abandon(error: VarveError): void {
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
+  }
+
+  #stop(reason: string): void {
+    const { strategy, syncWaitMsMax, runner, clock } = this.#env;
+    if (strategy === 'fail') throw this.#refuse(reason);
+    this.#enter('block', reason);
+    this.stats.blocked++;
+    const since = clock.monotonic();
+    let still: string | undefined = reason;
+    while (still !== undefined) {
+      const left = syncWaitMsMax - (clock.monotonic() - since);
+      if (left <= 0) break;
+      const delivered = runner.wait(left);
+      still = this.stopReason();
+      if (!delivered && runner.kind === 'slices') break;
+    }
+    this.stats.waitMs += clock.monotonic() - since;
+    if (still !== undefined) throw this.#refuse(still);
+    this.#enter('none', '');
+  }
+
+  #slow(bytes: number): void {
+    const { limitBytes, runner, clock } = this.#env;
+    const soft = limitBytes * 0.75;
+    const used = this.#env.usedBytes();
+    const memory = this.#env.flushPending() ? (used - soft) / (limitBytes - soft) : 0;
+    const files = (this.#env.level0Files() - LEVEL0_FILES_SLOW) / (LEVEL0_FILES_STOP - LEVEL0_FILES_SLOW);
+    const degree = Math.max(memory, files);
+    if (degree <= 0) {
+      if (this.stats.state === 'slow') this.#enter('none', '');
+      return;
+    }
+    this.#enter('slow', memory >= files ? 'memtable-memory' : 'level0-files');
+    this.#sinceDelay += bytes;
+    if (this.#sinceDelay < SLOW_BYTES) return;
+    this.#sinceDelay = 0;
+    const since = clock.monotonic();
+    runner.wait(SLOW_MS * Math.min(1, degree));
+    this.stats.delayed++;
+    this.stats.waitMs += clock.monotonic() - since;
+  }
+
+  #refuse(reason: string): VarveError {
+    this.#enter('fail', reason);
+    this.stats.failed++;
+    return busy('BUSY', `the write can not be accepted now: ${reason}`, {
+      reason,
+      usedBytes: this.#env.usedBytes(),
+      limitBytes: this.#env.limitBytes,
+      level0Files: this.#env.level0Files(),
+    });
+  }
+
+  #enter(state: PressureStats['state'], reason: string): void {
+    if (this.stats.state === state && (this.stats.reason ?? '') === reason) return;
+    this.stats.state = state;
+    if (reason === '') delete this.stats.reason;
+    else this.stats.reason = reason;
+    this.#env.events.emit('pressure', () => ({ state, reason }));
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * The public side of iteration: turns a cursor's bytes into keys and values, for `for` and for `for await`.
+ *
+ * The sequence is taken when iteration begins, not when the range is made; each iteration takes its own. An iterator left
+ * before its end gives its sequence back through `return`. `for await` gives the event loop a turn every ASYNC_ENTRIES.
+ */
+import type { Cursor, RangeView } from './api-types.ts';
+import type { RangeCursor } from './cursor.ts';
+
+const ASYNC_ENTRIES = 256;
+
+export interface RangeSource<K, V> {
+  open(): RangeCursor;
+  /** Resolves after other tasks of the event loop had their turn. */
+  pause(): Promise<void>;
+  decodeKey(borrowed: Uint8Array): K;
+  decodeValue(borrowed: Uint8Array): V;
+}
+
+export class RangeReader<K, V> implements RangeView<K, V> {
+  readonly #source: RangeSource<K, V>;
+
+  constructor(source: RangeSource<K, V>) {
+    this.#source = source;
+  }
+
+  [Symbol.iterator](): Iterator<[K, V]> {
+    const source = this.#source;
+    return walk(source, (cursor) => [source.decodeKey(cursor.key), source.decodeValue(cursor.value)]);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<[K, V]> {
+    const source = this.#source;
+    return walkAsync(source, (cursor) => [source.decodeKey(cursor.key), source.decodeValue(cursor.value)]);
+  }
+
+  keys(): Iterable<K> & AsyncIterable<K> {
+    return projection(this.#source, (cursor) => this.#source.decodeKey(cursor.key));
+  }
+
+  values(): Iterable<V> & AsyncIterable<V> {
+    return projection(this.#source, (cursor) => this.#source.decodeValue(cursor.value));
+  }
+
+  cursor(): Cursor {
+    return this.#source.open();
+  }
+}
+
+function projection<T>(
+  source: RangeSource<unknown, unknown>,
+  show: (cursor: RangeCursor) => T,
+): Iterable<T> & AsyncIterable<T> {
+  return {
+    [Symbol.iterator]: () => walk(source, show),
+    [Symbol.asyncIterator]: () => walkAsync(source, show),
+  };
+}
+
+function* walk<T>(
+  source: RangeSource<unknown, unknown>,
+  show: (cursor: RangeCursor) => T,
+): Generator<T, void, undefined> {
+  const cursor = source.open();
+  try {
+    while (cursor.next()) yield show(cursor);
+  } finally {
+    cursor.close();
+  }
+}
+
+async function* walkAsync<T>(
+  source: RangeSource<unknown, unknown>,
+  show: (cursor: RangeCursor) => T,
+): AsyncGenerator<T, void, undefined> {
+  const cursor = source.open();
+  try {
+    for (let shown = 1; cursor.next(); shown++) {
+      yield show(cursor);
+      if (shown % ASYNC_ENTRIES === 0) await source.pause();
+    }
+  } finally {
+    cursor.close();
+  }
+}

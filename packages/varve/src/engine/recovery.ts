@@ -1,0 +1,112 @@
+/**
+ * From a directory to a state: reads the manifest, replays the log into memtables, and says what it found.
+ *
+ * Order of open (docs/internals/recovery.md): manifest -> log replay (flushing inline when memtables grow past their
+ * budget) -> cut of the torn tail -> new manifest with a higher incarnation -> new log segment. Until that new manifest is
+ * complete nothing that the old one needs is removed, so a crash during recovery repeats it.
+ */
+import { corruption } from '../base/errors.ts';
+import { parseFileName } from '../fs/file-names.ts';
+import type { FileSystem } from '../fs/file-system.ts';
+import type { KeyspaceRecord } from '../manifest/version-edit.ts';
+import { type LoadedManifest, loadManifest } from '../manifest/manifest-file.ts';
+import { applyEdit, type Version } from '../manifest/version.ts';
+import { BatchReader } from '../record/batch.ts';
+import { cutTail } from '../wal/cut-tail.ts';
+import { replay } from '../wal/replay.ts';
+import type { ReplayReport } from '../wal/replay-run.ts';
+import { applyBatch } from './commit-pipeline.ts';
+import { decodeKeyspaceChange } from './keyspace-change.ts';
+import type { EngineState } from './state.ts';
+import type { Tree } from './tree.ts';
+
+/** What a database directory holds, by number. */
+export interface DirectoryContents {
+  readonly manifests: readonly number[];
+  readonly logs: readonly number[];
+  readonly tables: readonly number[];
+  /** Highest number of any file. */
+  readonly highest: number;
+}
+
+export function readDirectory(fs: FileSystem, directory: string): DirectoryContents {
+  const found = { manifests: [] as number[], logs: [] as number[], tables: [] as number[] };
+  let highest = 0;
+  for (const name of fs.list(directory)) {
+    const parsed = parseFileName(name);
+    if (parsed === undefined || !('number' in parsed)) continue;
+    highest = Math.max(highest, parsed.number);
+    if (parsed.kind === 'manifest') found.manifests.push(parsed.number);
+    else if (parsed.kind === 'log') found.logs.push(parsed.number);
+    else if (parsed.kind === 'table') found.tables.push(parsed.number);
+  }
+  for (const numbers of Object.values(found)) numbers.sort((a, b) => a - b);
+  return { ...found, highest };
+}
+
+export interface ReplayEnv {
+  readonly fs: FileSystem;
+  readonly state: EngineState;
+  readonly mode: 'strict' | 'prefix' | 'salvage';
+  readonly readOnly: boolean;
+  /** What the new manifest will hold; grows by keyspace changes and inline flushes. */
+  version: Version;
+  newTree(record: KeyspaceRecord): Tree;
+  /** Called after every batch: flushes inline when memtables are over their budget. */
+  replayed(): void;
+}
+
+/** Replays the log on top of `env.version`; the trees and `state.visible` are then as recovered. */
+export function replayLog(env: ReplayEnv, logs: readonly number[]): ReplayReport {
+  const { fs, state } = env;
+  const directory = state.path;
+  const reader = new BatchReader();
+  const { version } = env;
+  const report = replay(
+    {
+      fs,
+      directory,
+      segments: logs.filter((number) => number >= version.logSegment),
+      incarnationMax: version.incarnation,
+      firstSegment: version.logSegment,
+      syncedPosition: version.syncedPosition,
+      mode: env.mode,
+    },
+    {
+      batch(sequence, _time, bytes, start, end) {
+        applyBatch(state, reader, bytes, start, end, sequence);
+        state.visible = sequence;
+        env.replayed();
+      },
+      keyspaceChange(sequence, _time, bytes, start, end, where) {
+        state.visible = sequence;
+        if (sequence <= env.version.metaSequence) return;
+        const change = decodeKeyspaceChange(bytes.slice(start, end), where);
+        if (change.change === 'create') {
+          const { id, name, keyCodec, valueCodec } = change;
+          const record: KeyspaceRecord = { id, name, keyCodec, valueCodec, createdSequence: sequence };
+          env.version = applyEdit(env.version, { keyspacesCreated: [record], metaSequence: sequence });
+          state.trees.set(id, env.newTree(record));
+        } else {
+          env.version = applyEdit(env.version, { keyspacesDropped: [change.id], metaSequence: sequence });
+          state.trees.get(change.id)?.drop();
+          state.trees.delete(change.id);
+        }
+      },
+    },
+  );
+  state.visible = Math.max(state.visible, env.version.lastSequence, report.lastSequence);
+  if (!env.readOnly) cutTail(fs, directory, report);
+  return report;
+}
+
+/** The manifest in force; undefined for a directory that holds no database. Data without a manifest is damage. */
+export function findManifest(
+  fs: FileSystem,
+  directory: string,
+  contents: DirectoryContents,
+): LoadedManifest | undefined {
+  const loaded = loadManifest(fs, directory, contents.manifests);
+  if (loaded !== undefined || contents.tables.length + contents.logs.length === 0) return loaded;
+  throw corruption('there are tables or logs but no complete manifest', { file: directory });
+}

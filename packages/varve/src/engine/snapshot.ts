@@ -1,0 +1,70 @@
+/**
+ * A snapshot: a sequence to read at, registered so that flush and compaction keep what it needs. Pins no memory, no file.
+ *
+ * Closing gives the sequence back; a snapshot that was dropped unclosed is only reported (a warning event), because
+ * when the collector runs is nobody's promise.
+ */
+import { closed } from '../base/errors.ts';
+import type { Core } from './core.ts';
+import { KeyspaceHandle } from './keyspace.ts';
+import type { Keyspace, Range, RangeView, Snapshot } from './api-types.ts';
+
+export class SnapshotHandle implements Snapshot {
+  readonly sequence: number;
+  readonly #core: Core;
+  #open = true;
+
+  constructor(core: Core) {
+    core.state.checkOpen();
+    this.#core = core;
+    this.sequence = core.state.visible;
+    core.register.add(this.sequence, core.clock.monotonic());
+    leaks.register(this, { core, sequence: this.sequence }, this);
+  }
+
+  get<K, V>(keyspace: Keyspace<K, V>, key: K): V | undefined {
+    return this.#reader(keyspace).getAt(key, this.sequence);
+  }
+
+  getMany<K, V>(keyspace: Keyspace<K, V>, keys: readonly K[]): (V | undefined)[] {
+    const reader = this.#reader(keyspace);
+    return keys.map((key) => reader.getAt(key, this.sequence));
+  }
+
+  has<K, V>(keyspace: Keyspace<K, V>, key: K): boolean {
+    return this.#reader(keyspace).hasAt(key, this.sequence);
+  }
+
+  range<K, V>(keyspace: Keyspace<K, V>, range: Range<K> = {}): RangeView<K, V> {
+    return this.#reader(keyspace).rangeAt(range, this.sequence, () => this.#check());
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    leaks.unregister(this);
+    this.#core.register.remove(this.sequence);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #check(): void {
+    this.#core.state.checkOpen();
+    if (!this.#open) throw closed('the snapshot', { sequence: this.sequence });
+  }
+
+  #reader<K, V>(keyspace: Keyspace<K, V>): KeyspaceHandle<K, V> {
+    this.#check();
+    return KeyspaceHandle.of(keyspace, this.#core);
+  }
+}
+
+const leaks = new FinalizationRegistry<{ core: Core; sequence: number }>(({ core, sequence }) => {
+  if (core.state.isClosed) return;
+  core.events.emit('warning', () => ({
+    code: 'SNAPSHOT_LEAKED',
+    message: `a snapshot at sequence ${sequence} was never closed; it keeps old versions until the database closes`,
+  }));
+});

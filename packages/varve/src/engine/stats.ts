@@ -1,0 +1,53 @@
+/**
+ * `db.stats()`: plain data, collected when asked for.
+ */
+import type { DatabaseStats } from './api-types.ts';
+import type { Core } from './core.ts';
+
+export function collectStats(core: Core): DatabaseStats {
+  const { state, log, tables, cache, pool, register, pressure, counters } = core;
+  const keyspaces: DatabaseStats['keyspaces'] = {};
+  let memtables = 0;
+  for (const tree of state.trees.values()) {
+    const levels = tree.view.version.levels.map((files) => ({
+      files: files.length,
+      bytes: files.reduce((sum, file) => sum + file.bytes, 0),
+    }));
+    let entries = 0;
+    for (const files of tree.view.version.levels) for (const file of files) entries += file.entries;
+    for (const memtable of tree.view.immutables) entries += memtable.entries;
+    entries += tree.view.memtable?.entries ?? 0;
+    memtables += tree.memtableBytes;
+    keyspaces[tree.name] = {
+      entries,
+      bytes: levels.reduce((sum, level) => sum + level.bytes, 0),
+      memtableBytes: tree.memtableBytes,
+      levels,
+    };
+  }
+  const oldest = register.oldest();
+  return {
+    sequence: state.visible,
+    incarnation: core.incarnation,
+    memoryBytes: { memtables, cache: cache.bytesUsed, indexes: tables.memoryBytes, pool: pool.bytesUsed },
+    log: {
+      segments: log?.segments().length ?? 0,
+      bytes: log?.bytes ?? 0,
+      syncedSequence: log?.syncedSequence ?? state.visible,
+    },
+    written: {
+      user: counters.user,
+      log: counters.log,
+      flush: counters.flush,
+      compaction: counters.compaction,
+    },
+    keyspaces,
+    snapshots: {
+      count: register.count,
+      ...(oldest === undefined
+        ? {}
+        : { oldestSequence: oldest.sequence, oldestAgeMs: core.clock.monotonic() - oldest.since }),
+    },
+    pressure: { ...pressure.stats },
+  };
+}

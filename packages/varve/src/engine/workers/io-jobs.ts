@@ -1,0 +1,76 @@
+/**
+ * The jobs of the I/O lane: fsync of the log, appending to the manifest, removing files. They run in a thread of their own
+ * so that no fsync ever waits behind the libuv pool or a compaction, and never on the user's event loop.
+ */
+import { type FileHandle, type FileSystem, writeFully } from '../../fs/file-system.ts';
+import { systemCode } from '../../base/errors.ts';
+import type { JobContext } from '../../workers/job-runner.ts';
+
+export interface LogSyncInput {
+  /** Segments with bytes that are not on disk yet, oldest first. */
+  readonly paths: readonly string[];
+  /** Directory whose entries are not on disk yet: a segment was created or renamed. */
+  readonly directory: string | undefined;
+}
+
+export interface InstallInput {
+  readonly manifest: string;
+  readonly offset: number;
+  /** One edit, encoded. */
+  readonly frame: Uint8Array;
+  readonly log: LogSyncInput | undefined;
+}
+
+export interface RemoveInput {
+  readonly paths: readonly string[];
+}
+
+export function* syncLog(input: LogSyncInput, { fs }: JobContext): Generator<void, void> {
+  for (const path of input.paths) {
+    withFile(fs, path, (file) => file.dataSync());
+    yield;
+  }
+  if (input.directory !== undefined) fs.syncDirectory(input.directory);
+}
+
+export function* installEdits(input: InstallInput, context: JobContext): Generator<void, void> {
+  if (input.log !== undefined) yield* syncLog(input.log, context);
+  // One frame, one sync (record/frame): of two unsynced frames a crash could keep the second without the first.
+  withFile(context.fs, input.manifest, (file) => appendFrame(file, input.frame, input.offset));
+  yield;
+}
+
+function appendFrame(file: FileHandle, frame: Uint8Array, at: number): void {
+  try {
+    writeFully(file, frame, 0, frame.length, at);
+  } catch (error) {
+    // A full disk is tried again from the same offset; what is left of this attempt must not be read as a frame.
+    try {
+      file.truncate(at);
+    } catch {
+      // The first failure is the one to report.
+    }
+    throw error;
+  }
+  file.sync();
+}
+
+export function* removeFiles(input: RemoveInput, { fs }: JobContext): Generator<void, void> {
+  for (const path of input.paths) {
+    try {
+      fs.remove(path);
+    } catch (error) {
+      if (systemCode(error) !== 'ENOENT') throw error;
+    }
+    yield;
+  }
+}
+
+function withFile(fs: FileSystem, path: string, use: (file: FileHandle) => void): void {
+  const file = fs.open(path, 'readWrite');
+  try {
+    use(file);
+  } finally {
+    file.close();
+  }
+}

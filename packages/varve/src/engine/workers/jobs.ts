@@ -1,0 +1,15 @@
+/**
+ * The job table: every kind of background work by name. The same table serves the job threads and the slice runner.
+ */
+import { compactionJob } from '../../compaction/compaction-job.ts';
+import { flushJob } from '../../compaction/flush-job.ts';
+import type { JobTable } from '../../workers/job-runner.ts';
+import { installEdits, removeFiles, syncLog } from './io-jobs.ts';
+
+export const jobs: JobTable = {
+  'sync-log': syncLog,
+  install: installEdits,
+  remove: removeFiles,
+  flush: flushJob,
+  compaction: compactionJob,
+};

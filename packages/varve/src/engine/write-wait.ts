@@ -1,0 +1,137 @@
+/**
+ * Awaited writes: wait for room, commit, wait for the durability class; with a deadline and an AbortSignal.
+ *
+ * Without pressure the commit happens inside the call, so an awaited write is visible at once, as a plain one is. Giving up
+ * (deadline, abort) before the commit means nothing was written; after it the write stays and only the waiting ends, which
+ * the error says in `context.applied`.
+ */
+import { busy, invalid, VarveError } from '../base/errors.ts';
+import { Deferred } from '../runtime/deferred.ts';
+import type { Durability, WriteWait } from './api-types.ts';
+import type { Core } from './core.ts';
+
+const classes: readonly Durability[] = ['memory', 'os', 'disk', 'replicated'];
+
+/** Refuses a wait that can not be met: unknown class, `replicated`, a bad deadline. */
+export function checkWait(wait: WriteWait): void {
+  const { durability, deadlineMs, signal } = wait;
+  if (!classes.includes(durability)) {
+    throw invalid(
+      'DURABILITY_INVALID',
+      `durability is one of ${classes.join(', ')}; got ${String(durability)}`,
+      {
+        got: durability,
+      },
+    );
+  }
+  if (durability === 'replicated') {
+    throw invalid(
+      'DURABILITY_INVALID',
+      "durability 'replicated' needs a cluster; here 'disk' is the highest",
+      {
+        got: durability,
+      },
+    );
+  }
+  if (deadlineMs !== undefined && !(typeof deadlineMs === 'number' && deadlineMs >= 0)) {
+    throw invalid(
+      'OPTION_INVALID',
+      `deadlineMs is milliseconds from now, 0 or more; got ${String(deadlineMs)}`,
+      {
+        got: deadlineMs,
+      },
+    );
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw invalid('OPTION_INVALID', 'signal must be an AbortSignal', { got: typeof signal });
+  }
+}
+
+/** Runs `commit` when there is room and resolves with its sequence once that is as durable as asked. */
+export async function writeAwaited(
+  core: Core,
+  bytes: number,
+  wait: WriteWait,
+  commit: () => number,
+): Promise<number> {
+  if (
+    core.pressure.stopReason() === undefined &&
+    wait.signal === undefined &&
+    wait.deadlineMs === undefined
+  ) {
+    return reach(core, wait.durability, commit());
+  }
+  const limit = new WaitLimit(core, wait);
+  try {
+    limit.check(false);
+    core.pipeline.checkWritable(bytes);
+    core.runner.poll();
+    await core.pressure.admitAsync(limit.promise);
+    const sequence = commit();
+    limit.applied = true;
+    const reached = reach(core, wait.durability, sequence);
+    return await (limit.promise === undefined ? reached : Promise.race([reached, limit.promise]));
+  } finally {
+    limit.end();
+  }
+}
+
+function reach(core: Core, durability: Durability, sequence: number): Promise<number> {
+  if (durability === 'memory') return Promise.resolve(sequence);
+  if (core.durability === undefined) return Promise.resolve(sequence);
+  return core.durability.reach(durability as 'os' | 'disk', sequence).then(() => sequence);
+}
+
+/** The end of patience: a promise that only ever rejects. */
+class WaitLimit {
+  readonly promise: Promise<never> | undefined;
+  applied = false;
+  readonly #wait: WriteWait;
+  readonly #end: () => void = () => undefined;
+
+  constructor(core: Core, wait: WriteWait) {
+    this.#wait = wait;
+    const { signal, deadlineMs } = wait;
+    if (signal === undefined && deadlineMs === undefined) return;
+    const deferred = new Deferred<never>();
+    this.promise = deferred.promise;
+    const abort = (): void => deferred.reject(this.#aborted());
+    signal?.addEventListener('abort', abort, { once: true });
+    const timer =
+      deadlineMs === undefined
+        ? undefined
+        : core.scheduler.after(deadlineMs, () => deferred.reject(this.#late(deadlineMs)), true);
+    this.#end = () => {
+      signal?.removeEventListener('abort', abort);
+      timer?.cancel();
+    };
+  }
+
+  check(applied: boolean): void {
+    this.applied = applied;
+    if (this.#wait.signal?.aborted === true) throw this.#aborted();
+  }
+
+  end(): void {
+    this.#end();
+  }
+
+  #aborted(): VarveError {
+    return new VarveError(
+      'busy',
+      'ABORTED',
+      'the wait was aborted',
+      { applied: this.applied },
+      {
+        cause: this.#wait.signal?.reason,
+      },
+    );
+  }
+
+  #late(deadlineMs: number): VarveError {
+    return busy('DEADLINE', `not ${this.#wait.durability} within ${deadlineMs} ms`, {
+      applied: this.applied,
+      deadlineMs,
+    });
+  }
+}

@@ -1,0 +1,272 @@
+/**
+ * What a reader at one sequence sees: over an iterator in internal order (normally the merge of a view) it shows the newest
+ * put of every key at or below the snapshot, leaves out what a delete or a range tombstone hides, and stays inside
+ * [lower, upper). In the read path it is the last hop before a cursor, which copies what it shows.
+ *
+ * Walking forward the source stands at the entry shown, and key and value are lent through. Walking back the versions of a
+ * key arrive oldest first, so the entry shown is a copy and the source stands ahead of it. Either way a key with very many
+ * versions costs a seek instead of a step for each.
+ *
+ * Invariants: (1) a version hides all older ones of its key, a range tombstone hides lower sequences than its own.
+ * (2) Past an end `valid` is false and only first, last, seek and seekBefore lead back. One thread at a time.
+ */
+import { compareRanges, copyRange, EMPTY } from '../base/bytes.ts';
+import { assert } from '../base/assert.ts';
+import type { EntryIterator } from '../base/entry.ts';
+import { KIND_DELETE, KIND_PUT } from '../base/kinds.ts';
+import type { CoverCursor, FragmentedTombstones } from '../base/range-tombstones.ts';
+
+/** Steps over entries out of sight before a seek is tried: a seek costs about as much as this many steps. */
+const STEPS_MAX = 12;
+
+export interface VisibleOptions {
+  /** The reader's sequence; entries above it do not exist for it. */
+  readonly snapshot: number;
+  /** Range tombstones of all sources together. */
+  readonly tombstones?: FragmentedTombstones | undefined;
+  /** Inclusive. */
+  readonly lower?: Uint8Array | undefined;
+  /** Exclusive. */
+  readonly upper?: Uint8Array | undefined;
+}
+
+export class VisibleIterator {
+  valid = false;
+  key: Uint8Array = EMPTY;
+  keyStart = 0;
+  keyEnd = 0;
+  sequence = 0;
+  value: Uint8Array = EMPTY;
+  valueStart = 0;
+  valueEnd = 0;
+  readonly #source: EntryIterator;
+  readonly #snapshot: number;
+  readonly #cover: CoverCursor | undefined;
+  readonly #lower: Uint8Array | undefined;
+  readonly #upper: Uint8Array | undefined;
+  #forward = true;
+  /** Copy of a key, always with room for one more byte, which is zero: the key's successor. */
+  #saved: Uint8Array = new Uint8Array(64);
+  #savedLength = 0;
+  #savedValue: Uint8Array = EMPTY;
+
+  constructor(source: EntryIterator, options: VisibleOptions) {
+    this.#source = source;
+    this.#snapshot = options.snapshot;
+    const { tombstones } = options;
+    this.#cover = tombstones === undefined || tombstones.isEmpty ? undefined : tombstones.cursor();
+    this.#lower = options.lower;
+    this.#upper = options.upper;
+  }
+
+  /** To the first visible entry at or above the lower bound. */
+  first(): void {
+    if (this.#lower === undefined) this.#source.first();
+    else this.#source.seek(this.#lower, 0, this.#lower.length, this.#snapshot);
+    this.#forward = true;
+    this.#findForward(false);
+  }
+
+  /** To the last visible entry below the upper bound. */
+  last(): void {
+    if (this.#upper === undefined) this.#source.last();
+    else this.#source.seekBefore(this.#upper, 0, this.#upper.length);
+    this.#forward = false;
+    this.#findBackward();
+  }
+
+  /** To the first visible entry whose key is at or above the given one. */
+  seek(key: Uint8Array, start: number = 0, end: number = key.length): void {
+    const lower = this.#lower;
+    if (lower !== undefined && compareRanges(lower, 0, lower.length, key, start, end) >= 0) {
+      this.first();
+      return;
+    }
+    this.#source.seek(key, start, end, this.#snapshot);
+    this.#forward = true;
+    this.#findForward(false);
+  }
+
+  /** To the last visible entry whose key is below the given one. */
+  seekBefore(key: Uint8Array, start: number = 0, end: number = key.length): void {
+    const upper = this.#upper;
+    if (upper !== undefined && compareRanges(upper, 0, upper.length, key, start, end) <= 0) {
+      this.last();
+      return;
+    }
+    this.#source.seekBefore(key, start, end);
+    this.#forward = false;
+    this.#findBackward();
+  }
+
+  /** To the next visible entry; only when valid. */
+  next(): void {
+    assert(this.valid, 'next() of an iterator that is not valid');
+    if (this.#forward) {
+      this.#saveKey();
+      this.#source.next();
+      this.#findForward(true);
+    } else {
+      this.#forward = true;
+      this.#seekPastSaved();
+      this.#findForward(false);
+    }
+  }
+
+  /** To the visible entry before; only when valid. */
+  prev(): void {
+    assert(this.valid, 'prev() of an iterator that is not valid');
+    if (this.#forward) {
+      this.#saveKey();
+      this.#source.seekBefore(this.#saved, 0, this.#savedLength);
+      this.#forward = false;
+    }
+    this.#findBackward();
+  }
+
+  /** Shows the first visible entry from where the source stands; with `skipping`, of a key other than the saved one. */
+  #findForward(skipping: boolean): void {
+    const source = this.#source;
+    const snapshot = this.#snapshot;
+    const upper = this.#upper;
+    let skip = skipping;
+    let steps = 0;
+    while (source.valid) {
+      const { key, keyStart, keyEnd } = source;
+      if (upper !== undefined && compareRanges(key, keyStart, keyEnd, upper, 0, upper.length) >= 0) break;
+      if (source.sequence > snapshot) {
+        if (++steps < STEPS_MAX) source.next();
+        else {
+          // A key with a version this new was not begun before, so nothing of it is to be skipped.
+          steps = 0;
+          skip = false;
+          this.#saveKey();
+          source.seek(this.#saved, 0, this.#savedLength, snapshot);
+        }
+      } else if (skip && this.#isSaved()) {
+        if (++steps < STEPS_MAX) source.next();
+        else {
+          steps = 0;
+          this.#seekPastSaved();
+        }
+      } else if (this.#isVisible(source.kind, key, keyStart, keyEnd, source.sequence)) {
+        this.#showSource();
+        return;
+      } else {
+        this.#saveKey();
+        skip = true;
+        steps = 0;
+        source.next();
+      }
+    }
+    this.valid = false;
+  }
+
+  /** Shows the last visible entry of a key that begins at or before where the source stands. */
+  #findBackward(): void {
+    const source = this.#source;
+    const snapshot = this.#snapshot;
+    const lower = this.#lower;
+    let steps = 0;
+    while (source.valid) {
+      if (
+        lower !== undefined &&
+        compareRanges(source.key, source.keyStart, source.keyEnd, lower, 0, lower.length) < 0
+      )
+        break;
+      if (source.sequence > snapshot) {
+        // The versions still ahead of this one are newer yet.
+        if (++steps < STEPS_MAX) source.prev();
+        else {
+          steps = 0;
+          this.#saveKey();
+          source.seekBefore(this.#saved, 0, this.#savedLength);
+        }
+      } else {
+        steps = 0;
+        const kind = this.#takeNewest();
+        if (this.#isVisible(kind, this.#saved, 0, this.#savedLength, this.sequence)) {
+          this.#showSaved();
+          return;
+        }
+      }
+    }
+    this.valid = false;
+  }
+
+  /**
+   * The source stands at the oldest version of a key. Saves key and newest value at or below the snapshot, leaves the source
+   * ahead of that version, its sequence in `this.sequence`, and returns its kind.
+   */
+  #takeNewest(): number {
+    const source = this.#source;
+    let kind = 0;
+    this.#saveKey();
+    for (let steps = 0; ; steps++) {
+      if (steps === STEPS_MAX) source.seek(this.#saved, 0, this.#savedLength, this.#snapshot);
+      kind = source.kind;
+      this.sequence = source.sequence;
+      if (kind !== KIND_DELETE) this.#saveValue();
+      if (steps === STEPS_MAX) {
+        source.seekBefore(this.#saved, 0, this.#savedLength);
+        return kind;
+      }
+      source.prev();
+      if (!source.valid || source.sequence > this.#snapshot || !this.#isSaved()) return kind;
+    }
+  }
+
+  #isVisible(kind: number, key: Uint8Array, start: number, end: number, sequence: number): boolean {
+    if (kind === KIND_DELETE) return false;
+    assert(kind === KIND_PUT, 'an entry kind that this release does not read got past the decoders');
+    const cover = this.#cover;
+    return cover === undefined || cover.coveringSequence(key, start, end, this.#snapshot) <= sequence;
+  }
+
+  #isSaved(): boolean {
+    const source = this.#source;
+    return compareRanges(source.key, source.keyStart, source.keyEnd, this.#saved, 0, this.#savedLength) === 0;
+  }
+
+  #saveKey(): void {
+    const { key, keyStart, keyEnd } = this.#source;
+    const length = keyEnd - keyStart;
+    if (length + 1 > this.#saved.length) this.#saved = new Uint8Array(2 * length + 1);
+    copyRange(key, keyStart, keyEnd, this.#saved, 0);
+    this.#saved[length] = 0;
+    this.#savedLength = length;
+  }
+
+  #saveValue(): void {
+    const { value, valueStart, valueEnd } = this.#source;
+    const length = valueEnd - valueStart;
+    if (length > this.#savedValue.length) this.#savedValue = new Uint8Array(Math.max(256, length));
+    copyRange(value, valueStart, valueEnd, this.#savedValue, 0);
+    this.valueEnd = length;
+  }
+
+  #seekPastSaved(): void {
+    this.#source.seek(this.#saved, 0, this.#savedLength + 1, this.#snapshot);
+  }
+
+  #showSource(): void {
+    const source = this.#source;
+    this.valid = true;
+    this.key = source.key;
+    this.keyStart = source.keyStart;
+    this.keyEnd = source.keyEnd;
+    this.sequence = source.sequence;
+    this.value = source.value;
+    this.valueStart = source.valueStart;
+    this.valueEnd = source.valueEnd;
+  }
+
+  #showSaved(): void {
+    this.valid = true;
+    this.key = this.#saved;
+    this.keyStart = 0;
+    this.keyEnd = this.#savedLength;
+    this.value = this.#savedValue;
+    this.valueStart = 0;
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * `db.checkpoint(path)`: a copy that opens as a database of its own. Tables are immutable and hard-linked (copied where the
+ * file system has no links, or across disks); the log is copied up to a record boundary; the manifest is written anew.
+ *
+ * The state is fixed in one step on the owner's thread: log handed over, tables linked, log segments opened. Segments are
+ * only ever appended to until they are released, and an open descriptor survives that, so copying them may take its time.
+ * Everything is synced before the promise resolves; a failure leaves the target directory for the caller to remove.
+ */
+import { resolve } from 'node:path';
+import { invalid, systemCode } from '../base/errors.ts';
+import type { Core } from '../engine/core.ts';
+import { inDirectory, logName, tableName } from '../fs/file-names.ts';
+import { type FileHandle, type FileSystem, readFully, writeFully } from '../fs/file-system.ts';
+import { createManifest } from '../manifest/manifest-file.ts';
+
+const COPY_BYTES = 1024 * 1024;
+
+interface LogCopy {
+  readonly number: number;
+  readonly source: FileHandle;
+  readonly bytes: number;
+}
+
+export async function checkpoint(core: Core, path: string): Promise<void> {
+  const { fs } = core;
+  if (typeof path !== 'string' || path === '') {
+    throw invalid('PATH_INVALID', 'checkpoint takes the path of a new directory', { got: typeof path });
+  }
+  const target = fs.threads === 'node' ? resolve(path) : path;
+  const status = fs.status(target);
+  if (status !== undefined && (status.kind !== 'directory' || fs.list(target).length > 0)) {
+    throw invalid('EXISTS', `${path} is there already; a checkpoint makes its own directory`, { path });
+  }
+  fs.makeDirectory(target);
+  const logs = takeState(core, target);
+  try {
+    for (const log of logs) await copyLog(core, log, target);
+  } finally {
+    for (const log of logs) log.source.close();
+  }
+  fs.syncDirectory(target);
+}
+
+// ATOMIC: version, tables and the end of the log belong together.
+function takeState(core: Core, target: string): LogCopy[] {
+  const { fs, installer, log } = core;
+  core.durability?.syncNow('os');
+  const { version } = installer;
+  for (const keyspace of version.keyspaces.values()) {
+    for (const file of keyspace.levels.flat()) {
+      const name = tableName(file.number);
+      linkOrCopy(fs, inDirectory(core.state.path, name), inDirectory(target, name));
+    }
+  }
+  const number = Number(Atomics.add(new BigInt64Array(core.fileNumbers), 0, 1n));
+  createManifest(fs, target, number, { ...version, nextFileNumber: number + 1 });
+  return (log?.segments() ?? []).map(({ number: segment, path, bytes }) => ({
+    number: segment,
+    source: fs.open(path, 'read'),
+    bytes,
+  }));
+}
+
+async function copyLog(core: Core, log: LogCopy, target: string): Promise<void> {
+  const { fs, scheduler } = core;
+  const file = fs.open(inDirectory(target, logName(log.number)), 'create');
+  try {
+    const buffer = new Uint8Array(COPY_BYTES);
+    for (let at = 0; at < log.bytes; ) {
+      const got = readFully(log.source, buffer, 0, Math.min(buffer.length, log.bytes - at), at);
+      if (got === 0) break;
+      writeFully(file, buffer, 0, got, at);
+      at += got;
+      await new Promise<void>((done) => scheduler.soon(done));
+    }
+    file.sync();
+  } finally {
+    file.close();
+  }
+}
+
+function linkOrCopy(fs: FileSystem, from: string, to: string): void {
+  try {
+    fs.link(from, to);
+  } catch (error) {
+    if (!['EXDEV', 'EPERM', 'ENOTSUP', 'EMLINK', 'ENOSYS'].includes(systemCode(error))) throw error;
+    const source = fs.open(from, 'read');
+    const copy = fs.open(to, 'create');
+    try {
+      const buffer = new Uint8Array(COPY_BYTES);
+      for (let at = 0; ; ) {
+        const got = readFully(source, buffer, 0, buffer.length, at);
+        if (got === 0) break;
+        writeFully(copy, buffer, 0, got, at);
+        at += got;
+      }
+      copy.sync();
+    } finally {
+      source.close();
+      copy.close();
+    }
+  }
+}

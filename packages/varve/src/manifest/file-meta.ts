@@ -1,0 +1,160 @@
+/**
+ * What the manifest knows of a table: enough to find keys, to pick compactions and to check that the file is the right one
+ * without opening it. Also the order of key bounds, which pickers and versions share.
+ *
+ *   order  type    field
+ *       1  varint  flags: bit 0 largest key is exclusive, bit 1 lower bound follows, bit 2 upper bound, bit 3 override
+ *       2  varint  number                        PERSISTED: flags are never renumbered; unknown ones are refused
+ *       3  varint  bytes
+ *       4  varint  entries
+ *       5  varint  tombstones
+ *       6  varint  rangeTombstones
+ *       7  varint  smallestSequence
+ *       8  varint  largestSequence
+ *       9  bytes   smallestKey (varint length before it)
+ *      10  bytes   largestKey
+ *      11  16      uniqueId
+ *      12  bytes   lowerBound, upperBound, varint sequenceOverride: those that the flags name
+ *
+ * Invariants: smallestKey <= largestKey (below it when exclusive); 1 <= number; smallestSequence <= largestSequence; both
+ * cover the range tombstones of the file as well as its points.
+ */
+import { compareBytes } from '../base/bytes.ts';
+import { KEY_BYTES_MAX } from '../base/entry.ts';
+import { invalid } from '../base/errors.ts';
+import type { FieldReader, FieldWriter } from './fields.ts';
+
+export interface FileMeta {
+  /** The name of the file is made from it. */
+  readonly number: number;
+  readonly bytes: number;
+  /** Point entries of all kinds. */
+  readonly entries: number;
+  /** Of them deletes. */
+  readonly tombstones: number;
+  readonly rangeTombstones: number;
+  /** Bounds over points and range tombstones. */
+  readonly smallestKey: Uint8Array;
+  readonly largestKey: Uint8Array;
+  /** True when `largestKey` itself is outside: the exclusive end of a range tombstone. */
+  readonly largestExclusive: boolean;
+  readonly smallestSequence: number;
+  readonly largestSequence: number;
+  /** 16 bytes, the table's own. */
+  readonly uniqueId: Uint8Array;
+  /** Room for linked ranges: only keys from here on count. Not written by this release. */
+  readonly lowerBound?: Uint8Array;
+  /** Room for linked ranges: only keys below this count. Not written by this release. */
+  readonly upperBound?: Uint8Array;
+  /** Room for linked ranges: every entry counts as written at this sequence. Not written by this release. */
+  readonly sequenceOverride?: number;
+}
+
+/** A range of user keys; file metadata has this shape. */
+export interface KeySpan {
+  readonly smallestKey: Uint8Array;
+  /** Undefined: no upper end. */
+  readonly largestKey: Uint8Array | undefined;
+  /** True when `largestKey` itself is outside. */
+  readonly largestExclusive: boolean;
+}
+
+export const UNIQUE_ID_BYTES = 16;
+const FLAG_EXCLUSIVE = 1;
+const FLAG_LOWER = 2;
+const FLAG_UPPER = 4;
+const FLAG_OVERRIDE = 8;
+const FLAGS_KNOWN = 15;
+
+export function encodeFileMeta(file: FileMeta, to: FieldWriter): void {
+  to.varint(
+    (file.largestExclusive ? FLAG_EXCLUSIVE : 0) |
+      (file.lowerBound === undefined ? 0 : FLAG_LOWER) |
+      (file.upperBound === undefined ? 0 : FLAG_UPPER) |
+      (file.sequenceOverride === undefined ? 0 : FLAG_OVERRIDE),
+  );
+  to.varint(file.number).varint(file.bytes).varint(file.entries);
+  to.varint(file.tombstones).varint(file.rangeTombstones);
+  to.varint(file.smallestSequence).varint(file.largestSequence);
+  to.blob(file.smallestKey).blob(file.largestKey).raw(file.uniqueId);
+  if (file.lowerBound !== undefined) to.blob(file.lowerBound);
+  if (file.upperBound !== undefined) to.blob(file.upperBound);
+  if (file.sequenceOverride !== undefined) to.varint(file.sequenceOverride);
+}
+
+/** Reads one file; `UNSUPPORTED_MANIFEST` for flags of a later release, `corruption` for anything that can not be. */
+export function decodeFileMeta(from: FieldReader): FileMeta {
+  const flags = from.varint('the flags of a file');
+  if (flags > FLAGS_KNOWN) {
+    throw invalid(
+      'UNSUPPORTED_MANIFEST',
+      `a file in the manifest has flags ${flags}, which a later release wrote`,
+      {
+        ...from.place,
+        flags,
+      },
+    );
+  }
+  const file: FileMeta = {
+    number: from.varint('a file number'),
+    bytes: from.varint('the bytes of a file'),
+    entries: from.varint('the entries of a file'),
+    tombstones: from.varint('the tombstones of a file'),
+    rangeTombstones: from.varint('the range tombstones of a file'),
+    smallestSequence: from.varint('the smallest sequence of a file'),
+    largestSequence: from.varint('the largest sequence of a file'),
+    smallestKey: from.blob('the smallest key of a file', KEY_BYTES_MAX),
+    largestKey: from.blob('the largest key of a file', KEY_BYTES_MAX),
+    largestExclusive: (flags & FLAG_EXCLUSIVE) !== 0,
+    uniqueId: from.raw(UNIQUE_ID_BYTES, 'the id of a file'),
+    ...((flags & FLAG_LOWER) !== 0 && { lowerBound: from.blob('a lower bound', KEY_BYTES_MAX) }),
+    ...((flags & FLAG_UPPER) !== 0 && { upperBound: from.blob('an upper bound', KEY_BYTES_MAX) }),
+    ...((flags & FLAG_OVERRIDE) !== 0 && { sequenceOverride: from.varint('a sequence override') }),
+  };
+  const wrong = impossible(file);
+  if (wrong !== undefined) throw from.bad(`file ${file.number}: ${wrong}`);
+  return file;
+}
+
+/** What about this metadata can not be; undefined when all is well. Asked before writing and after reading. */
+export function impossible(file: FileMeta): string | undefined {
+  const order = compareBytes(file.smallestKey, file.largestKey);
+  if (order > 0 || (order === 0 && file.largestExclusive)) return 'its smallest key is above its largest';
+  if (file.smallestSequence > file.largestSequence) return 'its smallest sequence is above its largest';
+  if (file.number < 1) return 'file numbers start at 1';
+  if (file.tombstones > file.entries) return 'it has more tombstones than entries';
+  if (file.uniqueId.length !== UNIQUE_ID_BYTES) return 'its id is not 16 bytes long';
+  return undefined;
+}
+
+/** Does all of `span` lie below `key`? */
+export function endsBefore(span: KeySpan, key: Uint8Array): boolean {
+  if (span.largestKey === undefined) return false;
+  const order = compareBytes(span.largestKey, key);
+  return order < 0 || (order === 0 && span.largestExclusive);
+}
+
+/** Do two spans share a key? */
+export function spansOverlap(a: KeySpan, b: KeySpan): boolean {
+  return !endsBefore(a, b.smallestKey) && !endsBefore(b, a.smallestKey);
+}
+
+/** Order of two upper ends; of two equal keys the exclusive one is lower. */
+export function compareEnds(a: KeySpan, b: KeySpan): number {
+  if (a.largestKey === undefined || b.largestKey === undefined) {
+    return Number(a.largestKey === undefined) - Number(b.largestKey === undefined);
+  }
+  return compareBytes(a.largestKey, b.largestKey) || Number(b.largestExclusive) - Number(a.largestExclusive);
+}
+
+/** The smallest span that holds all of the given ones, of which there is at least one. */
+export function hullOf(spans: readonly KeySpan[]): KeySpan {
+  let lowest = spans[0]!;
+  let highest = lowest;
+  for (const span of spans) {
+    if (compareBytes(span.smallestKey, lowest.smallestKey) < 0) lowest = span;
+    if (compareEnds(span, highest) > 0) highest = span;
+  }
+  const { largestKey, largestExclusive } = highest;
+  return { smallestKey: lowest.smallestKey, largestKey, largestExclusive };
+}

@@ -1,0 +1,190 @@
+/**
+ * The settings of a keyspace, each declared once; a keyspace that does not set one takes it from `keyspaceDefaults`.
+ *
+ * Lists by level run from level 0 down, and their last value holds for all deeper levels (`atLevel`).
+ * Settings whose feature comes later keep their names here and are refused as NOT_SUPPORTED_YET.
+ */
+import type { Setting } from './setting.ts';
+import { byLevel, choice, quantity, setting } from './setting.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+
+export type Codec = 'none' | 'lz4' | 'zstd' | 'snappy';
+
+export type CompactionOption = {
+  strategy: 'leveled' | 'tiered' | 'hybrid' | 'fifo';
+  [setting: string]: unknown;
+};
+
+/** Settings of one keyspace, or of all by `keyspaceDefaults`. */
+export interface KeyspaceSettings {
+  memtableBytes?: number;
+  blockBytes?: number;
+  filterBitsPerKey?: number | readonly number[];
+  compression?: Codec | readonly Codec[];
+  compaction?: CompactionOption;
+  levelRatio?: number;
+  tableBytes?: number;
+  ttlMs?: number;
+  retention?: { ms?: number; versions?: number };
+}
+
+/** Leveled compaction with its own settings. */
+export interface LeveledSettings {
+  readonly strategy: 'leveled';
+  /** Files in level 0 that start a compaction. */
+  readonly level0Files: number;
+  /** Bytes that level 1 may hold; each level below `levelRatio` times more. */
+  readonly level1Bytes: number;
+}
+
+/** Settings after `resolveKeyspaceSettings`: complete and frozen. */
+export interface ResolvedKeyspaceSettings {
+  readonly memtableBytes: number;
+  readonly blockBytes: number;
+  readonly filterBitsPerKey: readonly number[];
+  readonly compression: readonly Codec[];
+  readonly compaction: LeveledSettings;
+  readonly levelRatio: number;
+  readonly tableBytes: number;
+}
+
+type KeyspaceSettingTable = {
+  readonly [Name in keyof KeyspaceSettings]-?: Setting<NonNullable<KeyspaceSettings[Name]>>;
+};
+
+const always = (): boolean => true;
+
+export const keyspaceSettings: KeyspaceSettingTable = {
+  memtableBytes: quantity({
+    unit: 'bytes',
+    default: 32 * MIB,
+    defaultText: '32 MiB, at most half of memtableBytesMax',
+    min: 4 * KIB,
+    max: 2 * GIB,
+    doc: 'A memtable of this size is rotated and flushed to a table.',
+    raiseWhen: 'writes overwrite the same keys soon, or flushes are too small',
+  }),
+  blockBytes: quantity({
+    unit: 'bytes',
+    default: 4 * KIB,
+    min: 256,
+    max: 1 * MIB,
+    doc: 'Size of a data block before compression: what one uncached read fetches.',
+    raiseWhen: 'scans dominate, or compression matters more than point reads',
+  }),
+  filterBitsPerKey: byLevel(
+    quantity({
+      unit: 'bits',
+      default: 10,
+      min: 0,
+      max: 64,
+      fraction: true,
+      doc: 'Size of the filter that spares reads of missing keys; 10 bits let 1 % through, 0 is no filter.',
+      raiseWhen: 'most reads ask for keys that are not there',
+    }),
+  ),
+  compression: byLevel(
+    choice<Codec>({
+      default: 'none',
+      choices: ['none', 'lz4', 'zstd', 'snappy'],
+      doc: 'Compression of blocks. zstd is written only by runtimes that have it; snappy comes later.',
+      raiseWhen: 'disk space or read bandwidth is short: lz4 on all levels, zstd on the deepest',
+      later: (value) => value === 'snappy',
+    }),
+  ),
+  compaction: setting<CompactionOption>({
+    type: "{ strategy: 'leveled', level0Files?, level1Bytes? }",
+    default: { strategy: 'leveled' },
+    defaultText: "{ strategy: 'leveled', level0Files: 4, level1Bytes: 64 MiB }",
+    choices: ['leveled', 'tiered', 'hybrid', 'fifo'],
+    doc: 'How tables are merged. The strategies tiered, hybrid and fifo come later.',
+    refuse: refuseCompaction,
+    later: (value) => ['tiered', 'hybrid', 'fifo'].includes(strategyOf(value)),
+  }),
+  levelRatio: quantity({
+    default: 10,
+    min: 2,
+    max: 100,
+    fraction: true,
+    doc: 'How many times larger each level is than the one above.',
+    raiseWhen: 'space matters more than rewriting',
+  }),
+  tableBytes: quantity({
+    unit: 'bytes',
+    default: 8 * MIB,
+    defaultText: '8 MiB',
+    min: 4 * KIB,
+    max: 1 * GIB,
+    doc: 'Size of a table in level 1; doubles with each level below, up to 64 MiB or to this when it is larger.',
+    raiseWhen: 'the database is so large that it has too many files',
+  }),
+  ttlMs: quantity({
+    unit: 'ms',
+    defaultText: 'none',
+    min: 1,
+    max: Number.MAX_SAFE_INTEGER,
+    doc: 'Entries expire this long after they were written (later).',
+    later: always,
+  }),
+  retention: setting<{ ms?: number; versions?: number }>({
+    type: '{ ms?, versions? }',
+    doc: 'How much of the past stays readable (later).',
+    refuse: () => undefined,
+    later: always,
+  }),
+};
+
+/** The settings that a strategy brings: resolve.ts fills them in. */
+export const leveledSettings: { readonly [name: string]: Setting<number> } = {
+  level0Files: quantity({
+    unit: 'files',
+    default: 4,
+    min: 1,
+    max: 1000,
+    doc: 'Files in level 0 that start a compaction.',
+    raiseWhen: 'bursts of writes matter more than reads',
+  }),
+  level1Bytes: quantity({
+    unit: 'bytes',
+    default: 64 * MIB,
+    min: 4 * KIB,
+    max: 64 * GIB,
+    doc: 'Bytes that level 1 may hold.',
+    raiseWhen: 'flushes are larger than 16 MiB each',
+  }),
+};
+
+/** The value of a list by level at `level`. */
+export function atLevel<T>(values: readonly T[], level: number): T {
+  return values[level < values.length ? level : values.length - 1]!;
+}
+
+/** Bytes at which a table in `level` is cut: `tableBytes` in levels 0 and 1, doubling below to 64 MiB. */
+export function tableBytesAt(settings: ResolvedKeyspaceSettings, level: number): number {
+  const doubled = settings.tableBytes * 2 ** Math.max(0, level - 1);
+  return Math.min(doubled, Math.max(64 * MIB, settings.tableBytes));
+}
+
+function strategyOf(value: unknown): string {
+  return String((value as { strategy?: unknown } | null | undefined)?.strategy);
+}
+
+function refuseCompaction(value: unknown): string | undefined {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
+    return "an object with strategy: 'leveled'";
+  }
+  const { strategy, ...settings } = value as Record<string, unknown>;
+  if (strategy !== 'leveled') return "the strategy 'leveled'";
+  for (const [name, given] of Object.entries(settings)) {
+    const declared = Object.hasOwn(leveledSettings, name) ? leveledSettings[name] : undefined;
+    if (declared === undefined) {
+      return `no setting '${name}': strategy 'leveled' has ${Object.keys(leveledSettings).join(', ')}`;
+    }
+    const wanted = given === undefined ? undefined : declared.refuse(given);
+    if (wanted !== undefined) return `${name} as ${wanted}`;
+  }
+  return undefined;
+}

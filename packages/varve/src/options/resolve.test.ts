@@ -1,0 +1,238 @@
+import { availableParallelism } from 'node:os';
+import { describe, expect, test } from 'vitest';
+import { VarveError } from '../base/errors.ts';
+import { databaseSettings } from './database-settings.ts';
+import { atLevel, keyspaceSettings, tableBytesAt } from './keyspace-settings.ts';
+import type { OptionProblem } from './resolve.ts';
+import { resolveDatabaseOptions, resolveKeyspaceSettings } from './resolve.ts';
+
+const MIB = 1024 * 1024;
+
+function refusal(call: () => unknown): { code: string; kind: string; problems: OptionProblem[] } {
+  try {
+    call();
+  } catch (error) {
+    if (!(error instanceof VarveError)) throw error;
+    return {
+      code: error.code,
+      kind: error.kind,
+      problems: error.context['problems'] as OptionProblem[],
+    };
+  }
+  throw new Error('was not refused');
+}
+
+describe('defaults', () => {
+  test('are those of the public API', () => {
+    const { clock, fileSystem, ...options } = resolveDatabaseOptions(undefined);
+    expect(typeof clock.now()).toBe('number');
+    expect(fileSystem).toBeUndefined();
+    expect(options).toEqual({
+      createIfMissing: true,
+      errorIfExists: false,
+      readOnly: false,
+      recovery: 'prefix',
+      sync: { everyN: 1000, intervalMs: 200 },
+      log: 'own',
+      logBytesMax: 512 * MIB,
+      timestamps: true,
+      memoryBytesMax: 256 * MIB,
+      memtableBytesMax: 64 * MIB,
+      cacheBytesMax: (256 - 64 - 32) * MIB,
+      pressure: 'slow',
+      syncWaitMsMax: 1000,
+      batchBytesMax: 64 * MIB,
+      openFilesMax: 1000,
+      workers: Math.max(1, availableParallelism() - 1),
+      keyspaceDefaults: {
+        memtableBytes: 32 * MIB,
+        blockBytes: 4096,
+        filterBitsPerKey: [10],
+        compression: ['none'],
+        compaction: { strategy: 'leveled', level0Files: 4, level1Bytes: 64 * MIB },
+        levelRatio: 10,
+        tableBytes: 8 * MIB,
+      },
+    });
+  });
+
+  test('pass their own check', () => {
+    for (const table of [databaseSettings, keyspaceSettings]) {
+      for (const [name, declared] of Object.entries(table)) {
+        if (declared.default !== undefined) {
+          expect([name, declared.refuse(declared.default)]).toEqual([name, undefined]);
+        }
+      }
+    }
+  });
+
+  test('undefined counts as not given, null does not', () => {
+    expect(resolveDatabaseOptions({ timestamps: undefined }).timestamps).toBe(true);
+    expect(refusal(() => resolveDatabaseOptions({ timestamps: null })).problems[0]!.option).toBe(
+      'timestamps',
+    );
+  });
+
+  test('members of sync that are undefined are left out', () => {
+    expect(Object.keys(resolveDatabaseOptions({ sync: { everyN: undefined, intervalMs: 5 } }).sync)).toEqual([
+      'intervalMs',
+    ]);
+  });
+
+  test('adapt to a small budget', () => {
+    const options = resolveDatabaseOptions({ memoryBytesMax: 64 * MIB });
+    expect(options.memtableBytesMax).toBe(32 * MIB);
+    expect(options.cacheBytesMax).toBe(24 * MIB);
+    expect(options.keyspaceDefaults.memtableBytes).toBe(16 * MIB);
+  });
+
+  test('read-only never creates', () => {
+    expect(resolveDatabaseOptions({ readOnly: true }).createIfMissing).toBe(false);
+    const { problems } = refusal(() => resolveDatabaseOptions({ readOnly: true, createIfMissing: true }));
+    expect(problems.map((problem) => problem.option)).toEqual(['createIfMissing']);
+  });
+});
+
+describe('what is refused', () => {
+  test('all problems come in one error', () => {
+    const found = refusal(() =>
+      resolveDatabaseOptions({
+        cacheByteMax: 1,
+        readOnly: 'yes',
+        workers: 1.5,
+        pressure: 'panic',
+        keyspaceDefaults: { blockBytes: 1, filterBitsPerKey: [10, -1] },
+        clock: { now: () => 0 },
+      }),
+    );
+    expect(found.kind).toBe('invalid');
+    expect(found.code).toBe('OPTION_INVALID');
+    expect(found.problems.map((problem) => problem.option)).toEqual([
+      'cacheByteMax',
+      'readOnly',
+      'workers',
+      'pressure',
+      'clock',
+      'keyspaceDefaults.blockBytes',
+      'keyspaceDefaults.filterBitsPerKey',
+    ]);
+    expect(found.problems[0]!.wanted).toBe("no such option; did you mean 'cacheBytesMax'?");
+    expect(found.problems[1]).toEqual({ option: 'readOnly', got: 'yes', wanted: 'true or false' });
+    expect(found.problems[4]!.wanted).toContain('monotonic missing');
+  });
+
+  test.each([5, 'fast', [], null])('%j as options', (options) => {
+    expect(refusal(() => resolveDatabaseOptions(options)).problems[0]!.option).toBe('options');
+  });
+
+  test.each(['__proto__', 'constructor', 'toString'])('the unknown name %s', (name) => {
+    const options = JSON.parse(`{"${name}": 1}`) as unknown;
+    expect(refusal(() => resolveDatabaseOptions(options)).problems[0]!.option).toBe(name);
+  });
+
+  test.each([
+    [{}],
+    [{ everyN: 0 }],
+    [{ everyN: 1.5 }],
+    [{ intervalMs: -1 }],
+    [{ everyMs: 5 }],
+    ['sometimes'],
+    [7],
+    [[]],
+  ])('sync as %j', (sync) => {
+    expect(refusal(() => resolveDatabaseOptions({ sync })).problems[0]!.option).toBe('sync');
+  });
+
+  test('memtables and cache above the budget, with the arithmetic', () => {
+    const { problems } = refusal(() =>
+      resolveDatabaseOptions({
+        memoryBytesMax: 100 * MIB,
+        memtableBytesMax: 64 * MIB,
+        cacheBytesMax: 64 * MIB,
+      }),
+    );
+    expect(problems[0]!.option).toBe('memoryBytesMax');
+    expect(problems[0]!.wanted).toContain('64 MiB + 64 MiB = 128 MiB, but the budget is 100 MiB');
+  });
+
+  test('a memtable above the limit of all memtables', () => {
+    const { problems } = refusal(() =>
+      resolveDatabaseOptions({ keyspaceDefaults: { memtableBytes: 65 * MIB } }),
+    );
+    expect(problems[0]!.option).toBe('keyspaceDefaults.memtableBytes');
+  });
+
+  test('codecs among the defaults of all keyspaces', () => {
+    const { problems } = refusal(() => resolveDatabaseOptions({ keyspaceDefaults: { key: {} } }));
+    expect(problems[0]!.option).toBe('keyspaceDefaults.key');
+  });
+
+  test('NaN, infinities and numbers as text', () => {
+    for (const openFilesMax of [Number.NaN, Number.POSITIVE_INFINITY, '1000', 1000n]) {
+      expect(refusal(() => resolveDatabaseOptions({ openFilesMax })).code).toBe('OPTION_INVALID');
+    }
+  });
+});
+
+describe('what comes later', () => {
+  const defaults = resolveDatabaseOptions({}).keyspaceDefaults;
+
+  test.each([
+    ['ttlMs', { ttlMs: 1000 }],
+    ['retention', { retention: { versions: 3 } }],
+    ['compaction', { compaction: { strategy: 'tiered' } }],
+    ['compaction', { compaction: { strategy: 'fifo', any: 1 } }],
+    ['compression', { compression: 'snappy' }],
+    ['compression', { compression: ['none', 'snappy'] }],
+  ])('%s is named in NOT_SUPPORTED_YET', (option, settings) => {
+    const found = refusal(() => resolveKeyspaceSettings(settings, defaults));
+    expect(found.kind).toBe('invalid');
+    expect(found.code).toBe('NOT_SUPPORTED_YET');
+    expect(found.problems.map((problem) => problem.option)).toEqual([option]);
+  });
+});
+
+describe('settings of a keyspace', () => {
+  const defaults = resolveDatabaseOptions({
+    keyspaceDefaults: { blockBytes: 8192, compression: 'lz4' },
+  }).keyspaceDefaults;
+
+  test('come from the defaults of the database unless given', () => {
+    const settings = resolveKeyspaceSettings({ key: {}, value: {}, filterBitsPerKey: [12, 10, 0] }, defaults);
+    expect(settings.blockBytes).toBe(8192);
+    expect(settings.compression).toEqual(['lz4']);
+    expect(settings.filterBitsPerKey).toEqual([12, 10, 0]);
+    expect(Object.isFrozen(settings.filterBitsPerKey)).toBe(true);
+  });
+
+  test('a list by level ends with the value for all deeper levels', () => {
+    expect([0, 1, 2, 9].map((level) => atLevel([12, 10, 5], level))).toEqual([12, 10, 5, 5]);
+    expect(refusal(() => resolveKeyspaceSettings({ filterBitsPerKey: [] }, defaults)).problems).toHaveLength(
+      1,
+    );
+  });
+
+  test('leveled compaction has settings of its own, checked by name', () => {
+    const settings = resolveKeyspaceSettings(
+      { compaction: { strategy: 'leveled', level0Files: 2 } },
+      defaults,
+    );
+    expect(settings.compaction).toEqual({ strategy: 'leveled', level0Files: 2, level1Bytes: 64 * MIB });
+    const wrong = { compaction: { strategy: 'leveled', level0File: 2 } };
+    expect(refusal(() => resolveKeyspaceSettings(wrong, defaults)).problems[0]!.wanted).toContain(
+      "no setting 'level0File'",
+    );
+    expect(refusal(() => resolveKeyspaceSettings({ compaction: { strategy: 'best' } }, defaults)).code).toBe(
+      'OPTION_INVALID',
+    );
+  });
+
+  test('tables double below level 1 up to 64 MiB', () => {
+    const settings = resolveKeyspaceSettings({}, defaults);
+    expect([0, 1, 2, 3, 4, 5, 6].map((level) => tableBytesAt(settings, level) / MIB)).toEqual([
+      8, 8, 16, 32, 64, 64, 64,
+    ]);
+    const large = resolveKeyspaceSettings({ tableBytes: 128 * MIB }, defaults);
+    expect(tableBytesAt(large, 4)).toBe(128 * MIB);
+  });
+});

@@ -1,0 +1,165 @@
+import { describe, expect, test } from 'vitest';
+import { KEY_BYTES_MAX } from '../base/entry.ts';
+import { VarveError } from '../base/errors.ts';
+import { putU32 } from '../base/fixed.ts';
+import { KIND_DELETE, KIND_MERGE, KIND_PUT, KIND_RANGE_DELETE } from '../base/kinds.ts';
+import { Random } from '../base/random.ts';
+import { BatchBuffer, BatchReader } from './batch.ts';
+
+const EMPTY = new Uint8Array(0);
+
+interface Operation {
+  kind: number;
+  keyspaceId: number;
+  key: Uint8Array;
+  value: Uint8Array;
+}
+
+function add(batch: BatchBuffer, { kind, keyspaceId, key, value }: Operation): void {
+  batch.add(kind, keyspaceId, key, 0, key.length, value, 0, value.length);
+}
+
+function readAll(bytes: Uint8Array, start: number, end: number): Operation[] {
+  const reader = new BatchReader();
+  reader.reset(bytes, start, end, { file: 'x.wal', offset: 7 });
+  const found: Operation[] = [];
+  while (reader.next()) {
+    found.push({
+      kind: reader.kind,
+      keyspaceId: reader.keyspaceId,
+      key: reader.bytes.slice(reader.keyStart, reader.keyEnd),
+      value: reader.bytes.slice(reader.valueStart, reader.valueEnd),
+    });
+  }
+  return found;
+}
+
+function randomOperation(random: Random): Operation {
+  const bytes = (length: number): Uint8Array => Uint8Array.from({ length }, () => random.below(256));
+  const kind = random.pick([KIND_PUT, KIND_DELETE, KIND_RANGE_DELETE]);
+  const keyspaceId = random.pick([0, 1, 127, 128, 70_000, 2 ** 31, Number.MAX_SAFE_INTEGER]);
+  return {
+    kind,
+    keyspaceId,
+    key: bytes(random.pick([0, 1, 16, 127, 128, 300])),
+    value: kind === KIND_DELETE ? EMPTY : bytes(random.pick([0, 1, 100, 127, 128, 5000])),
+  };
+}
+
+test('every operation comes back as it was added, across growth and clear', () => {
+  const random = new Random(1);
+  const batch = new BatchBuffer();
+  for (let round = 0; round < 50; round++) {
+    const operations = Array.from({ length: random.below(20) }, () => randomOperation(random));
+    for (const operation of operations) add(batch, operation);
+    expect(batch.count).toBe(operations.length);
+    expect(readAll(batch.bytes, 0, batch.length)).toEqual(operations);
+    batch.clear();
+    expect(readAll(batch.bytes, 0, batch.length)).toEqual([]);
+  }
+});
+
+test('a batch is read in place at any offset', () => {
+  const batch = new BatchBuffer();
+  const operation = {
+    kind: KIND_PUT,
+    keyspaceId: 3,
+    key: new Uint8Array([1, 2]),
+    value: new Uint8Array([9]),
+  };
+  add(batch, operation);
+  const shifted = new Uint8Array(batch.length + 20).fill(0xff);
+  shifted.set(batch.bytes.subarray(0, batch.length), 11);
+  expect(readAll(shifted, 11, 11 + batch.length)).toEqual([operation]);
+});
+
+test('ranges of key and value are taken, not whole arrays', () => {
+  const batch = new BatchBuffer();
+  batch.add(KIND_PUT, 1, new Uint8Array([0, 1, 2, 3]), 1, 3, new Uint8Array([4, 5, 6]), 2, 3);
+  expect(readAll(batch.bytes, 0, batch.length)).toEqual([
+    { kind: KIND_PUT, keyspaceId: 1, key: new Uint8Array([1, 2]), value: new Uint8Array([6]) },
+  ]);
+});
+
+test('a delete stores no value, whatever is passed', () => {
+  const batch = new BatchBuffer();
+  batch.add(KIND_DELETE, 1, new Uint8Array([1]), 0, 1, new Uint8Array(1000), 0, 1000);
+  expect(batch.length).toBe(4 + 1 + 1 + 1 + 1);
+});
+
+test('the memory of a huge batch is given back when it is cleared', () => {
+  const batch = new BatchBuffer();
+  const value = new Uint8Array(3 * 1024 * 1024);
+  batch.add(KIND_PUT, 1, EMPTY, 0, 0, value, 0, value.length);
+  batch.clear();
+  expect(batch.bytes.length).toBeLessThan(1024 * 1024);
+});
+
+describe('bytes that are no batch', () => {
+  const batch = new BatchBuffer();
+  const random = new Random(2);
+  for (let i = 0; i < 8; i++) add(batch, randomOperation(random));
+  const good = batch.bytes.slice(0, batch.length);
+
+  test('every shorter range is corruption, or an earlier operation that does not fit', () => {
+    for (let end = 0; end < good.length; end++) {
+      expect(() => readAll(good, 0, end)).toThrow(expect.objectContaining({ kind: 'corruption' }));
+    }
+  });
+
+  test('the error names the file and the offset of the record', () => {
+    expect(() => readAll(good, 0, 3)).toThrow(
+      expect.objectContaining({ code: 'CORRUPTION', context: { file: 'x.wal', offset: 7 } }),
+    );
+  });
+
+  test('bytes behind the last operation are corruption', () => {
+    const more = new Uint8Array(good.length + 1);
+    more.set(good);
+    expect(() => readAll(more, 0, more.length)).toThrow(expect.objectContaining({ kind: 'corruption' }));
+  });
+
+  test('a count that is too high is corruption', () => {
+    const wrong = good.slice();
+    putU32(wrong, 0, 9);
+    expect(() => readAll(wrong, 0, wrong.length)).toThrow(expect.objectContaining({ kind: 'corruption' }));
+  });
+
+  test('a kind of a later release is refused by name', () => {
+    const other = new BatchBuffer();
+    add(other, { kind: KIND_MERGE, keyspaceId: 1, key: new Uint8Array([1]), value: EMPTY });
+    expect(() => readAll(other.bytes, 0, other.length)).toThrow(
+      expect.objectContaining({
+        kind: 'invalid',
+        code: 'UNSUPPORTED_KIND',
+        message: expect.stringContaining('merge'),
+      }),
+    );
+  });
+
+  test('an oversized key or range end is corruption', () => {
+    const long = new Uint8Array(KEY_BYTES_MAX + 1);
+    for (const [key, value] of [
+      [long, EMPTY],
+      [EMPTY, long],
+    ] as const) {
+      const other = new BatchBuffer();
+      add(other, { kind: KIND_RANGE_DELETE, keyspaceId: 1, key, value });
+      expect(() => readAll(other.bytes, 0, other.length)).toThrow(
+        expect.objectContaining({ kind: 'corruption' }),
+      );
+    }
+  });
+
+  test('random changes never do anything but decode or throw a VarveError', () => {
+    for (let i = 0; i < 5000; i++) {
+      const wrong = good.slice();
+      wrong[random.below(wrong.length)] = random.below(256);
+      try {
+        readAll(wrong, 0, wrong.length);
+      } catch (error) {
+        expect(error).toBeInstanceOf(VarveError);
+      }
+    }
+  });
+});

@@ -1,0 +1,173 @@
+/**
+ * The byte form of a write batch: what `db.batch()` fills, what the log stores as the body of a batch record, and what the
+ * commit pipeline and recovery apply to the memtables. It is the one form in which writes travel.
+ *
+ *   offset  size     type    field
+ *        0     4     u32     count of operations
+ *        4           ...     operations, in the order of the calls:
+ *              1     u8      kind (base/kinds)
+ *            1-8     varint  keyspaceId
+ *            1-3     varint  keyLength
+ *                    bytes   key; of a range delete the start
+ *            1-5     varint  valueLength       not for a delete
+ *                    bytes   value; of a range delete the end, exclusive
+ *
+ * Invariants: (1) the operations fill the range exactly and are as many as counted; (2) keys and range ends are at most
+ * KEY_BYTES_MAX bytes. Writer and reader allocate nothing per operation. Any thread, each with its own objects.
+ */
+import { copyRange } from '../base/bytes.ts';
+import { KEY_BYTES_MAX } from '../base/entry.ts';
+import { corruption, invalid, type VarveError } from '../base/errors.ts';
+import { getU32, putU32 } from '../base/fixed.ts';
+import { isReadableKind, KIND_DELETE, KIND_RANGE_DELETE, kindName } from '../base/kinds.ts';
+import { ByteReader, putVarint } from '../base/varint.ts';
+
+const COUNT_BYTES = 4;
+const INITIAL_BYTES = 1024;
+/** A buffer that grew past this is given back when the batch is cleared. */
+const KEPT_BYTES_MAX: number = 1024 * 1024;
+/** Kind and three varints at their longest. */
+const OPERATION_OVERHEAD = 1 + 8 + 8 + 8;
+
+/** A batch being filled; grows by doubling. */
+export class BatchBuffer {
+  bytes: Uint8Array = new Uint8Array(INITIAL_BYTES);
+  /** Bytes used, the count included. */
+  length: number = COUNT_BYTES;
+  count = 0;
+
+  /** Appends one operation. The value is ignored for a delete; for a range delete it is the exclusive end. */
+  add(
+    kind: number,
+    keyspaceId: number,
+    key: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    const wanted = this.length + OPERATION_OVERHEAD + (keyEnd - keyStart) + (valueEnd - valueStart);
+    if (wanted > this.bytes.length) this.#grow(wanted);
+    const bytes = this.bytes;
+    let at = this.length;
+    bytes[at++] = kind;
+    at = putVarint(bytes, at, keyspaceId);
+    at = putVarint(bytes, at, keyEnd - keyStart);
+    copyRange(key, keyStart, keyEnd, bytes, at);
+    at += keyEnd - keyStart;
+    if (kind !== KIND_DELETE) {
+      at = putVarint(bytes, at, valueEnd - valueStart);
+      copyRange(value, valueStart, valueEnd, bytes, at);
+      at += valueEnd - valueStart;
+    }
+    this.length = at;
+    this.count++;
+    putU32(bytes, 0, this.count);
+  }
+
+  /** Back to an empty batch that may be filled again. */
+  clear(): void {
+    if (this.bytes.length > KEPT_BYTES_MAX) this.bytes = new Uint8Array(INITIAL_BYTES);
+    putU32(this.bytes, 0, 0);
+    this.length = COUNT_BYTES;
+    this.count = 0;
+  }
+
+  #grow(wanted: number): void {
+    const grown = new Uint8Array(Math.max(wanted, this.bytes.length * 2));
+    grown.set(this.bytes.subarray(0, this.length));
+    this.bytes = grown;
+  }
+}
+
+/** Where the bytes of a batch come from, for errors; may be one object that the caller changes per batch. */
+export interface BatchSource {
+  readonly file: string;
+  readonly offset: number;
+}
+
+/**
+ * A walk over the operations of a batch. Believes nothing: what does not decode is `corruption`, a kind of a later
+ * release is `invalid` with code UNSUPPORTED_KIND. The fields lend ranges of `bytes`, valid until `reset`.
+ */
+export class BatchReader {
+  bytes: Uint8Array = new Uint8Array(0);
+  count = 0;
+  kind = 0;
+  keyspaceId = 0;
+  keyStart = 0;
+  keyEnd = 0;
+  /** Empty for a delete. */
+  valueStart = 0;
+  valueEnd = 0;
+  readonly #reader: ByteReader = new ByteReader(this.bytes);
+  #left = 0;
+  #where: BatchSource | undefined;
+
+  /** To before the first operation of the batch in [start, end). */
+  reset(bytes: Uint8Array, start: number, end: number, where: BatchSource | undefined): void {
+    this.bytes = bytes;
+    this.#where = where;
+    if (end - start < COUNT_BYTES) throw this.#damaged('has no count');
+    this.count = getU32(bytes, start);
+    this.#left = this.count;
+    this.#reader.reset(bytes, start + COUNT_BYTES, end);
+  }
+
+  /** To the next operation; false behind the last. */
+  next(): boolean {
+    const reader = this.#reader;
+    if (this.#left === 0) {
+      if (reader.at !== reader.end) throw this.#damaged('has bytes behind its last operation');
+      return false;
+    }
+    this.#left--;
+    const kind = reader.byte();
+    if (!isReadableKind(kind) && !reader.failed) throw this.#unsupported(kind);
+    this.kind = kind;
+    this.keyspaceId = this.#varint();
+    const keyLength = this.#varint();
+    this.keyStart = reader.skip(keyLength);
+    this.keyEnd = this.keyStart + keyLength;
+    this.valueStart = this.keyEnd;
+    this.valueEnd = this.keyEnd;
+    if (kind !== KIND_DELETE) {
+      const valueLength = this.#varint();
+      this.valueStart = reader.skip(valueLength);
+      this.valueEnd = this.valueStart + valueLength;
+      if (kind === KIND_RANGE_DELETE && valueLength > KEY_BYTES_MAX)
+        throw this.#damaged('has an oversized range end');
+    }
+    if (reader.failed) throw this.#damaged('is shorter than its count says');
+    if (keyLength > KEY_BYTES_MAX) throw this.#damaged('has an oversized key');
+    return true;
+  }
+
+  /** Most lengths and ids are below 128: one byte, without the general loop. */
+  #varint(): number {
+    const reader = this.#reader;
+    if (reader.at < reader.end) {
+      const byte = this.bytes[reader.at]!;
+      if (byte < 128) {
+        reader.at++;
+        return byte;
+      }
+    }
+    return reader.varint();
+  }
+
+  #damaged(what: string): VarveError {
+    return corruption(`a write batch ${what}`, this.#context());
+  }
+
+  #unsupported(kind: number): VarveError {
+    const message = `a write batch holds an operation of kind ${kindName(kind)}, which this release can not read`;
+    return invalid('UNSUPPORTED_KIND', message, { kind, ...this.#context() });
+  }
+
+  #context(): Record<string, unknown> {
+    const where = this.#where;
+    return where === undefined ? { at: this.#reader.at } : { file: where.file, offset: where.offset };
+  }
+}

@@ -1,0 +1,256 @@
+/**
+ * Gets the blocks of one table from the cache or the file, checked. Point gets search where the block lies (`fetch`),
+ * walks take a block of their own (`fetchInto`), because the cache may evict theirs between two moves.
+ *
+ * A block enters the cache only after its checksum and its structure were verified, so a hit is believed.
+ * The file is opened when it is needed and can be put down between calls (`park`): the table cache limits descriptors that way.
+ * One thread.
+ */
+import { EMPTY } from '../base/bytes.ts';
+import { closed, corruption } from '../base/errors.ts';
+import { ByteReader } from '../base/varint.ts';
+import type { BlockCache } from '../cache/block-cache.ts';
+import { type FileHandle, type FileSystem, readFully } from '../fs/file-system.ts';
+import { type BlockView, validateBlock } from './block.ts';
+import type { BlockHandle } from './format.ts';
+import { ReadAhead } from './read-ahead.ts';
+import { OpenedBlock, TableSeed } from './stored-block.ts';
+
+/** Read buffers up to this size are kept for the next read. */
+const KEEP_BYTES_MAX = 1024 * 1024;
+/** The cache keys blocks by 32-bit offsets. */
+const CACHED_OFFSET_MAX = 0xffffffff;
+
+/** Counts of what table reads did; shared by many readers, summed up by their owner. */
+export class TableCounters {
+  /** Lookups that the filter answered with no. */
+  filterNegatives = 0;
+  /** Lookups that the filter let through. */
+  filterPositives = 0;
+  /** Of these, lookups that found nothing at all under the key. */
+  filterFalsePositives = 0;
+  /** Blocks that came from the file. */
+  blocksRead = 0;
+  /** Their stored bytes. */
+  blockBytesRead = 0;
+}
+
+/** A block that a walk holds: its own copy, or lent from its own read-ahead buffer. */
+export class HeldBlock {
+  bytes: Uint8Array = EMPTY;
+  start = 0;
+  /** Undefined: one block at a time. */
+  readonly readAhead: ReadAhead | undefined;
+  #own = EMPTY;
+
+  constructor(readAhead?: ReadAhead) {
+    this.readAhead = readAhead;
+  }
+
+  copy(bytes: Uint8Array, start: number, length: number): void {
+    if (length > this.#own.length) this.#own = new Uint8Array(Math.max(4096, length));
+    this.#own.set(bytes.subarray(start, start + length));
+    this.bytes = this.#own;
+    this.start = 0;
+  }
+
+  lend(bytes: Uint8Array, start: number): void {
+    this.bytes = bytes;
+    this.start = start;
+  }
+}
+
+const handleReader = new ByteReader(EMPTY);
+const opened = new OpenedBlock();
+
+export class BlockLoader {
+  readonly path: string;
+  readonly fileNumber: number;
+  readonly counters: TableCounters;
+  readonly #fs: FileSystem;
+  readonly #cache: BlockCache | undefined;
+  #file: FileHandle | undefined;
+  #closed = false;
+  #seed: TableSeed;
+  /** Blocks end at or before this offset. */
+  #limit: number;
+  #stored: Uint8Array = EMPTY;
+  /** The block of the last `fetch`: lent until the next call. */
+  bytes: Uint8Array = EMPTY;
+  start = 0;
+  /** The handle that `readHandle` read last. */
+  handleOffset = 0;
+  handleLength = 0;
+
+  constructor(
+    fs: FileSystem,
+    path: string,
+    fileNumber: number,
+    cache: BlockCache | undefined,
+    counters: TableCounters,
+  ) {
+    this.#fs = fs;
+    this.path = path;
+    this.fileNumber = fileNumber;
+    this.#cache = cache;
+    this.counters = counters;
+    this.#seed = new TableSeed(new Uint8Array(16));
+    this.#limit = 0;
+  }
+
+  /** Says what the footer told: whose blocks these are and where they end. Before the first block is read. */
+  setTable(uniqueId: Uint8Array, limit: number): void {
+    this.#seed = new TableSeed(uniqueId);
+    this.#limit = limit;
+  }
+
+  /** A second loader of the same table that bypasses the cache, with its own descriptor. */
+  bypass(): BlockLoader {
+    const loader = new BlockLoader(this.#fs, this.path, this.fileNumber, undefined, this.counters);
+    loader.#seed = this.#seed;
+    loader.#limit = this.#limit;
+    return loader;
+  }
+
+  /** The open file. @throws VarveError closed, io. */
+  file(): FileHandle {
+    if (this.#closed) throw closed('the table', { file: this.path });
+    this.#file ??= this.#fs.open(this.path, 'read');
+    return this.#file;
+  }
+
+  /** Puts the descriptor down until the next read. */
+  park(): void {
+    this.#file?.close();
+    this.#file = undefined;
+  }
+
+  /** For good. Idempotent. */
+  close(): void {
+    this.#closed = true;
+    this.park();
+    this.#stored = EMPTY;
+    this.bytes = EMPTY;
+  }
+
+  get memoryBytes(): number {
+    return this.#stored.length;
+  }
+
+  /** Reads the handle that entry `index` of an index block holds into `handleOffset` and `handleLength`. */
+  readHandle(view: BlockView, index: number): void {
+    handleReader.reset(view.bytes, view.valueStart(index), view.valueStart(index + 1));
+    this.handleOffset = handleReader.varint();
+    this.handleLength = handleReader.varint();
+    if (handleReader.failed || handleReader.at !== handleReader.end) {
+      throw corruption('an index entry holds no block handle', {
+        file: this.path,
+        offset: this.handleOffset,
+      });
+    }
+  }
+
+  /** Makes the block that `readHandle` named available in `bytes` from `start`, in place. */
+  fetch(type: number): void {
+    const cache = this.#cache;
+    const offset = this.handleOffset;
+    if (cache !== undefined && offset <= CACHED_OFFSET_MAX) {
+      const slot = cache.lookup(this.fileNumber, offset);
+      if (slot >= 0) {
+        this.bytes = cache.memory;
+        this.start = slot;
+        return;
+      }
+    }
+    this.#load(offset, this.handleLength, type, undefined);
+    const slot = this.#insert(offset);
+    if (slot >= 0) {
+      this.bytes = cache!.memory;
+      this.start = slot;
+    } else {
+      this.bytes = opened.bytes;
+      this.start = opened.start;
+    }
+    opened.clear();
+  }
+
+  /** Puts the block that `readHandle` named into `target`, which keeps it whatever else is read. */
+  fetchInto(target: HeldBlock, type: number, fillCache: boolean): void {
+    const cache = this.#cache;
+    const offset = this.handleOffset;
+    if (cache !== undefined && offset <= CACHED_OFFSET_MAX) {
+      const slot = cache.lookup(this.fileNumber, offset);
+      if (slot >= 0) {
+        target.copy(cache.memory, slot, cache.lengthAt(slot));
+        return;
+      }
+    }
+    this.#load(offset, this.handleLength, type, target.readAhead);
+    if (fillCache) this.#insert(offset);
+    if (opened.bytes === this.#stored) target.copy(opened.bytes, opened.start, opened.length);
+    else target.lend(opened.bytes, opened.start);
+    opened.clear();
+  }
+
+  /** A fresh copy of the raw payload of a block that is not one of sorted entries. */
+  readWhole(handle: BlockHandle, type: number): Uint8Array {
+    this.#read(handle.offset, handle.length, type, undefined);
+    const copy = opened.bytes.slice(opened.start, opened.start + opened.length);
+    opened.clear();
+    return copy;
+  }
+
+  /** Transform and raw length of a block, for dumps; reads it. */
+  inspect(offset: number, length: number, type: number): { transform: number; rawBytes: number } {
+    this.#read(offset, length, type, undefined);
+    const result = { transform: opened.transform, rawBytes: opened.length };
+    opened.clear();
+    return result;
+  }
+
+  #insert(offset: number): number {
+    const cache = this.#cache;
+    if (cache === undefined || offset > CACHED_OFFSET_MAX) return -1;
+    const slot = cache.insert(this.fileNumber, offset, opened.length);
+    if (slot >= 0) {
+      cache.memory.set(opened.bytes.subarray(opened.start, opened.start + opened.length), slot);
+    }
+    return slot;
+  }
+
+  #load(offset: number, length: number, type: number, readAhead: ReadAhead | undefined): void {
+    this.#read(offset, length, type, readAhead);
+    validateBlock(opened.bytes, opened.start, opened.length, this.path, offset);
+  }
+
+  /** Leaves the block in `opened`. */
+  #read(offset: number, length: number, type: number, readAhead: ReadAhead | undefined): void {
+    const file = this.file();
+    if (offset + length > this.#limit) {
+      throw corruption('a block handle points past the blocks of the table', {
+        file: this.path,
+        offset,
+        length,
+      });
+    }
+    this.counters.blocksRead++;
+    this.counters.blockBytesRead += length;
+    if (readAhead !== undefined) {
+      const at = readAhead.read(file, offset, length, this.#limit);
+      if (at < 0) throw this.#short(offset, length);
+      opened.open(readAhead.bytes, at, length, type, this.#seed, this.path, offset);
+      return;
+    }
+    let buffer = this.#stored;
+    if (length > buffer.length) {
+      buffer = new Uint8Array(length);
+      if (length <= KEEP_BYTES_MAX) this.#stored = buffer;
+    }
+    if (readFully(file, buffer, 0, length, offset) < length) throw this.#short(offset, length);
+    opened.open(buffer, 0, length, type, this.#seed, this.path, offset);
+  }
+
+  #short(offset: number, length: number): Error {
+    return corruption('the file ends inside a block', { file: this.path, offset, length });
+  }
+}

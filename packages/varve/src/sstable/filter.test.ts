@@ -1,0 +1,108 @@
+import { describe, expect, test } from 'vitest';
+
+import { hashHigh, hashKey } from '../base/hash.ts';
+import { putU32 } from '../base/fixed.ts';
+import { Filter, FilterBuilder } from './filter.ts';
+
+const key = new Uint8Array(16);
+
+function setKey(n: number): number {
+  let rest = n;
+  for (let i = 15; i >= 0; i--) {
+    key[i] = 0x30 + (rest % 10);
+    rest = Math.floor(rest / 10);
+  }
+  return hashKey(key, 0, 16);
+}
+
+function build(keys: number, bitsPerKey: number): Filter {
+  const builder = new FilterBuilder(bitsPerKey);
+  for (let i = 0; i < keys; i++) builder.add(setKey(i * 3), hashHigh[0]!);
+  const bytes = builder.finish()!;
+  expect(bytes.length).toBe(builder.bytes);
+  return Filter.decode(bytes, 0, bytes.length, 'a.sst', 0);
+}
+
+function falsePositives(filter: Filter, lookups: number): number {
+  let found = 0;
+  for (let i = 0; i < lookups; i++) if (filter.mayContain(setKey(i * 3 + 1), hashHigh[0]!)) found++;
+  return found / lookups;
+}
+
+test.each([1, 2, 50, 5000])('contains each of %i keys', (keys) => {
+  for (const bits of [1, 4, 10, 30]) {
+    const filter = build(keys, bits);
+    for (let i = 0; i < keys; i++) expect(filter.mayContain(setKey(i * 3), hashHigh[0]!)).toBe(true);
+  }
+});
+
+describe('false positives at 10 bits per key', () => {
+  test.each([500, 20_000, 300_000])('stay under 1 %% with %i keys', (keys) => {
+    expect(falsePositives(build(keys, 10), 200_000)).toBeLessThan(0.01);
+  });
+});
+
+test('more bits per key give fewer false positives', () => {
+  const rates = [2, 4, 6, 8, 10, 12, 16, 20].map((bits) => falsePositives(build(20_000, bits), 100_000));
+  for (let i = 1; i < rates.length; i++) expect(rates[i]!).toBeLessThan(rates[i - 1]!);
+  expect(rates.at(-1)!).toBeLessThan(0.0006);
+});
+
+test('takes the hash halves signed or unsigned', () => {
+  const filter = build(1000, 10);
+  for (let i = 0; i < 1000; i++) {
+    const low = setKey(i * 3);
+    expect(filter.mayContain(low | 0, hashHigh[0]! | 0)).toBe(true);
+  }
+});
+
+test('there is no filter without keys or without bits', () => {
+  expect(new FilterBuilder(10).finish()).toBeUndefined();
+  const builder = new FilterBuilder(0);
+  builder.add(1, 2);
+  expect(builder.finish()).toBeUndefined();
+});
+
+describe('decoding refuses', () => {
+  const bytes = (): Uint8Array => {
+    const builder = new FilterBuilder(10);
+    for (let i = 0; i < 200; i++) builder.add(setKey(i), hashHigh[0]!);
+    return builder.finish()!;
+  };
+  const corrupt = expect.objectContaining({
+    kind: 'corruption',
+    context: expect.objectContaining({ offset: 9 }),
+  });
+
+  test('every truncation', () => {
+    const whole = bytes();
+    for (let length = 0; length < whole.length; length++) {
+      expect(() => Filter.decode(whole, 0, length, 'a.sst', 9)).toThrow(corrupt);
+    }
+  });
+
+  test('impossible probes and lines', () => {
+    for (const [at, value] of [
+      [1, 0],
+      [1, 25],
+      [2, 1],
+    ] as const) {
+      const damaged = bytes();
+      damaged[at] = value;
+      expect(() => Filter.decode(damaged, 0, damaged.length, 'a.sst', 9)).toThrow(corrupt);
+    }
+    for (const lines of [0, 3, 0xffffffff]) {
+      const damaged = bytes();
+      putU32(damaged, 4, lines);
+      expect(() => Filter.decode(damaged, 0, damaged.length, 'a.sst', 9)).toThrow(corrupt);
+    }
+  });
+
+  test('a filter kind of a later release, by name', () => {
+    const later = bytes();
+    later[0] = 2;
+    expect(() => Filter.decode(later, 0, later.length, 'a.sst', 9)).toThrow(
+      expect.objectContaining({ kind: 'invalid', code: 'UNSUPPORTED_FILTER' }),
+    );
+  });
+});

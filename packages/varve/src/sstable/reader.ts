@@ -1,0 +1,280 @@
+/**
+ * An open table: point gets, walks, checks. The read path's last stop: filter -> top index -> partition -> block -> entry.
+ *
+ * Held in memory per table: filter, top index level, range tombstones, properties; everything else goes through the
+ * block cache. A point get allocates nothing and searches the blocks where they lie.
+ * `open` verifies footer, properties, filter, range tombstones and top index, and that the file is the one that the
+ * manifest names. Immutable but for its buffers; one thread. File layout in format.ts.
+ */
+import type { PointResult } from '../base/entry.ts';
+import { describeBytes, equalBytes } from '../base/bytes.ts';
+import { SEQUENCE_MAX } from '../base/entry.ts';
+import { corruption } from '../base/errors.ts';
+import { FragmentedTombstones } from '../base/range-tombstones.ts';
+import type { BlockCache } from '../cache/block-cache.ts';
+import { type FileHandle, type FileSystem, readFully } from '../fs/file-system.ts';
+import { BlockView, validateBlock } from './block.ts';
+import { BlockLoader, TableCounters } from './block-loader.ts';
+import { Filter } from './filter.ts';
+import {
+  BLOCK_DATA,
+  BLOCK_FILTER,
+  BLOCK_INDEX,
+  BLOCK_PROPERTIES,
+  BLOCK_RANGE_TOMBSTONES,
+  BLOCK_TOP_INDEX,
+  decodeFooter,
+  FOOTER_BYTES,
+  FOOTER_TAIL_BYTES,
+  type Footer,
+  footerLength,
+} from './format.ts';
+import { decodeProperties, type TableProperties } from './properties.ts';
+import { TableIterator, type TableIteratorOptions } from './table-iterator.ts';
+import { type TableVerification, verifyTable } from './verify.ts';
+
+export interface TableReaderOptions {
+  readonly fs: FileSystem;
+  readonly path: string;
+  /** Keys the blocks in the cache; fits 32 bits. */
+  readonly fileNumber: number;
+  readonly cache?: BlockCache | undefined;
+  /** What the manifest says; checked when given. */
+  readonly uniqueId?: Uint8Array | undefined;
+  readonly bytes?: number | undefined;
+  readonly counters?: TableCounters | undefined;
+}
+
+/** What is used during one call and shared by all readers of a thread. */
+const partition = new BlockView();
+const block = new BlockView();
+
+/** Objects, footer, properties: what a reader holds beside its arrays, roughly. */
+const FIXED_BYTES = 2048;
+
+export class TableReader {
+  readonly path: string;
+  readonly fileNumber: number;
+  readonly footer: Footer;
+  readonly properties: TableProperties;
+  /** Undefined: none. Point gets do not look at them, the caller does. */
+  readonly rangeTombstones: FragmentedTombstones | undefined;
+  readonly filter: Filter | undefined;
+  /** For the table cache: looked at since its last round. */
+  used = true;
+  readonly #loader: BlockLoader;
+  readonly #counters: TableCounters;
+  readonly #top: BlockView;
+  readonly #heldBytes: number;
+
+  private constructor(loader: BlockLoader, footer: Footer) {
+    const path = loader.path;
+    this.path = path;
+    this.fileNumber = loader.fileNumber;
+    this.footer = footer;
+    this.#loader = loader;
+    this.#counters = loader.counters;
+
+    const properties = loader.readWhole(footer.properties, BLOCK_PROPERTIES);
+    this.properties = decodeProperties(properties, 0, properties.length, path, footer.properties.offset);
+
+    const top = loader.readWhole(footer.topIndex, BLOCK_TOP_INDEX);
+    validateBlock(top, 0, top.length, path, footer.topIndex.offset);
+    this.#top = new BlockView();
+    this.#top.open(top, 0);
+    if ((this.#top.count === 0) !== (this.properties.entries === 0)) {
+      throw corruption('the index does not fit the number of entries', {
+        file: path,
+        offset: footer.topIndex.offset,
+      });
+    }
+    if (footer.filter.length > 0) {
+      const bytes = loader.readWhole(footer.filter, BLOCK_FILTER);
+      this.filter = Filter.decode(bytes, 0, bytes.length, path, footer.filter.offset);
+    }
+    if (footer.rangeTombstones.length > 0) {
+      const bytes = loader.readWhole(footer.rangeTombstones, BLOCK_RANGE_TOMBSTONES);
+      const where = { file: path, offset: footer.rangeTombstones.offset };
+      this.rangeTombstones = FragmentedTombstones.decode(bytes, 0, bytes.length, where);
+    }
+    this.#heldBytes =
+      FIXED_BYTES + top.length + (this.filter?.memoryBytes ?? 0) + (this.rangeTombstones?.memoryBytes ?? 0);
+  }
+
+  /**
+   * Opens and checks a table. Needs `ready()` of checksum.ts on this thread.
+   * @throws VarveError corruption {file, offset}; `UNSUPPORTED_VERSION`, `UNSUPPORTED_COMPARATOR`, `UNSUPPORTED_FILTER`
+   * (invalid) for what a later release wrote; io.
+   */
+  static open(options: TableReaderOptions): TableReader {
+    const loader = new BlockLoader(
+      options.fs,
+      options.path,
+      options.fileNumber,
+      options.cache,
+      options.counters ?? new TableCounters(),
+    );
+    try {
+      const footer = readFooter(loader.file(), options.path);
+      checkIdentity(footer, options);
+      loader.setTable(footer.uniqueId, footer.fileBytes - FOOTER_BYTES);
+      return new TableReader(loader, footer);
+    } catch (error) {
+      loader.close();
+      throw error;
+    }
+  }
+
+  get uniqueId(): Uint8Array {
+    return this.footer.uniqueId;
+  }
+
+  /** Length of the file. */
+  get bytes(): number {
+    return this.footer.fileBytes;
+  }
+
+  /** Memory held outside of the block cache, in bytes. */
+  get memoryBytes(): number {
+    return this.#heldBytes + this.#loader.memoryBytes;
+  }
+
+  /**
+   * Newest version of the key with a sequence at or below the given; also true for a delete (look at `out.kind`).
+   * `low` and `high` are the halves that base/hash `hashKey` gives for the key. The value is lent until the next call.
+   */
+  get(
+    key: Uint8Array,
+    start: number,
+    end: number,
+    low: number,
+    high: number,
+    sequence: number,
+    out: PointResult,
+  ): boolean {
+    const filter = this.filter;
+    if (filter !== undefined && !filter.mayContain(low, high)) {
+      this.#counters.filterNegatives++;
+      return false;
+    }
+    const loader = this.#loader;
+    const inTop = this.#top.search(key, start, end, sequence);
+    if (inTop === this.#top.count) return false;
+    loader.readHandle(this.#top, inTop);
+    loader.fetch(BLOCK_INDEX);
+    partition.open(loader.bytes, loader.start);
+    const inPartition = partition.search(key, start, end, sequence);
+    if (inPartition === partition.count) throw this.#disorder();
+    loader.readHandle(partition, inPartition);
+    loader.fetch(BLOCK_DATA);
+    block.open(loader.bytes, loader.start);
+    const position = block.search(key, start, end, sequence);
+    this.#counters.filterPositives++;
+    if (position !== block.matched) {
+      this.#counters.filterFalsePositives++;
+      return false;
+    }
+    out.kind = block.kind(position);
+    out.sequence = block.sequence(position);
+    out.value = block.bytes;
+    out.valueStart = block.valueStart(position);
+    out.valueEnd = block.valueStart(position + 1);
+    return true;
+  }
+
+  iterator(options: TableIteratorOptions = {}): TableIterator {
+    return new TableIterator(this.#loader, this.#top, options);
+  }
+
+  /** About how many bytes of the file lie before the key: offset of the block where it belongs. May read a partition. */
+  approximateOffset(key: Uint8Array): number {
+    const loader = this.#loader;
+    const inTop = this.#top.search(key, 0, key.length, SEQUENCE_MAX);
+    if (inTop === this.#top.count) return this.dataBytes;
+    loader.readHandle(this.#top, inTop);
+    loader.fetch(BLOCK_INDEX);
+    partition.open(loader.bytes, loader.start);
+    const inPartition = partition.search(key, 0, key.length, SEQUENCE_MAX);
+    if (inPartition === partition.count) throw this.#disorder();
+    loader.readHandle(partition, inPartition);
+    return loader.handleOffset;
+  }
+
+  /** Bytes of the file up to the end of its data blocks and index partitions. */
+  get dataBytes(): number {
+    const { filter, rangeTombstones, topIndex } = this.footer;
+    if (filter.length > 0) return filter.offset;
+    return rangeTombstones.length > 0 ? rangeTombstones.offset : topIndex.offset;
+  }
+
+  /**
+   * Reads every block from the file, past the cache: checksums, order, index, filter, properties. Yields after each block.
+   * @throws VarveError corruption {file, offset}.
+   */
+  verify(): Generator<void, TableVerification> {
+    return verifyTable(this, this.#loader.bypass(), this.#top);
+  }
+
+  /** For dumps: a loader past the cache and the top index level. The caller closes the loader. */
+  internals(): { loader: BlockLoader; top: BlockView } {
+    return { loader: this.#loader.bypass(), top: this.#top };
+  }
+
+  /** Puts the file descriptor down; the next read that misses the cache opens the file again. */
+  park(): void {
+    this.#loader.park();
+  }
+
+  /** For good: later reads of blocks throw `closed`. Idempotent. */
+  close(): void {
+    this.#loader.close();
+  }
+
+  #disorder(): Error {
+    return corruption('the two levels of the index do not agree', {
+      file: this.path,
+      offset: this.#loader.handleOffset,
+    });
+  }
+}
+
+function readFooter(file: FileHandle, path: string): Footer {
+  const size = file.size();
+  let footer = new Uint8Array(Math.min(size, FOOTER_BYTES));
+  readAt(file, footer, size - footer.length, path);
+  if (footer.length < FOOTER_TAIL_BYTES) {
+    throw corruption('not a table: shorter than a footer', { file: path, offset: 0, got: size });
+  }
+  const length = footerLength(footer.subarray(footer.length - FOOTER_TAIL_BYTES), size, path);
+  if (length !== footer.length) {
+    footer = new Uint8Array(length);
+    readAt(file, footer, size - length, path);
+  }
+  return decodeFooter(footer, size, path);
+}
+
+function readAt(file: FileHandle, target: Uint8Array, offset: number, path: string): void {
+  if (readFully(file, target, 0, target.length, offset) < target.length) {
+    throw corruption('the file ends inside its footer', { file: path, offset });
+  }
+}
+
+function checkIdentity(footer: Footer, options: TableReaderOptions): void {
+  const { uniqueId, bytes, path } = options;
+  if (bytes !== undefined && bytes !== footer.fileBytes) {
+    throw corruption('the table is not as long as the manifest says', {
+      file: path,
+      offset: 0,
+      expected: bytes,
+      got: footer.fileBytes,
+    });
+  }
+  if (uniqueId !== undefined && !equalBytes(uniqueId, footer.uniqueId)) {
+    throw corruption('the table is another one than the manifest names', {
+      file: path,
+      offset: footer.fileBytes - FOOTER_BYTES,
+      expected: describeBytes(uniqueId),
+      got: describeBytes(footer.uniqueId),
+    });
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * The open tables of one thread, by file number: opened at the first use, closed again under a limit.
+ *
+ * Over the limit the least recently used tables go, by second chance: a use sets a flag in the reader and moves nothing,
+ * so a hit costs one map lookup. A table that goes is parked, not closed: a walk that still runs over it opens the file
+ * again by itself. `evict` is for tables whose file is about to be removed. One thread.
+ */
+import type { BlockCache } from '../cache/block-cache.ts';
+import type { FileSystem } from '../fs/file-system.ts';
+import { TableCounters } from './block-loader.ts';
+import { TableReader } from './reader.ts';
+
+/** What the manifest knows about a table (a FileMeta fits). */
+export interface TableReference {
+  readonly number: number;
+  readonly bytes?: number;
+  readonly uniqueId?: Uint8Array;
+}
+
+export interface TableCacheOptions {
+  readonly fs: FileSystem;
+  /** Path of a table by its number. */
+  readonly pathOf: (number: number) => string;
+  /** Most tables that are open at a time, at least 1. */
+  readonly openFilesMax: number;
+  readonly cache?: BlockCache | undefined;
+}
+
+export class TableCache {
+  readonly counters: TableCounters = new TableCounters();
+  readonly #options: TableCacheOptions;
+  /** In the order of opening or of the last second chance. */
+  readonly #readers = new Map<number, TableReader>();
+
+  constructor(options: TableCacheOptions) {
+    this.#options = options;
+  }
+
+  /** The open table. @throws VarveError as TableReader.open does. */
+  get(table: TableReference): TableReader {
+    const reader = this.#readers.get(table.number);
+    if (reader === undefined) return this.#open(table);
+    reader.used = true;
+    return reader;
+  }
+
+  #open(table: TableReference): TableReader {
+    const { fs, cache, pathOf, openFilesMax } = this.#options;
+    while (this.#readers.size > 0 && this.#readers.size >= openFilesMax) this.#parkOne();
+    const reader = TableReader.open({
+      fs,
+      path: pathOf(table.number),
+      fileNumber: table.number,
+      cache,
+      uniqueId: table.uniqueId,
+      bytes: table.bytes,
+      counters: this.counters,
+    });
+    this.#readers.set(table.number, reader);
+    return reader;
+  }
+
+  #parkOne(): void {
+    for (const [number, reader] of this.#readers) {
+      this.#readers.delete(number);
+      if (!reader.used) {
+        reader.park();
+        return;
+      }
+      reader.used = false;
+      this.#readers.set(number, reader);
+    }
+  }
+
+  /** Closes a table whose file goes away and drops its blocks from the cache. No-op when it is not open. */
+  evict(number: number): void {
+    this.#readers.get(number)?.close();
+    this.#readers.delete(number);
+    this.#options.cache?.drop(number);
+  }
+
+  /** Closes all tables. */
+  close(): void {
+    for (const reader of this.#readers.values()) reader.close();
+    this.#readers.clear();
+  }
+
+  /** Open tables. */
+  get size(): number {
+    return this.#readers.size;
+  }
+
+  /** Memory of the open tables outside of the block cache, in bytes. */
+  get memoryBytes(): number {
+    let bytes = 0;
+    for (const reader of this.#readers.values()) bytes += reader.memoryBytes;
+    return bytes;
+  }
+}

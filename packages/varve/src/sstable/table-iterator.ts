@@ -1,0 +1,224 @@
+/**
+ * A walk over the point entries of one table, in both directions.
+ *
+ * Holds its current index partition and data block itself (nothing in the cache is pinned), and assembles the current
+ * key in its own buffer, because blocks store a shared prefix apart. Values are lent from the held block.
+ * After an error the iterator is not valid and may be positioned anew. One thread.
+ */
+import type { EntryIterator } from '../base/entry.ts';
+import { SEQUENCE_MAX } from '../base/entry.ts';
+import { corruption } from '../base/errors.ts';
+import { BlockView } from './block.ts';
+import { type BlockLoader, HeldBlock } from './block-loader.ts';
+import { BLOCK_DATA, BLOCK_INDEX } from './format.ts';
+import { ReadAhead } from './read-ahead.ts';
+
+export interface TableIteratorOptions {
+  /** Blocks that are read go into the cache; true by default. */
+  readonly fillCache?: boolean;
+  /** Read-ahead grows up to this while the walk is sequential; 256 KiB by default. */
+  readonly readAheadBytes?: number;
+  /** Read ahead fully from the first block on. */
+  readonly eager?: boolean;
+}
+
+/** For a search in place during one call. */
+const inPlace = new BlockView();
+
+export class TableIterator implements EntryIterator {
+  valid = false;
+  key: Uint8Array = new Uint8Array(64);
+  keyStart = 0;
+  keyEnd = 0;
+  sequence = 0;
+  kind = 0;
+  value: Uint8Array;
+  valueStart = 0;
+  valueEnd = 0;
+
+  readonly #loader: BlockLoader;
+  readonly #fillCache: boolean;
+  readonly #top: BlockView;
+  readonly #partition = new BlockView();
+  readonly #partitionHeld = new HeldBlock();
+  /** Which partition is held; -1: none. Held only for moves across blocks, a seek searches it in the cache. */
+  #partitionHeldIndex = -1;
+  /** The partition that names the held block. */
+  #partitionIndex = -1;
+  readonly #block = new BlockView();
+  readonly #blockHeld: HeldBlock;
+  /** Offset of the held data block; -1: none. */
+  #blockOffset = -1;
+  /** Entry of the partition that names the held block. */
+  #blockIndex = 0;
+  #position = 0;
+  #prefixLength = 0;
+
+  /** Use TableReader.iterator. */
+  constructor(loader: BlockLoader, top: BlockView, options: TableIteratorOptions) {
+    this.#loader = loader;
+    this.#top = top;
+    this.#fillCache = options.fillCache ?? true;
+    this.#blockHeld = new HeldBlock(
+      new ReadAhead(options.readAheadBytes ?? 256 * 1024, options.eager ?? false),
+    );
+    this.value = this.key;
+  }
+
+  first(): void {
+    this.valid = false;
+    if (this.#top.count === 0) return;
+    this.#holdPartition(0);
+    this.#holdBlock(this.#partition, 0);
+    this.#show(0);
+  }
+
+  last(): void {
+    this.valid = false;
+    if (this.#top.count === 0) return;
+    this.#holdPartition(this.#top.count - 1);
+    this.#holdBlock(this.#partition, this.#partition.count - 1);
+    this.#show(this.#block.count - 1);
+  }
+
+  seek(key: Uint8Array, start: number, end: number, sequence: number): void {
+    this.valid = false;
+    const position = this.#find(key, start, end, sequence);
+    if (position < 0) return;
+    if (position < this.#block.count) this.#show(position);
+    else this.#nextBlock();
+  }
+
+  seekBefore(key: Uint8Array, start: number, end: number): void {
+    this.valid = false;
+    const position = this.#find(key, start, end, SEQUENCE_MAX);
+    if (position < 0) this.last();
+    else if (position > 0) this.#show(position - 1);
+    else this.#previousBlock();
+  }
+
+  next(): void {
+    const position = this.#position + 1;
+    if (position < this.#block.count) this.#show(position);
+    else this.#nextBlock();
+  }
+
+  prev(): void {
+    if (this.#position > 0) this.#show(this.#position - 1);
+    else this.#previousBlock();
+  }
+
+  /** Offset in the file of the block that holds the current entry. */
+  get blockOffset(): number {
+    return this.#blockOffset;
+  }
+
+  /** Holds the block where (key, sequence) belongs; position of the first entry at or after it, -1 past the table. */
+  #find(key: Uint8Array, start: number, end: number, sequence: number): number {
+    const inTop = this.#top.search(key, start, end, sequence);
+    if (inTop === this.#top.count) return -1;
+    let partition = this.#partition;
+    if (inTop !== this.#partitionHeldIndex) {
+      this.#loader.readHandle(this.#top, inTop);
+      this.#loader.fetch(BLOCK_INDEX);
+      partition = inPlace;
+      partition.open(this.#loader.bytes, this.#loader.start);
+    }
+    const inPartition = partition.search(key, start, end, sequence);
+    if (inPartition === partition.count) throw this.#disorder();
+    this.#partitionIndex = inTop;
+    this.#holdBlock(partition, inPartition);
+    return this.#block.search(key, start, end, sequence);
+  }
+
+  #nextBlock(): void {
+    this.valid = false;
+    this.#holdPartition(this.#partitionIndex);
+    if (this.#blockIndex + 1 < this.#partition.count) {
+      this.#holdBlock(this.#partition, this.#blockIndex + 1);
+    } else {
+      if (this.#partitionIndex + 1 >= this.#top.count) return;
+      this.#holdPartition(this.#partitionIndex + 1);
+      this.#holdBlock(this.#partition, 0);
+    }
+    this.#show(0);
+  }
+
+  #previousBlock(): void {
+    this.valid = false;
+    this.#holdPartition(this.#partitionIndex);
+    if (this.#blockIndex > 0) {
+      this.#holdBlock(this.#partition, this.#blockIndex - 1);
+    } else {
+      if (this.#partitionIndex <= 0) return;
+      this.#holdPartition(this.#partitionIndex - 1);
+      this.#holdBlock(this.#partition, this.#partition.count - 1);
+    }
+    this.#show(this.#block.count - 1);
+  }
+
+  #holdPartition(index: number): void {
+    this.#partitionIndex = index;
+    if (index === this.#partitionHeldIndex) return;
+    this.#partitionHeldIndex = -1;
+    this.#loader.readHandle(this.#top, index);
+    this.#loader.fetchInto(this.#partitionHeld, BLOCK_INDEX, true);
+    this.#partition.open(this.#partitionHeld.bytes, this.#partitionHeld.start);
+    if (this.#partition.count === 0) throw this.#disorder();
+    this.#partitionHeldIndex = index;
+  }
+
+  /** Holds the data block that entry `index` of the partition names. */
+  #holdBlock(partition: BlockView, index: number): void {
+    const loader = this.#loader;
+    loader.readHandle(partition, index);
+    this.#blockIndex = index;
+    const offset = loader.handleOffset;
+    if (offset === this.#blockOffset) return;
+    this.#blockOffset = -1;
+    loader.fetchInto(this.#blockHeld, BLOCK_DATA, this.#fillCache);
+    const block = this.#block;
+    block.open(this.#blockHeld.bytes, this.#blockHeld.start);
+    if (block.count === 0) throw this.#disorder();
+    this.#blockOffset = offset;
+    this.#prefixLength = block.prefixLength;
+    if (block.prefixLength > this.key.length) this.key = new Uint8Array(block.prefixLength * 2);
+    const bytes = block.bytes;
+    for (let i = 0, from = block.prefixStart; i < block.prefixLength; i++, from++) this.key[i] = bytes[from];
+    this.value = bytes;
+  }
+
+  /** Makes entry `position` of the held block the current one. */
+  #show(position: number): void {
+    const block = this.#block;
+    const bytes = block.bytes;
+    const from = block.suffixStart(position);
+    const length = block.suffixStart(position + 1) - from;
+    const prefixLength = this.#prefixLength;
+    const end = prefixLength + length;
+    if (end > this.key.length) this.#growKey(end);
+    const key = this.key;
+    if (length > 32) key.set(bytes.subarray(from, from + length), prefixLength);
+    else for (let i = 0; i < length; i++) key[prefixLength + i] = bytes[from + i];
+    this.#position = position;
+    this.keyEnd = end;
+    this.sequence = block.sequence(position);
+    this.kind = block.kind(position);
+    this.valueStart = block.valueStart(position);
+    this.valueEnd = block.valueStart(position + 1);
+    this.valid = true;
+  }
+
+  #growKey(length: number): void {
+    const larger = new Uint8Array(length * 2);
+    larger.set(this.key.subarray(0, this.#prefixLength));
+    this.key = larger;
+  }
+
+  #disorder(): Error {
+    return corruption('the index and the blocks of the table do not agree', {
+      file: this.#loader.path,
+      offset: this.#loader.handleOffset,
+    });
+  }
+}

@@ -1,0 +1,382 @@
+import { describe, expect, test } from 'vitest';
+import { MemoryFs } from '../fs/memory-fs.ts';
+import { cutTail } from './cut-tail.ts';
+import { dumpSegment } from './dump.ts';
+import type { Log } from './log.ts';
+import { appendSome, bodyOf, DIRECTORY, expectBatches, LogBench } from './log.suite.ts';
+
+const corruptionAt = (file: string, offset: number): unknown =>
+  expect.objectContaining({ kind: 'corruption', context: expect.objectContaining({ file, offset }) });
+
+/** Offsets at which records start, and the end of the last. */
+function boundaries(bench: LogBench, number: number): number[] {
+  const records = [...dumpSegment(bench.fs, bench.path(number), number)];
+  const last = records.at(-1)!;
+  return [...records.map((record) => record.offset), last.offset + last.bytes];
+}
+
+/** A log of `count` batches in one segment, nothing synced. */
+function small(
+  count: number,
+  use?: (log: Log) => void,
+): { bench: LogBench; bytes: Uint8Array; at: number[] } {
+  const bench = new LogBench(new MemoryFs());
+  const log = bench.open();
+  appendSome(log, count);
+  use?.(log);
+  log.handOver();
+  return { bench, bytes: bench.read(1), at: boundaries(bench, 1) };
+}
+
+test('no log at all is an empty one', () => {
+  const bench = new LogBench(new MemoryFs());
+  bench.firstSegment = 5;
+  const { report, batches } = bench.recover('strict');
+  expect(batches).toEqual([]);
+  expect(report).toMatchObject({
+    lastSequence: 0,
+    cutBytes: 0,
+    end: { segment: 4, offset: 0 },
+    segments: [],
+  });
+});
+
+describe('truncation', () => {
+  test('at every point replays the whole records before it and counts the rest', () => {
+    const { bench, bytes, at } = small(8);
+    for (let length = 0; length <= bytes.length; length++) {
+      bench.write(1, bytes.slice(0, length));
+      const recovered = bench.recover();
+      const whole = at.filter((offset) => offset <= length).length - 1;
+      expectBatches(recovered, 1, Math.max(0, whole - 1));
+      const boundary = at[whole]!;
+      const tail = bytes.slice(boundary, length);
+      expect(recovered.report.cutBytes).toBe(tail.some((byte) => byte !== 0) ? tail.length : 0);
+      expect(recovered.report.end).toEqual(
+        boundary === 0 ? { segment: 0, offset: 0 } : { segment: 1, offset: boundary },
+      );
+    }
+  });
+
+  test('is an error in strict mode, unless it is between records', () => {
+    const { bench, bytes, at } = small(3);
+    bench.write(1, bytes.slice(0, at[2]! + 50));
+    expect(() => bench.recover('strict')).toThrow(
+      expect.objectContaining({
+        kind: 'corruption',
+        code: 'LOG_TAIL_CUT',
+        context: { file: bench.path(1), offset: at[2], cutBytes: 50 },
+      }),
+    );
+    bench.write(1, bytes.slice(0, at[2]));
+    expectBatches(bench.recover('strict'), 1, 1);
+  });
+
+  test('is cut, and the log goes on behind it, again and again', () => {
+    const { bench, bytes } = small(5);
+    bench.write(1, bytes.slice(0, -3));
+    let last = 4;
+    for (let life = 0; life < 5; life++) {
+      const { log, recovered } = bench.reopen();
+      expectBatches(recovered, 1, last);
+      expect(recovered.report.cutBytes).toBeGreaterThan(0);
+      appendSome(log, 3);
+      log.handOver();
+      const number = log.end.segment;
+      bench.write(number, bench.read(number).slice(0, -1));
+      last += 2;
+    }
+    expect(bench.logNumbers().length).toBe(6);
+  });
+
+  test('below a synced position that a later segment states is corruption', () => {
+    const bench = new LogBench(new MemoryFs());
+    bench.settings = { segmentBytes: 300 };
+    const log = bench.open();
+    appendSome(log, 3);
+    log.syncNow();
+    appendSome(log, 3);
+    log.handOver();
+    const bytes = bench.read(1);
+    bench.write(1, bytes.slice(0, -1));
+    const at = boundaries(bench, 1);
+    expect(() => bench.recover()).toThrow(corruptionAt(bench.path(1), at.at(-2)!));
+  });
+
+  test('below the position that the manifest states is corruption, even between records', () => {
+    const { bench, bytes, at } = small(5);
+    bench.syncedPosition = { segment: 1, offset: at[4]! };
+    for (const length of [at[4]!, at[4]! + 7, bytes.length]) {
+      bench.write(1, bytes.slice(0, length));
+      expect(bench.recover().report.lastSequence).toBe(length === bytes.length ? 5 : 3);
+    }
+    for (const length of [0, 30, at[3]!, at[4]! - 1]) {
+      bench.write(1, bytes.slice(0, length));
+      expect(() => bench.recover()).toThrow(expect.objectContaining({ kind: 'corruption' }));
+    }
+  });
+});
+
+describe('a flipped bit', () => {
+  const flip = (bytes: Uint8Array, bit: number): Uint8Array => {
+    const copy = bytes.slice();
+    copy[bit >> 3]! ^= 1 << (bit & 7);
+    return copy;
+  };
+
+  test('in an unsynced log gives the batches before it, and something is cut', () => {
+    const { bench, bytes, at } = small(4);
+    for (let bit = 0; bit < bytes.length * 8; bit++) {
+      bench.write(1, flip(bytes, bit));
+      const recovered = bench.recover();
+      const hit = at.findIndex((offset, i) => offset <= bit >> 3 && bit >> 3 < at[i + 1]!);
+      expectBatches(recovered, 1, Math.max(0, hit - 1));
+      expect(recovered.report.cutBytes).toBe(bytes.length - at[hit]!);
+    }
+  });
+
+  test('below the synced position is corruption at the record that it hit', () => {
+    const { bench, bytes, at } = small(3, (log) => {
+      log.syncNow();
+      appendSome(log, 1);
+    });
+    for (let bit = 0; bit < at[4]! * 8; bit++) {
+      bench.write(1, flip(bytes, bit));
+      const hit = at.findLast((offset) => offset <= bit >> 3)!;
+      expect(() => bench.recover()).toThrow(corruptionAt(bench.path(1), hit));
+    }
+  });
+
+  test('anywhere before a marker is corruption; in the marker nothing is lost', () => {
+    const { bench, bytes, at } = small(3, (log) => {
+      log.syncNow();
+      log.writeMarker();
+    });
+    const marker = at.at(-2)!;
+    for (let bit = 0; bit < bytes.length * 8; bit += 3) {
+      bench.write(1, flip(bytes, bit));
+      if (bit >> 3 < marker)
+        expect(() => bench.recover()).toThrow(expect.objectContaining({ kind: 'corruption' }));
+      else expectBatches(bench.recover(), 1, 3);
+    }
+  });
+
+  test('in any of several segments is an earlier prefix or corruption, never anything else', () => {
+    const bench = new LogBench(new MemoryFs());
+    bench.settings = { segmentBytes: 300 };
+    const log = bench.open();
+    appendSome(log, 9);
+    log.syncNow();
+    const synced = log.end;
+    appendSome(log, 9);
+    log.handOver();
+    for (const number of bench.logNumbers()) {
+      const bytes = bench.read(number);
+      for (let bit = 0; bit < bytes.length * 8; bit += 5) {
+        bench.write(number, flip(bytes, bit));
+        const wasSynced = number < synced.segment || (number === synced.segment && bit >> 3 < synced.offset);
+        if (wasSynced) {
+          const at = boundaries(bench, number).findLast((offset) => offset <= bit >> 3) ?? 0;
+          expect(() => bench.recover()).toThrow(corruptionAt(bench.path(number), at));
+        } else {
+          const recovered = bench.recover();
+          expect(recovered.report.lastSequence).toBeGreaterThanOrEqual(9);
+          expectBatches(recovered, 1, recovered.report.lastSequence);
+          expect(recovered.report.cutBytes).toBeGreaterThan(0);
+        }
+      }
+      bench.write(number, bytes);
+    }
+  });
+});
+
+describe('a segment that is missing', () => {
+  function many(): { bench: LogBench; log: Log } {
+    const bench = new LogBench(new MemoryFs());
+    bench.settings = { segmentBytes: 300 };
+    const log = bench.open();
+    appendSome(log, 12);
+    return { bench, log };
+  }
+
+  test('ends the log before it when nothing says that it was on disk; later ones are cut whole', () => {
+    const { bench, log } = many();
+    log.handOver();
+    const [one, two, three, four] = log.segments();
+    bench.fs.remove(two!.path);
+    const recovered = bench.recover();
+    expectBatches(recovered, 1, one!.lastSequence);
+    expect(recovered.report.cutBytes).toBe(three!.bytes + four!.bytes);
+    cutTail(bench.fs, DIRECTORY, recovered.report);
+    expect(bench.logNumbers()).toEqual([1]);
+    expectBatches(bench.recover('strict'), 1, one!.lastSequence);
+  });
+
+  test('at the start ends the log before its first batch', () => {
+    const { bench, log } = many();
+    log.handOver();
+    bench.fs.remove(bench.path(1));
+    const recovered = bench.recover();
+    expectBatches(recovered, 1, 0);
+    expect(recovered.report.end).toEqual({ segment: 0, offset: 0 });
+    const { log: next } = bench.reopen();
+    appendSome(next, 2);
+    next.handOver();
+    expectBatches(bench.recover('strict'), 1, 2);
+  });
+
+  test('is corruption that names it when a later record or the manifest says that it was on disk', () => {
+    for (const missing of [1, 2]) {
+      const { bench, log } = many();
+      log.syncNow();
+      appendSome(log, 1);
+      log.handOver();
+      bench.fs.remove(bench.path(missing));
+      expect(() => bench.recover()).toThrow(corruptionAt(bench.path(missing), 0));
+    }
+    const { bench, log } = many();
+    log.syncNow();
+    bench.syncedPosition = log.synced;
+    bench.fs.remove(bench.path(log.synced.segment));
+    expect(() => bench.recover()).toThrow(corruptionAt(bench.path(log.synced.segment), 0));
+  });
+
+  test('is no loss when the manifest calls a later one the first needed', () => {
+    const { bench, log } = many();
+    log.syncNow();
+    const [, two, three] = log.segments();
+    bench.firstSegment = three!.number;
+    bench.syncedPosition = { segment: two!.number, offset: two!.bytes };
+    bench.fs.remove(bench.path(1));
+    expectBatches(bench.recover('strict'), three!.firstSequence, 12);
+    bench.fs.remove(two!.path);
+    expectBatches(bench.recover('strict'), three!.firstSequence, 12);
+  });
+
+  test('is no loss when it was removed although the manifest still calls an earlier one the first needed', () => {
+    const { bench, log } = many();
+    log.syncNow();
+    log.close();
+    bench.firstSegment = log.segments().at(-1)!.number + 1;
+    for (const number of bench.logNumbers()) bench.fs.remove(bench.path(number));
+    const { report } = bench.recover('strict');
+    bench.nextNumber += 5;
+    const next = bench.open({ ...report, lastSequence: 12 });
+    appendSome(next, 2);
+    next.handOver();
+    expectBatches(bench.recover('strict'), 13, 14);
+  });
+});
+
+test('a file that a failed rotation left behind does not break the chain', () => {
+  const bench = new LogBench(new MemoryFs());
+  bench.settings = { segmentBytes: 300 };
+  const log = bench.open();
+  appendSome(log, 3);
+  bench.fs.open(bench.path(2), 'create').close();
+  bench.nextNumber = 3;
+  appendSome(log, 3);
+  log.syncNow();
+  appendSome(log, 1);
+  log.handOver();
+  const recovered = bench.recover('strict');
+  expectBatches(recovered, 1, 7);
+  expect(recovered.report.remove).toEqual([bench.path(2)]);
+});
+
+test('zeros behind the last record are cut without counting', () => {
+  const { bench, bytes } = small(3);
+  const longer = new Uint8Array(bytes.length + 700);
+  longer.set(bytes);
+  bench.write(1, longer);
+  const recovered = bench.recover('strict');
+  expectBatches(recovered, 1, 3);
+  expect(recovered.report.cutBytes).toBe(0);
+  cutTail(bench.fs, DIRECTORY, recovered.report);
+  expect(bench.read(1)).toEqual(bytes);
+});
+
+test('a sequence that does not follow ends the log, although its record is intact', () => {
+  const one = small(3);
+  const two = small(6);
+  // Same incarnation and segment, so only the sequence tells.
+  const joined = new Uint8Array([...one.bytes, ...two.bytes.slice(two.at[5]!)]);
+  one.bench.write(1, joined);
+  const recovered = one.bench.recover();
+  expectBatches(recovered, 1, 3);
+  expect(recovered.report.cutBytes).toBe(joined.length - one.bytes.length);
+});
+
+test('a log of a later incarnation than the manifest knows is corruption', () => {
+  const { bench } = small(1);
+  bench.incarnation = 0;
+  expect(() => bench.recover()).toThrow(corruptionAt(bench.path(1), 0));
+});
+
+describe('salvage', () => {
+  test('steps over damage, gives all that reads, and says what is missing', () => {
+    const bench = new LogBench(new MemoryFs());
+    bench.settings = { segmentBytes: 300 };
+    const log = bench.open();
+    appendSome(log, 12);
+    log.syncNow();
+    appendSome(log, 1);
+    log.handOver();
+    const at = boundaries(bench, 1);
+    const bytes = bench.read(1);
+    bytes[at[2]! + 50]! ^= 1;
+    bench.write(1, bytes);
+    bench.fs.remove(bench.path(3));
+    const last = log.segments().at(-1)!;
+    bench.write(last.number, bench.read(last.number).slice(0, -1));
+    const { batches, report } = bench.recover('salvage');
+    const lost = new Set([2, ...[7, 8, 9], 13]);
+    const expected = Array.from({ length: 13 }, (_, i) => i + 1).filter((sequence) => !lost.has(sequence));
+    expect(batches.map((batch) => batch.sequence)).toEqual(expected);
+    for (const { sequence, body } of batches) expect(body).toEqual(bodyOf(sequence));
+    expect(report.warnings.join('\n')).toMatchInlineSnapshot(`
+      "/db/000001.wal:148: 84 bytes were stepped over
+      /db/000001.wal:232: sequences 2 to 2 are missing
+      /db/000004.wal:64: sequences 7 to 9 are missing
+      /db/000005.wal:64: 83 bytes at the end can not be read"
+    `);
+    expect(report.lastSequence).toBe(12);
+  });
+
+  test('of a sound log is what prefix gives', () => {
+    const { bench } = small(9);
+    const prefix = bench.recover('prefix');
+    const salvage = bench.recover('salvage');
+    expect(salvage.batches).toEqual(prefix.batches);
+    expect(salvage.report).toEqual({ ...prefix.report });
+  });
+});
+
+describe('dump', () => {
+  test('lists records and what is none', () => {
+    const { bench, bytes, at } = small(3, (log) => {
+      log.syncNow();
+      log.writeMarker();
+    });
+    bytes[at[2]! + 44]! ^= 1;
+    bench.write(1, bytes.slice(0, -1));
+    const found = [...dumpSegment(bench.fs, bench.path(1), 1)];
+    expect(found.map((each) => (each.what === 'record' ? each.kindName : each.what))).toEqual([
+      'segment-start',
+      'batch',
+      'unreadable',
+      'batch',
+      'unreadable',
+    ]);
+    expect(found[0]).toMatchObject({
+      offset: 0,
+      bytes: 64,
+      incarnation: 1,
+      segment: 1,
+      timestampMs: undefined,
+      link: { recycled: false, lastSequence: 0, segment: 0, endOffset: 0 },
+    });
+    expect(found[1]).toMatchObject({ sequence: 1, timestampMs: 1_000_001, body: bodyOf(1), link: undefined });
+    expect(found[2]).toEqual({ what: 'unreadable', offset: at[2], bytes: at[3]! - at[2]! });
+  });
+});
