@@ -24,7 +24,7 @@ async function main(command: Command): Promise<void> {
   const runner = new Runner(options);
   const results: (WorkloadResult | MemoryResult)[] = [];
   try {
-    console.log(formatHead(machine, options));
+    console.log(formatHead(machine, options, command.kind === 'memory' ? 'sync()' : `sync('os')`));
     if (command.kind === 'memory') {
       const result = await measureMemory(runner, options, showProgress(options.num));
       console.log(formatMemory(result));

@@ -56,6 +56,15 @@ describe('the command line of the bench', () => {
     );
   });
 
+  test.each([
+    ['fillrnd', 'fillrandom'],
+    ['READSEQ', 'readseq'],
+    ['read-random', 'readrandom'],
+    ['memroy', 'memory'],
+  ])('takes %s for %s', (given, meant) => {
+    expect(complaint(given)).toContain(`Did you mean ${meant}?`);
+  });
+
   test('makes no guess at a name that resembles nothing', () => {
     expect(complaint('xyz')).toMatch(/^Unknown workload "xyz"\.\n/);
   });
@@ -75,6 +84,7 @@ describe('the command line of the bench', () => {
     [['fillseq', '--compression', 'gzip'], '--compression gzip: give one of none, lz4, zstd.'],
     [['fillseq', '--durability', 'replicated'], '--durability replicated: give one of memory, os, disk.'],
     [['fillseq', '--json', '/nowhere/at/all.json'], 'the directory /nowhere/at does not exist'],
+    [['memory', '--durability', 'os'], '"memory" measures plain puts: leave --durability out.'],
     [['memory,fillseq'], '"memory" measures the whole process, so it runs alone.'],
     [[], 'Name at least one workload.'],
   ])('refuses %j', (args, message) => {

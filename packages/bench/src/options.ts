@@ -111,6 +111,9 @@ export function parseCommand(args: readonly string[]): Command {
   }
   if (names.includes(MEMORY)) {
     if (names.length > 1) throw new UsageError(`"${MEMORY}" measures the whole process, so it runs alone.`);
+    if (options.durability !== 'memory') {
+      throw new UsageError(`"${MEMORY}" measures plain puts: leave --durability out.`);
+    }
     return { kind: 'memory', options };
   }
   return { kind: 'workloads', workloads: names.map(workloadNamed), options };

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { open } from 'varve';
 import { claimDirectory, directoryBytes, ForeignDirectoryError, removeDatabase } from './own-directory.ts';
 
 let root = '';
@@ -42,9 +43,17 @@ test('only the files of a database are removed from a claimed directory', async 
   const others = ['notes.txt', '2.sst', 'MANIFEST', 'archive.wal'];
   for (const name of [...database, ...others]) writeFileSync(join(root, name), 'x');
   mkdirSync(join(root, '000005.sst'));
-  expect(await removeDatabase(root, 'demo')).toBe(database.length);
+  await removeDatabase(root, 'demo');
   expect(readdirSync(root).sort()).toEqual(['.made-by-varve-demo', '000005.sst', ...others].sort());
   expect(existsSync(join(root, '000005.sst'))).toBe(true);
+});
+
+test('a database that is open is not removed', async () => {
+  claimDirectory(root, 'demo');
+  await using db = await open(root);
+  await expect(removeDatabase(root, 'demo')).rejects.toMatchObject({ code: 'LOCKED' });
+  expect(readdirSync(root).some((name) => name.startsWith('MANIFEST-'))).toBe(true);
+  expect(db.keyspaces()).toEqual([]);
 });
 
 test('the bytes of a directory are those of the files in it', () => {

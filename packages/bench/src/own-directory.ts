@@ -41,18 +41,16 @@ export function claimDirectory(path: string, owner: string): boolean {
 }
 
 /**
- * Removes the database in a directory that was claimed before; returns the number of files removed.
+ * Removes the database in a directory that was claimed before.
  * Throws the `VarveError` with code LOCKED when somebody has it open.
  */
-export async function removeDatabase(path: string, owner: string): Promise<number> {
+export async function removeDatabase(path: string, owner: string): Promise<void> {
   if (!existsSync(join(path, markerName(owner)))) {
     throw new ForeignDirectoryError(`${path} was not made by the ${owner}; nothing was removed.`);
   }
   if (databaseFiles(path).length > 0) await refuseIfOpen(path);
   // Read again: opening the database made new files.
-  const files = databaseFiles(path);
-  for (const name of files) rmSync(join(path, name), { force: true });
-  return files.length;
+  for (const name of databaseFiles(path)) rmSync(join(path, name), { force: true });
 }
 
 function databaseFiles(path: string): string[] {

@@ -56,8 +56,9 @@ test('the head says what was written, where and how', () => {
     compression: undefined,
     durability: 'disk',
   } as const;
-  const head = formatHead(machine, options);
+  const head = formatHead(machine, options, `sync('os')`);
   expect(head).toContain('1,000,000 of 16 + 100 bytes = 116.0 MB');
+  expect(formatHead(machine, { ...options, durability: 'memory' }, 'sync()')).toContain(', closed by sync()');
   expect(head).toContain(`every put awaited with { durability: 'disk' }`);
 });
 

@@ -28,11 +28,12 @@ export function thisMachine(): Machine {
   };
 }
 
-export function formatHead(machine: Machine, options: BenchOptions): string {
+/** `closedBy` is the call that ends a run of plain puts. */
+export function formatHead(machine: Machine, options: BenchOptions, closedBy: string): string {
   const { num, keySize, valueSize, durability, memtableBytes, compression } = options;
   const writes =
     durability === 'memory'
-      ? `plain puts, a turn of the event loop every 1,000, closed by sync('os')`
+      ? `plain puts, a turn of the event loop every 1,000, closed by ${closedBy}`
       : `every put awaited with { durability: '${durability}' }`;
   return [
     `Varve bench: Node ${machine.node}, ${machine.system}, ${machine.cores} cores (${machine.processor})`,

@@ -42,6 +42,7 @@ export function checkKeyspace(
   const place = `${when}: keyspace ${keyspace.name} at ${sequence}`;
   const range = (reverse: boolean): Iterable<[string, string]> =>
     snapshot === undefined ? keyspace.range({ reverse }) : snapshot.range(keyspace, { reverse });
+  if (process.env['SIM_TRACE']) { const got = [...range(false)]; if (JSON.stringify(got) !== JSON.stringify(expected)) { console.log('FWD', got.map((e) => e[0]), 'EXP', expected.map((e) => e[0]), 'GETS', expected.map(([k, v]) => (snapshot === undefined ? keyspace.get(k) : snapshot.get(keyspace, k)) === v), 'BACK', [...range(true)].map((e) => e[0])); } }
   compareEntries([...range(false)], expected, `${place}, forward`);
   compareEntries([...range(true)].reverse(), expected, `${place}, backward`);
   for (const [key, value] of expected) {
@@ -55,8 +56,12 @@ export function compareEntries(got: [string, string][], expected: [string, strin
     const [g, e] = [got[i], expected[i]];
     if (g !== undefined && e !== undefined && g[0] === e[0] && g[1] === e[1]) continue;
     throw new Violation(
-      `${where}: entry ${i} of ${expected.length} is ${g === undefined ? 'missing' : g.join('=')}, ` +
-        `should be ${e === undefined ? 'absent' : e.join('=')}`,
+      `${where}: entry ${i} of ${expected.length} is ${g === undefined ? 'missing' : show(g)}, ` +
+        `should be ${e === undefined ? 'absent' : show(e)}`,
     );
   }
+}
+
+function show([key, value]: readonly [string, string]): string {
+  return `${key}=${value.length > 24 ? `${value.slice(0, 24)}... (${value.length})` : value}`;
 }

@@ -31,8 +31,8 @@ export async function simulate(seed: number): Promise<SimulationResult> {
     fs.onOperation = undefined;
     if (ended === 'power') fs = fs.crash(random);
     else if (ended === 'process') fs = fs.crashProcess();
-    if (ended === 'power') promised.os = Math.min(promised.os, promised.disk);
-    // SIGKILL after a clean close, or a second one: what the life before promised for power loss still stands.
+    // Only what was promised for power loss is still promised after one.
+    if (ended === 'power') promised.os = promised.disk;
     before = ended;
   }
   return { seed, lives, sequences, operations };

@@ -54,5 +54,7 @@ export type {
   VerifyReport,
   WriteWait,
 } from './engine/api-types.ts';
+export { dumpFile } from './maintenance/dump.ts';
+export type { DumpLine } from './maintenance/dump-line.ts';
 export type { FileSystem } from './fs/file-system.ts';
 export type { Codec, KeyspaceSettings } from './options/keyspace-settings.ts';

@@ -8,9 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 /** Runs the writer until it has confirmed `batches` batches, kills it, and returns the last number it confirmed. */
 export async function crashWriter(path: string, batches: number, timeoutMs = 30_000): Promise<number> {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const script = fileURLToPath(new URL(`./writer.${extension}`, import.meta.url));
-  const child = fork(script, [path], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+  const child = fork(writerScript(), [path], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
   // Messages on their way arrive before the channel closes.
   const ended = Promise.all([once(child, 'close'), once(child, 'disconnect')]);
   const errors: Buffer[] = [];
@@ -29,4 +27,10 @@ export async function crashWriter(path: string, batches: number, timeoutMs = 30_
     );
   }
   return confirmed;
+}
+
+/** writer.ts beside this file, or what it was built into. */
+function writerScript(): string {
+  const source = fileURLToPath(new URL('./writer.ts', import.meta.url));
+  return import.meta.url.endsWith('.ts') ? source : source.replace(/\.ts$/, '.js');
 }

@@ -24,7 +24,7 @@ import { auditTickets, BATCH_TICKETS, ticketsOf } from './tickets.ts';
 
 const OWNER = 'demo';
 const READS = 100_000;
-const CONFIRMED_BATCHES = 1_000;
+const CONFIRMED_BATCHES = 500;
 const CHECKED_FLIGHTS = 10_000;
 const SEED = 2001;
 
@@ -98,7 +98,7 @@ async function query(path: string, entries: Entries, shown: string): Promise<Mea
   const lateNow = queries.countLate(flights.range().values());
   const lateBefore = queries.countLate(before.range(flights).values());
   before.close();
-  say(`  ${formatCount(updates.operations)} flights updated while reading through all of them`);
+  say(`  ${formatCount(updates.operations)} flights updated, in one walk through all of them`);
   say(`  marked now: ${formatCount(lateNow)}; in a snapshot taken before: ${formatCount(lateBefore)}`);
   await db.close();
   return [puts, gets, absent, updates, forwards, backwards];
@@ -157,7 +157,9 @@ async function report(path: string, measures: readonly Measure[], shown: string)
   say('', heading('Speed, on one thread, with JSON values'), ...indent(formatMeasures(measures)));
   say('', heading('Files of the flights'), ...indent(drawLevels(levels)));
   say('  New data enters at the top and is merged downwards in the background, as sediment settles.');
-  say('  (The tables are kept small here, so that this little data makes layers.)');
+  say(
+    '  (Tables are kept small here, so that this little data makes layers; levels between fill as data grows.)',
+  );
   say('', heading('Space'), ...indent(formatSpace(dataBytes, tableBytes, log.bytes)));
   say(
     '',

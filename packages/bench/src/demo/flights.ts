@@ -32,7 +32,8 @@ export const flightsTotal = 272_727;
 
 /** The first `rows` flights of the file, as entries in the order of the file (by time). */
 export async function readFlights(rows: number): Promise<[FlightKey, Flight][]> {
-  const entry = createRequire(import.meta.url).resolve('vega-datasets');
+  const require = createRequire(import.meta.url);
+  const entry = require.resolve('vega-datasets');
   const path = join(dirname(entry), '..', 'data', 'flights-3m.parquet');
   const file = await asyncBufferFromFile(path);
   const records = await parquetReadObjects({ file, compressors, rowStart: 0, rowEnd: rows });
@@ -54,7 +55,7 @@ export function flightsOf(db: Database): Flights {
 }
 
 const smallTables = {
-  memtableBytes: 2 * 2 ** 20,
+  memtableBytes: 4 * 2 ** 20,
   tableBytes: 2 ** 20,
   compaction: { strategy: 'leveled', level1Bytes: 4 * 2 ** 20 },
 } as const;

@@ -28,14 +28,14 @@ export interface LevelSize {
   bytes: number;
 }
 
-/** A bar per level, newest data at the top; levels without files at the end are left out. */
+/** A bar for each level that has files, newest data at the top. */
 export function drawLevels(levels: readonly LevelSize[]): string[] {
-  const used = levels.slice(0, levels.findLastIndex(({ files }) => files > 0) + 1);
-  const largest = Math.max(1, ...used.map(({ bytes }) => bytes));
-  return used.map(({ files, bytes }, level) => {
+  const largest = Math.max(1, ...levels.map(({ bytes }) => bytes));
+  return levels.flatMap(({ files, bytes }, level) => {
+    if (files === 0) return [];
     const bar = drawBar(bytes / largest, BAR_WIDTH).padEnd(BAR_WIDTH);
     const count = `${files} ${files === 1 ? 'file' : 'files'}`;
-    return `level ${level}  ${bar}  ${count.padStart(8)}  ${formatBytes(bytes).padStart(8)}`;
+    return [`level ${level}  ${bar}  ${count.padStart(8)}  ${formatBytes(bytes).padStart(8)}`];
   });
 }
 

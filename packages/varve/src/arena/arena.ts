@@ -6,7 +6,7 @@
  * not waste the rest of a run. `reserve` makes sure that current run or spare alone can take all that was announced:
  * either way of the above keeps that true until the announced bytes are used up.
  *
- * Invariants: (1) offsets are multiples of 8, and what lies between two runs is never handed out. (2) `bytes` is exactly
+ * Invariants: (1) offsets are multiples of 8, never 0 (which names nothing), and what lies between two runs is never handed out. (2) `bytes` is exactly
  * what the pool counts as used by this arena. Owner's thread only.
  */
 import { assert } from '../base/assert.ts';
@@ -17,6 +17,9 @@ import type { SegmentPool } from './segment-pool.ts';
 const RUN_BYTES_MAX = 1024 * 1024;
 /** Above this an allocation does not end the current run. */
 export const LARGE_BYTES: number = 32 * 1024;
+
+/** Left out at the start of the pool, so that no allocation has offset 0. */
+const UNUSED_BYTES = 8;
 
 interface Run {
   readonly start: number;
@@ -63,10 +66,10 @@ export class Arena {
   reserve(bytes: number): boolean {
     if (bytes <= this.#end - this.#at || bytes <= this.#spareEnd - this.#spareAt) return true;
     const ahead = Math.min(RUN_BYTES_MAX, this.#bytes / 4);
-    let size = this.pool.runBytes(Math.max(bytes, ahead));
+    let size = this.pool.runBytes(Math.max(bytes, ahead) + UNUSED_BYTES);
     let start = this.pool.allocate(size);
     if (start < 0) {
-      size = this.pool.runBytes(bytes);
+      size = this.pool.runBytes(bytes + UNUSED_BYTES);
       start = this.pool.allocate(size);
       if (start < 0) return false;
     }
@@ -74,7 +77,7 @@ export class Arena {
     this.#bytes += size;
     // The fuller of the two runs so far is done with.
     if (this.#spareEnd - this.#spareAt > this.#end - this.#at) this.#useSpare();
-    this.#spareAt = start;
+    this.#spareAt = start === 0 ? UNUSED_BYTES : start;
     this.#spareEnd = start + size;
     return true;
   }

@@ -11,7 +11,7 @@
 import { assert } from '../base/assert.ts';
 import { busy } from '../base/errors.ts';
 
-const CHUNK_BYTES = 64 * 1024;
+const CHUNK_BYTES = 32 * 1024;
 /** Offsets are u32, and 2^32 itself must not be one. */
 const POOL_BYTES_MAX = 4 * 1024 * 1024 * 1024 - CHUNK_BYTES;
 

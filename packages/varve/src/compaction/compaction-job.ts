@@ -45,10 +45,7 @@ export interface CompactionInput {
   readonly fileNumbers: SharedArrayBuffer;
 }
 
-/** Plain data. */
-export type CompactionOutput = JobOutput;
-
-export function* compactionJob(input: CompactionInput, env: JobEnv): Generator<void, CompactionOutput> {
+export function* compactionJob(input: CompactionInput, env: JobEnv): Generator<void, JobOutput> {
   const files = input.inputs.flatMap((level) => level.files);
   const readers = new OpenTables(input.directory, env);
   try {

@@ -30,10 +30,7 @@ export interface FlushInput {
   readonly fileNumbers: SharedArrayBuffer;
 }
 
-/** Plain data. */
-export type FlushOutput = JobOutput;
-
-export function* flushJob(input: FlushInput, env: JobEnv): Generator<void, FlushOutput> {
+export function* flushJob(input: FlushInput, env: JobEnv): Generator<void, JobOutput> {
   // Newest first, as merges take their sources.
   const memtables = input.memtables
     .map((handle) => attachMemtable(handle))

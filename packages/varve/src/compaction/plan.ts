@@ -62,6 +62,8 @@ export interface TableSizes {
 
 /** A move is refused when the files would overlap more than this many tables' worth of the level after. */
 const GRANDPARENT_TABLES_MAX = 10;
+/** A file with this share of tombstones, or with any range tombstone, is worth rewriting where they can go. */
+const SPENT_SHARE = 0.1;
 
 /**
  * The plan that takes `upper` from `level`, with the files of the output level that they overlap. The caller vouches for
@@ -90,13 +92,17 @@ export function planOf(
   const tableBytesMax = sizes.tableBytes(depth);
   const fits = bytesOf(grandparents) <= GRANDPARENT_TABLES_MAX * tableBytesMax * upper.length;
   // Tombstones that nothing older is below of are dropped by a rewrite; a move would keep them for good.
-  const isSpent = below.length === 0 && upper.some((file) => file.tombstones > 0 || file.rangeTombstones > 0);
+  const isSpent = below.length === 0 && upper.some(hasManyTombstones);
   const isDisjoint = level > 0 || upper.length === 1;
   const isMove = outputLevel !== level && lower.length === 0 && isDisjoint && fits && !isSpent;
   const inputs = [{ level, files: upper }];
   if (lower.length > 0) inputs.push({ level: outputLevel, files: lower });
   const kind = isMove ? 'move' : 'merge';
   return { kind, reason, score, inputs, outputLevel, depth, tableBytesMax, span, grandparents, below };
+}
+
+function hasManyTombstones({ entries, tombstones, rangeTombstones }: FileMeta): boolean {
+  return rangeTombstones > 0 || (tombstones > 0 && tombstones >= SPENT_SHARE * entries);
 }
 
 /** Would the plan collide with one that runs? */

@@ -137,7 +137,15 @@ export interface DatabaseStats {
   written: { user: number; log: number; flush: number; compaction: number };
   keyspaces: Record<
     string,
-    { entries: number; bytes: number; memtableBytes: number; levels: { files: number; bytes: number }[] }
+    {
+      /** Names of the codecs that are stored with the keyspace, whatever it was opened with. */
+      keyCodec: string;
+      valueCodec: string;
+      entries: number;
+      bytes: number;
+      memtableBytes: number;
+      levels: { files: number; bytes: number }[];
+    }
   >;
   snapshots: { count: number; oldestSequence?: Sequence; oldestAgeMs?: number };
   pressure: {

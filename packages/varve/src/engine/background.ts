@@ -34,6 +34,7 @@ export class Background {
   #stopped = false;
   #flushed: (() => void)[] = [];
   #level0FilesMax = 0;
+  #poolBytesSeen = 0;
 
   constructor(core: Core) {
     this.#core = core;
@@ -44,28 +45,21 @@ export class Background {
     );
   }
 
-  /** After each commit: rotates what is over its size or over the common budget, and starts flushes. */
-  committed(): void {
-    const { state, options } = this.#core;
-    let active = 0;
-    let largest: Tree | undefined;
+  /** After each commit to `touched`: rotates what is over its size or over the common budget, and starts flushes. */
+  committed(touched: readonly Tree[]): void {
+    const { options, pool, log } = this.#core;
     let rotated = false;
-    for (const tree of state.trees.values()) {
-      const bytes = tree.activeBytes;
-      if (bytes >= tree.settings.memtableBytes) {
-        this.rotate(tree);
-        rotated = true;
-        continue;
-      }
-      active += bytes;
-      if (largest === undefined || bytes > largest.activeBytes) largest = tree;
-    }
-    if (largest !== undefined && active >= options.memtableBytesMax / 2) {
-      this.rotate(largest);
+    for (const tree of touched) {
+      if (tree.activeBytes < tree.settings.memtableBytes) continue;
+      this.rotate(tree);
       rotated = true;
     }
-    const log = this.#core.log;
-    if (log !== undefined && log.bytes > options.logBytesMax) rotated = this.#releaseLog() || rotated;
+    // Memory moves in chunks: only when a chunk was taken can the budget be newly exceeded.
+    if (pool.bytesUsed !== this.#poolBytesSeen) {
+      this.#poolBytesSeen = pool.bytesUsed;
+      rotated = this.#rotateLargest() || rotated;
+      if (log !== undefined && log.bytes > options.logBytesMax) rotated = this.#releaseLog() || rotated;
+    }
     if (rotated) this.schedule();
   }
 
@@ -135,6 +129,22 @@ export class Background {
     return false;
   }
 
+  /** Active memtables may take half of the write-buffer budget: past that the largest makes room. */
+  #rotateLargest(): boolean {
+    const half = this.#core.options.memtableBytesMax / 2;
+    if (this.#core.pool.bytesUsed < half) return false;
+    let active = 0;
+    let largest: Tree | undefined;
+    for (const tree of this.#core.state.trees.values()) {
+      const bytes = tree.activeBytes;
+      active += bytes;
+      if (largest === undefined || bytes > largest.activeBytes) largest = tree;
+    }
+    if (largest === undefined || active < half) return false;
+    this.rotate(largest);
+    return true;
+  }
+
   /** The log is over its size: the trees that hold its oldest segment are flushed, however small. */
   #releaseLog(): boolean {
     const oldest = this.#core.log!.oldest;
@@ -190,7 +200,7 @@ export class Background {
     const core = this.#core;
     if (failure !== undefined || this.#stopped) {
       for (const part of parts) {
-        part.tree.flushing = 0;
+        part.tree.flushEnded();
         if (part.output !== undefined) this.#remove(part.output.files.map((file) => file.number));
       }
       if (!this.#stopped) this.#flushFailed(failure);
@@ -198,24 +208,31 @@ export class Background {
     }
     const live = parts.filter((part) => !part.tree.isDropped);
     for (const part of parts) {
-      if (part.tree.isDropped) this.#remove(part.output!.files.map((file) => file.number));
+      if (part.tree.isDropped) {
+        part.tree.flushEnded();
+        this.#remove(part.output!.files.map((file) => file.number));
+      }
       core.counters.flush += part.output!.bytesWritten;
     }
-    const edit: VersionEdit = {
+    const flushed = new Map(live.map((part) => [part.tree, part.count]));
+    const edit = (): VersionEdit => ({
       addedFiles: live.flatMap((part) =>
         part.output!.files.map((file) => ({ keyspace: part.tree.id, level: 0, file })),
       ),
       flushedSequence: live.map((part) => ({ keyspace: part.tree.id, sequence: part.through })),
-      ...core.editFacts(new Map(live.map((part) => [part.tree, part.count]))),
+      ...core.editFacts(flushed),
       ...(position === undefined ? {} : { appliedPosition: position }),
-    };
+    });
     core.installer.install(edit, (error) => {
       if (error !== undefined) {
         this.wake();
         return;
       }
       for (const part of live) {
-        if (part.tree.isDropped) continue;
+        if (part.tree.isDropped) {
+          part.tree.flushEnded();
+          continue;
+        }
         part.tree.installFlush(part.count, core.installer.version.keyspaces.get(part.tree.id)!);
         const { files, bytesWritten, entriesOut } = part.output!;
         core.events.emit('flush', () => ({

@@ -13,6 +13,7 @@ import { KeyspaceHandle } from './keyspace.ts';
 export class BatchHandle implements Batch {
   readonly #core: Core;
   readonly #buffer = new BatchBuffer();
+  #isHeld = false;
 
   constructor(core: Core) {
     this.#core = core;
@@ -20,25 +21,34 @@ export class BatchHandle implements Batch {
 
   /** The buffer of a batch made by this database; `BATCH_FOREIGN` for any other object. */
   static bufferOf(batch: Batch, core: Core): BatchBuffer {
-    if (batch instanceof BatchHandle && batch.#core === core) return batch.#buffer;
+    if (batch instanceof BatchHandle && batch.#core === core) return batch.#free();
     throw invalid('BATCH_FOREIGN', 'the batch was not made by this database; use db.batch()', {
       got: typeof batch,
     });
   }
 
+  /** Keeps a batch as it is while its write waits for room; gives back what ends that. */
+  static hold(batch: Batch): () => void {
+    const handle = batch as BatchHandle;
+    handle.#isHeld = true;
+    return () => {
+      handle.#isHeld = false;
+    };
+  }
+
   put<K, V>(keyspace: Keyspace<K, V>, key: K, value: V, options?: PutOptions): this {
     const handle = KeyspaceHandle.of(keyspace, this.#core);
-    handle.checkPutOptions(options);
+    handle.checkPutOptions(options, false);
     const k = handle.encodeKey(key);
     const v = handle.encodeValue(value);
-    this.#buffer.add(KIND_PUT, handle.id, k, 0, k.length, v, 0, v.length);
+    this.#free().add(KIND_PUT, handle.id, k, 0, k.length, v, 0, v.length);
     return this;
   }
 
   delete<K, V>(keyspace: Keyspace<K, V>, key: K): this {
     const handle = KeyspaceHandle.of(keyspace, this.#core);
     const k = handle.encodeKey(key);
-    this.#buffer.add(KIND_DELETE, handle.id, k, 0, k.length, EMPTY, 0, 0);
+    this.#free().add(KIND_DELETE, handle.id, k, 0, k.length, EMPTY, 0, 0);
     return this;
   }
 
@@ -47,8 +57,12 @@ export class BatchHandle implements Batch {
     const bounds = handle.encodeDeleteRange(range);
     if (bounds === undefined) return this;
     const { from, to } = bounds;
-    this.#buffer.add(KIND_RANGE_DELETE, handle.id, from, 0, from.length, to, 0, to.length);
+    this.#free().add(KIND_RANGE_DELETE, handle.id, from, 0, from.length, to, 0, to.length);
     return this;
+  }
+
+  merge(): never {
+    throw invalid('NOT_SUPPORTED_YET', 'merge comes with a later release', { method: 'merge' });
   }
 
   get count(): number {
@@ -60,7 +74,14 @@ export class BatchHandle implements Batch {
   }
 
   clear(): this {
-    this.#buffer.clear();
+    this.#free().clear();
     return this;
+  }
+
+  #free(): BatchBuffer {
+    if (!this.#isHeld) return this.#buffer;
+    throw invalid('BATCH_IN_USE', 'the batch is being written; wait for that write, or use another batch', {
+      count: this.count,
+    });
   }
 }

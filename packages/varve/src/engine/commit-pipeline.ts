@@ -38,8 +38,8 @@ export interface CommitEnv {
   readonly counters: { user: number };
   readonly isReadOnly: boolean;
   readonly external: ExternalPosition;
-  /** After each commit: rotates what is full, starts what is due. */
-  committed(): void;
+  /** After each commit, with the trees it wrote to: rotates what is full, starts what is due. */
+  committed(touched: readonly Tree[]): void;
 }
 
 /** Memtable bytes that an entry may take beside its key and value. */
@@ -48,7 +48,7 @@ const ENTRY_OVERHEAD = 160;
 export class CommitPipeline {
   readonly #env: CommitEnv;
   readonly #reader = new BatchReader();
-  #touched: Tree[] = [];
+  readonly #touched: Tree[] = [];
   #lastTime = 0;
 
   constructor(env: CommitEnv) {
@@ -69,16 +69,16 @@ export class CommitPipeline {
   /** A batch of the outside log (decision 14): the same way, without a log of our own. */
   commitExternal(batch: BatchBuffer, position: number): void {
     this.#check(batch.length);
-    this.#env.external.advance(position);
-    this.#admitted(batch);
+    if (batch.count === 0) this.#env.external.advance(position);
+    else this.#admitted(batch, position);
   }
 
-  #admitted(batch: BatchBuffer): number {
+  #admitted(batch: BatchBuffer, position?: number): number {
     if (batch.count === 0) return this.#env.state.visible;
     this.#env.runner.poll();
     this.#env.durability?.admit();
     this.#env.pressure.admit(batch.length);
-    return this.#apply(batch);
+    return this.#apply(batch, position);
   }
 
   /** Refuses what changes anything: closed, read-only, poisoned. */
@@ -110,19 +110,17 @@ export class CommitPipeline {
   }
 
   // ATOMIC from here to publish: nothing else runs on this thread, and no other thread writes.
-  #apply(batch: BatchBuffer): number {
-    const { state, log, durability, counters } = this.#env;
+  #apply(batch: BatchBuffer, position: number | undefined): number {
+    const { state, durability, external, counters } = this.#env;
     this.#reserve(batch);
     const sequence = state.visible + 1;
     this.#lastTime = Math.max(this.#lastTime, this.#env.clock.now());
-    if (log !== undefined) {
-      log.append(RECORD_BATCH, sequence, this.#lastTime, batch.bytes, 0, batch.length);
-      durability!.appended();
-    }
+    if (position !== undefined) external.advance(position);
+    durability?.append(RECORD_BATCH, sequence, this.#lastTime, batch.bytes, 0, batch.length);
     applyBatch(state, this.#reader, batch.bytes, 0, batch.length, sequence);
     state.visible = sequence;
     counters.user += batch.length;
-    this.#env.committed();
+    this.#env.committed(this.#touched);
     return sequence;
   }
 
@@ -136,6 +134,7 @@ export class CommitPipeline {
     while (reader.next()) {
       const tree = state.trees.get(reader.keyspaceId);
       if (tree === undefined) {
+        this.#clearTally();
         throw invalid('KEYSPACE_DROPPED', 'the batch writes to a keyspace that was dropped', {
           keyspaceId: reader.keyspaceId,
         });
@@ -148,11 +147,17 @@ export class CommitPipeline {
     for (const tree of touched) {
       const bytes = tree.pendingBytes + tree.pendingOps * ENTRY_OVERHEAD;
       enough = enough && tree.writable().reserve(bytes, tree.pendingOps);
+    }
+    this.#clearTally();
+    if (!enough)
+      throw busy('BUSY', 'no memtable memory is left for this batch', { reason: 'memtable-memory' });
+  }
+
+  #clearTally(): void {
+    for (const tree of this.#touched) {
       tree.pendingOps = 0;
       tree.pendingBytes = 0;
     }
-    if (!enough)
-      throw busy('BUSY', 'no memtable memory is left for this batch', { reason: 'memtable-memory' });
   }
 }
 

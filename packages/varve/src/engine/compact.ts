@@ -53,6 +53,8 @@ async function compactTree(core: Core, tree: Tree, range: KeyRange, signal: Abor
     let from: Uint8Array | undefined = range.lower ?? EMPTY;
     while (from !== undefined) {
       check(core, tree, signal);
+      // Whoever drops a keyspace while it is compacted has compacted it.
+      if (tree.isDropped) return;
       if (range.upper !== undefined && compareBytes(from, range.upper) >= 0) break;
       const running = core.background.compactions.runningOf(tree);
       const plan = pickManual(tree.view.version, running, leveledSettings(tree), { level, from, to: range.upper });
@@ -65,6 +67,7 @@ async function compactTree(core: Core, tree: Tree, range: KeyRange, signal: Abor
       // The deepest level is rewritten in place: its files are still there afterwards, so the walk has to move on.
       if (isLast) from = resumeAfter(plan);
       while (running.has(plan)) await core.background.compactions.change();
+      checkFailure(core, tree);
     }
   }
 }
@@ -75,7 +78,10 @@ function check(core: Core, tree: Tree, signal: AbortSignal | undefined): void {
   if (signal?.aborted === true) {
     throw new VarveError('busy', 'ABORTED', 'the compaction was aborted', {}, { cause: signal.reason });
   }
-  if (tree.isDropped) throw invalid('KEYSPACE_DROPPED', `keyspace '${tree.name}' was dropped`, { keyspace: tree.name });
+  checkFailure(core, tree);
+}
+
+function checkFailure(core: Core, tree: Tree): void {
   const failure = core.background.compactions.failureOf(tree);
   if (failure !== undefined) throw compactionRefused(tree, failure);
 }

@@ -6,12 +6,13 @@
  * for another reason than a full disk stops its keyspace from compacting until the next open (a warning says so); writes
  * and reads go on. Owner's thread only.
  */
-import { invalid } from '../base/errors.ts';
+import { internal, VarveError } from '../base/errors.ts';
 import type { CompactionInput } from '../compaction/compaction-job.ts';
 import type { JobOutput } from '../compaction/job.ts';
 import { type LeveledSettings, pickLeveled } from '../compaction/picker-leveled.ts';
 import { type CompactionPlan, editOf } from '../compaction/plan.ts';
 import { RunningSet } from '../compaction/running-set.ts';
+import type { VersionEdit } from '../manifest/version-edit.ts';
 import { tableBytesAt } from '../options/keyspace-settings.ts';
 import type { RunningJob } from '../workers/job-runner.ts';
 import { isDiskFull } from './durability.ts';
@@ -125,7 +126,8 @@ export class CompactionRunner {
       return;
     }
     core.counters.compaction += output?.bytesWritten ?? 0;
-    core.installer.install({ ...editOf(tree.id, plan, outputs), ...core.editFacts() }, (error) => {
+    const edit = (): VersionEdit => ({ ...editOf(tree.id, plan, outputs), ...core.editFacts() });
+    core.installer.install(edit, (error) => {
       this.#end(tree, plan);
       if (error !== undefined) return;
       const inputs = plan.inputs.flatMap((level) => level.files);
@@ -182,8 +184,10 @@ export function leveledSettings(tree: Tree): LeveledSettings {
   };
 }
 
-/** The error of a compaction that was asked for and can not be made. */
+/** The error of a compaction that was asked for and can not be made: of the kind and code of what stopped it. */
 export function compactionRefused(tree: Tree, cause: unknown): Error {
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return invalid('COMPACTION_FAILED', `keyspace '${tree.name}' does not compact: ${why}`, { keyspace: tree.name }, cause);
+  const why = `keyspace '${tree.name}' does not compact`;
+  if (!(cause instanceof VarveError)) return internal(`${why}: ${String(cause)}`, { keyspace: tree.name });
+  const context = { keyspace: tree.name, ...cause.context };
+  return new VarveError(cause.kind, cause.code, `${why}: ${cause.message}`, context, { cause });
 }

@@ -88,14 +88,25 @@ export class DatabaseHandle implements Database {
   write(batch: Batch, wait?: WriteWait): number | Promise<number> {
     const core = this.#core;
     const buffer = BatchHandle.bufferOf(batch, core);
+    let release: (() => void) | undefined;
+    let isWaiting = true;
     const commit = (): number => {
       const sequence = core.pipeline.commit(buffer);
       buffer.clear();
+      isWaiting = false;
+      release?.();
       return sequence;
     };
     if (wait === undefined) return commit();
     checkWait(wait);
-    return writeAwaited(core, buffer.length, wait, commit);
+    const written = writeAwaited(core, buffer.length, wait, commit);
+    if (!isWaiting) return written;
+    // It waits for room: until then nobody else may fill, empty or write the batch.
+    release = BatchHandle.hold(batch);
+    return written.catch((error: unknown) => {
+      if (isWaiting) release?.();
+      throw error;
+    });
   }
 
   snapshot(): Snapshot {

@@ -57,23 +57,24 @@ export class Durability {
     return this.#log.diskFull;
   }
 
-  /** After each append, before the batch is published; under `everyWrite` the batch is on disk when this returns. */
-  appended(): void {
+  /**
+   * Appends a record before its batch is applied; under `everyWrite` it is on disk when this returns. What is refused with
+   * `DISK_FULL` is not in the log and will not be; any other failure poisons, and what became of the record is not known.
+   */
+  append(kind: number, sequence: number, timeMs: number, body: Uint8Array, start: number, end: number): void {
+    try {
+      this.#log.append(kind, sequence, timeMs, body, start, end);
+    } catch (error) {
+      this.#failed(error);
+      throw error;
+    }
     this.#scheduleHandOver();
-    const { policy, clock, scheduler } = this.#env;
+    const { policy, clock } = this.#env;
     const now = clock.monotonic();
     const action = policy.onAppend(now);
-    if (action === 'sync-now') this.syncNow('disk');
+    if (action === 'sync-now') this.#syncAppended();
     else if (action === 'sync-background') this.#requestSync();
-    else if (this.#dueTimer === undefined) {
-      const due = policy.dueAt();
-      if (due !== undefined) {
-        this.#dueTimer = scheduler.after(Math.max(0, due - now), () => {
-          this.#dueTimer = undefined;
-          this.#requestSync();
-        });
-      }
-    }
+    else this.#armTimer(now);
   }
 
   /** Resolves with a safe sequence once everything up to `sequence` has reached `durability`. */
@@ -106,9 +107,18 @@ export class Durability {
       this.#failed(error);
       throw error;
     }
-    this.#env.policy.onSynced(this.#env.clock.monotonic());
+    if (durability === 'disk') this.#noteSync();
     this.#settle();
     return durability === 'os' ? this.#log.handedOverSequence : this.#log.syncedSequence;
+  }
+
+  #syncAppended(): void {
+    try {
+      this.syncNow('disk');
+    } catch (error) {
+      if (isDiskFull(error)) this.#log.takeBack();
+      throw error;
+    }
   }
 
   /** Hands the buffer to the system; a failure is handled here (poison, or a retry on a full disk). True when all is out. */
@@ -133,7 +143,7 @@ export class Durability {
 
   /** Told by the manifest installer, whose job fsyncs the log too. */
   synced(): void {
-    this.#env.policy.onSynced(this.#env.clock.monotonic());
+    this.#noteSync();
     this.#settle();
   }
 
@@ -158,6 +168,26 @@ export class Durability {
     if (failure !== undefined) this.#rejectAll(failure);
     this.#log.close();
     if (failure !== undefined && !this.#env.poison.raised) throw failure;
+  }
+
+  /** An fsync has ended; what was appended since it began waits for the next one. */
+  #noteSync(): void {
+    const now = this.#env.clock.monotonic();
+    this.#env.policy.onSynced(now, this.#log.lastSequence - this.#log.syncedSequence);
+    this.#armTimer(now);
+  }
+
+  /** The next background sync of the interval, if one is due and not on its way. */
+  #armTimer(now: number): void {
+    const due = this.#dueTimer === undefined && !this.#closed ? this.#env.policy.dueAt() : undefined;
+    if (due === undefined) return;
+    this.#dueTimer = this.#env.scheduler.after(Math.max(0, due - now), () => {
+      this.#dueTimer = undefined;
+      // Another fsync may have covered what the timer was set for: then it is due later, or not at all.
+      const { policy, clock } = this.#env;
+      if ((policy.dueAt() ?? Infinity) <= clock.monotonic()) this.#requestSync();
+      else this.#armTimer(clock.monotonic());
+    });
   }
 
   readonly #release = (): void => this.#env.runner.unhold();
@@ -194,7 +224,7 @@ export class Durability {
       }
       if (this.#closed || this.#env.poison.raised) return;
       this.#log.markSynced(unsynced.upTo, unsynced.sequence);
-      this.#env.policy.onSynced(this.#env.clock.monotonic());
+      this.#noteSync();
       this.#settle();
       if (this.#syncAgain || this.#diskWaiters.length > 0) {
         this.#syncAgain = false;

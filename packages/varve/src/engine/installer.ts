@@ -20,7 +20,9 @@ import type { InstallInput } from './workers/io-jobs.ts';
 const FULL_RETRY_MS = 250;
 
 interface Pending {
-  readonly edit: VersionEdit;
+  /** Makes the edit when its turn has come: what it says of the log then knows all edits before it. */
+  readonly make: () => VersionEdit;
+  edit: VersionEdit | undefined;
   readonly done: (error: unknown) => void;
 }
 
@@ -42,6 +44,7 @@ export class Installer {
   #queue: Pending[] = [];
   #running = false;
   #closed = false;
+  #closedBy: unknown;
 
   constructor(env: InstallerEnv, version: Version) {
     this.#env = env;
@@ -58,15 +61,23 @@ export class Installer {
     return !this.#running && this.#queue.length === 0;
   }
 
-  /** Queues an edit; `done` gets undefined once it is durable and current, or what stopped it. */
-  install(edit: VersionEdit, done: (error: unknown) => void): void {
-    this.#queue.push({ edit, done });
+  /**
+   * Queues an edit, which `make` gives once when its turn comes; `done` gets undefined once it is durable and current, or
+   * what stopped it.
+   */
+  install(make: () => VersionEdit, done: (error: unknown) => void): void {
+    if (this.#closed) {
+      done(this.#closedBy);
+      return;
+    }
+    this.#queue.push({ make, edit: undefined, done });
     this.#pump();
   }
 
   /** No edit is written any more; queued ones fail. */
   close(error: unknown): void {
     this.#closed = true;
+    this.#closedBy ??= error;
     for (const pending of this.#queue.splice(0)) pending.done(error);
   }
 
@@ -83,6 +94,7 @@ export class Installer {
     }
     const unsynced = log?.unsynced();
     const taken = this.#queue.shift()!;
+    taken.edit ??= taken.make();
     const edit = unsynced === undefined ? taken.edit : { ...taken.edit, syncedPosition: unsynced.upTo };
     const frame = encodeEditFrame(edit);
     const input: InstallInput = {

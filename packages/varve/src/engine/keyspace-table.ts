@@ -6,7 +6,7 @@
  * its keys would mean something else. Leaving the codec out means bytes, for whatever is stored.
  */
 import { invalid } from '../base/errors.ts';
-import type { KeyspaceRecord } from '../manifest/version-edit.ts';
+import type { KeyspaceRecord, VersionEdit } from '../manifest/version-edit.ts';
 import { RECORD_KEYSPACE } from '../record/log-record.ts';
 import { resolveKeyspaceSettings } from '../options/resolve.ts';
 import type { KeyspaceOptions } from './api-types.ts';
@@ -41,6 +41,9 @@ export class KeyspaceTable {
 
   open<K, V>(name: string, options: KeyspaceOptions<K, V> = {}): KeyspaceHandle<K, V> {
     checkName(name);
+    if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+      throw invalid('OPTION_INVALID', 'the options of a keyspace are an object', { got: typeof options });
+    }
     checkCodec('key', options.key);
     checkCodec('value', options.value);
     const settings = Object.fromEntries(
@@ -76,11 +79,17 @@ export class KeyspaceTable {
     }
     core.pipeline.checkMutable();
     const sequence = this.#log({ change: 'drop', id: tree.id });
-    const files = tree.view.version.levels.flat().map((file) => file.number);
     core.state.trees.delete(tree.id);
     this.#handles.delete(name);
     tree.drop();
-    await this.#install({ keyspacesDropped: [tree.id], metaSequence: sequence, ...core.editFacts() });
+    core.pressure.relieved();
+    let files: number[] = [];
+    await this.#install(() => {
+      // Flushes and compactions that were installed since the drop count too.
+      const levels = core.installer.version.keyspaces.get(tree.id)?.levels ?? [];
+      files = levels.flat().map((file) => file.number);
+      return { keyspacesDropped: [tree.id], metaSequence: sequence, ...core.editFacts() };
+    });
     core.background.forget(files);
   }
 
@@ -106,27 +115,30 @@ export class KeyspaceTable {
     const record: KeyspaceRecord = { id, name, keyCodec, valueCodec, createdSequence: sequence };
     const tree = this.#newTree(record, core);
     core.state.trees.set(id, tree);
-    void this.#install({ keyspacesCreated: [record], metaSequence: sequence, ...core.editFacts() }).catch(
-      () => {
-        // Poisoned or closed: the log record has it, and the next write says why.
-      },
-    );
+    const edit = (): VersionEdit => ({
+      keyspacesCreated: [record],
+      metaSequence: sequence,
+      ...core.editFacts(),
+    });
+    void this.#install(edit).catch(() => {
+      // Poisoned or closed: the log record has it, and the next write says why.
+    });
     return tree;
   }
 
   /** Writes the change as a log record; returns its sequence. With an outside log the manifest alone has it. */
   #log(change: Parameters<typeof encodeKeyspaceChange>[0]): number {
-    const { state, log, durability, clock } = this.#core;
-    if (log === undefined) return state.visible;
+    const { state, durability, clock } = this.#core;
+    if (durability === undefined) return state.visible;
+    durability.admit();
     const body = encodeKeyspaceChange(change);
     const sequence = state.visible + 1;
-    log.append(RECORD_KEYSPACE, sequence, clock.now(), body, 0, body.length);
-    durability!.appended();
+    durability.append(RECORD_KEYSPACE, sequence, clock.now(), body, 0, body.length);
     state.visible = sequence;
     return sequence;
   }
 
-  #install(edit: Parameters<Core['installer']['install']>[0]): Promise<void> {
+  #install(edit: () => VersionEdit): Promise<void> {
     this.#core.runner.hold();
     return new Promise<void>((resolve, reject) => {
       this.#core.installer.install(edit, (error) => (error === undefined ? resolve() : reject(error)));

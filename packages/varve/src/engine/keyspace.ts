@@ -25,7 +25,7 @@ import { type CursorRange, RangeCursor } from './cursor.ts';
 import { RangeReader } from './range-view.ts';
 import { approximateSize } from './approximate-size.ts';
 import type { Tree } from './tree.ts';
-import { checkWait, writeAwaited } from './write-wait.ts';
+import { checkMembers, checkWait, isWait, writeAwaited } from './write-wait.ts';
 
 export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   readonly name: string;
@@ -51,7 +51,7 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
         got: typeof keyspace,
       });
     }
-    keyspace.#check();
+    keyspace.check();
     return keyspace as KeyspaceHandle<K, V>;
   }
 
@@ -62,7 +62,7 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   put(key: K, value: V, options?: PutOptions): number;
   put(key: K, value: V, options: PutOptions & WriteWait): Promise<number>;
   put(key: K, value: V, options?: PutOptions & Partial<WriteWait>): number | Promise<number> {
-    if (options !== undefined) this.checkPutOptions(options);
+    this.checkPutOptions(options, true);
     const k = this.encodeKey(key);
     const v = this.encodeValue(value);
     return this.#write(KIND_PUT, k, v, options);
@@ -79,16 +79,18 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   deleteRange(range: { gte: K; lt: K }, wait?: WriteWait): number | Promise<number> {
     const bounds = this.encodeDeleteRange(range);
     if (bounds !== undefined) return this.#write(KIND_RANGE_DELETE, bounds.from, bounds.to, wait);
-    this.#check();
-    return wait?.durability === undefined
-      ? this.#core.state.visible
-      : Promise.resolve(this.#core.state.visible);
+    // Nothing to write, and yet refused where a write would be.
+    this.check();
+    this.#core.pipeline.checkWritable(0);
+    if (!isWait(wait)) return this.#core.state.visible;
+    checkWait(wait);
+    return Promise.resolve(this.#core.state.visible);
   }
 
   putIfAbsent(key: K, value: V): boolean {
     const k = this.encodeKey(key);
     const v = this.encodeValue(value);
-    this.#check();
+    this.check();
     if (this.#find(k, this.#core.state.visible)) return false;
     this.#write(KIND_PUT, k, v, undefined);
     return true;
@@ -102,7 +104,7 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     }
     const encoded = this.encodeKey(key);
     const k = cloneRange(encoded, 0, encoded.length);
-    this.#check();
+    this.check();
     const before = this.#core.state.visible;
     const old = this.getAt(key, before);
     const value = change(old);
@@ -131,10 +133,7 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   }
 
   getMany(keys: readonly K[]): (V | undefined)[] {
-    if (!Array.isArray(keys))
-      throw invalid('KEY_INVALID', 'getMany takes an array of keys', { got: typeof keys });
-    const sequence = this.#core.state.visible;
-    return keys.map((key) => this.getAt(key, sequence));
+    return this.getManyAt(keys, this.#core.state.visible);
   }
 
   has(key: K): boolean {
@@ -142,7 +141,7 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   }
 
   count(range: Range<K> = {}): number {
-    const cursor = this.#cursor(this.#bounds(range), this.#core.state.visible, this.#check);
+    const cursor = this.#cursor(this.#bounds(range), this.#core.state.visible, this.check);
     try {
       let count = 0;
       while (cursor.next()) count++;
@@ -153,13 +152,13 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   }
 
   approximateSize(range: Range<K> = {}): number {
-    this.#check();
+    this.check();
     return approximateSize(this.#tree, this.#bounds(range));
   }
 
   range(range: Range<K> = {}): RangeReader<K, V> {
-    this.#check();
-    return this.rangeAt(range, undefined, this.#check);
+    this.check();
+    return this.rangeAt(range, undefined, this.check);
   }
 
   explain(): never {
@@ -173,15 +172,22 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   /** The value at `sequence`: what `get` and snapshots stand on. */
   getAt(key: K, sequence: number): V | undefined {
     const k = this.encodeKey(key);
-    this.#check();
+    this.check();
     if (!this.#find(k, sequence)) return undefined;
     const { value, valueStart, valueEnd } = this.#core.found;
     return decodeValue(this.#value, value, valueStart, valueEnd);
   }
 
+  getManyAt(keys: readonly K[], sequence: number): (V | undefined)[] {
+    this.check();
+    if (!Array.isArray(keys))
+      throw invalid('KEY_INVALID', 'getMany takes an array of keys', { got: typeof keys });
+    return keys.map((key) => this.getAt(key, sequence));
+  }
+
   hasAt(key: K, sequence: number): boolean {
     const k = this.encodeKey(key);
-    this.#check();
+    this.check();
     return this.#find(k, sequence);
   }
 
@@ -191,7 +197,7 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     const scheduler = this.#core.scheduler;
     return new RangeReader<K, V>({
       open: () => {
-        this.#check();
+        this.check();
         return this.#cursor(bounds, sequence ?? this.#core.state.visible, check);
       },
       pause: () => new Promise((resolve) => scheduler.soon(resolve)),
@@ -241,8 +247,11 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     return order === 0 ? undefined : { from, to };
   }
 
-  checkPutOptions(options: PutOptions | undefined): void {
-    if (options?.ttlMs !== undefined) {
+  /** Options of one put; the members of a wait may stand beside them where `waits` is true. */
+  checkPutOptions(options: PutOptions | undefined, waits: boolean): void {
+    if (options === undefined) return;
+    checkMembers(options, waits);
+    if (options.ttlMs !== undefined) {
       throw invalid('NOT_SUPPORTED_YET', 'ttlMs comes with a later release', { option: 'ttlMs' });
     }
   }
@@ -254,13 +263,13 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     value: Uint8Array,
     wait: Partial<WriteWait> | undefined,
   ): number | Promise<number> {
-    this.#check();
+    this.check();
     const core = this.#core;
-    if (wait !== undefined && Object.keys(wait).some((name) => name !== 'ttlMs')) {
-      checkWait(wait as WriteWait);
+    if (isWait(wait)) {
+      checkWait(wait);
       const own = new BatchBuffer();
       own.add(kind, this.id, key, 0, key.length, value, 0, value.length);
-      return writeAwaited(core, own.length, wait as WriteWait, () => core.pipeline.commit(own));
+      return writeAwaited(core, own.length, wait, () => core.pipeline.commit(own));
     }
     const batch = core.scratch;
     batch.clear();
@@ -284,7 +293,8 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     return new RangeCursor(this.#core, this.#tree, range, sequence, check);
   }
 
-  readonly #check = (): void => {
+  /** Throws `CLOSED` or `KEYSPACE_DROPPED`. */
+  readonly check = (): void => {
     this.#core.state.checkOpen();
     if (this.#tree.isDropped) {
       throw invalid('KEYSPACE_DROPPED', `keyspace '${this.name}' was dropped`, { keyspace: this.name });

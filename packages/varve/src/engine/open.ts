@@ -1,11 +1,12 @@
 /**
  * Opens a database: takes the directory, recovers, and wires the parts together. The only place that knows them all.
  */
-import { resolve } from 'node:path';
+import { resolve, sep } from 'node:path';
 import { SegmentPool } from '../arena/segment-pool.ts';
 import { PointResult } from '../base/entry.ts';
 import { invalid } from '../base/errors.ts';
 import { BlockCache } from '../cache/block-cache.ts';
+import { makeDurableDirectory, syncParent } from '../fs/durable-directory.ts';
 import type { DirectoryLock, FileSystem } from '../fs/file-system.ts';
 import { inDirectory, tableName } from '../fs/file-names.ts';
 import { MemoryFs } from '../fs/memory-fs.ts';
@@ -77,7 +78,7 @@ export async function openDatabase(
   await ready();
   const inMemory = path === ':memory:' && resolved.fileSystem === undefined;
   const fs = inMemory ? new MemoryFs() : ((resolved.fileSystem as FileSystem | undefined) ?? nodeFileSystem);
-  const directory = inMemory ? '/memory' : fs.threads === 'node' ? resolve(path) : path;
+  const directory = inMemory ? '/memory' : fs.threads === 'node' ? resolve(path).replaceAll(sep, '/') : path;
   const created = prepareDirectory(fs, directory, resolved, path);
   const lock = resolved.readOnly ? undefined : await fs.lock(directory);
   try {
@@ -102,7 +103,7 @@ function prepareDirectory(
   }
   if (status !== undefined) return false;
   if (!options.createIfMissing) throw invalid('NOT_FOUND', `there is no database at ${path}`, { path });
-  fs.makeDirectory(directory);
+  makeDurableDirectory(fs, directory);
   return true;
 }
 
@@ -157,6 +158,8 @@ class Opening {
     const contents = readDirectory(fs, state.path);
     const found = findManifest(fs, state.path, contents);
     this.#checkMode(found !== undefined);
+    // Whoever made the directory, perhaps an open that died, may not have come to this.
+    if (found === undefined && !this.#options.readOnly) syncParent(fs, state.path);
     const recovering: ReplayEnv = {
       fs,
       state,
@@ -187,7 +190,8 @@ class Opening {
       this.#newTree(record, core.installer.version),
     );
     if (!this.#options.readOnly && fs.threads === 'node') handOverAtExit(core);
-    core.events.emit('recovery', () => recovered);
+    // Later, when whoever opened can listen.
+    core.scheduler.soon(() => core.events.emit('recovery', () => recovered));
     core.background.schedule();
     return new DatabaseHandle(core, keyspaces, recovered, this.#maintenance, async () => lock?.release());
   }
@@ -272,9 +276,9 @@ class Opening {
       batchBytesMax: options.batchBytesMax,
       isReadOnly: options.readOnly,
       counters,
-      committed: () => {
+      committed: (touched) => {
         marks.sample(pipeline.lastTime, state.visible);
-        core.background.committed();
+        core.background.committed(touched);
       },
     });
     const installer = new Installer(

@@ -120,8 +120,10 @@ export class Pressure {
     const { limitBytes, runner, clock } = this.#env;
     const soft = limitBytes * 0.75;
     const used = this.#env.usedBytes();
+    const level0Files = this.#env.level0Files();
+    if (used < soft && level0Files < LEVEL0_FILES_SLOW && this.stats.state === 'none') return;
     const memory = this.#env.flushPending() ? (used - soft) / (limitBytes - soft) : 0;
-    const files = (this.#env.level0Files() - LEVEL0_FILES_SLOW) / (LEVEL0_FILES_STOP - LEVEL0_FILES_SLOW);
+    const files = (level0Files - LEVEL0_FILES_SLOW) / (LEVEL0_FILES_STOP - LEVEL0_FILES_SLOW);
     const degree = Math.max(memory, files);
     if (degree <= 0) {
       if (this.stats.state === 'slow') this.#enter('none', '');

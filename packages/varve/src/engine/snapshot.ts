@@ -27,8 +27,7 @@ export class SnapshotHandle implements Snapshot {
   }
 
   getMany<K, V>(keyspace: Keyspace<K, V>, keys: readonly K[]): (V | undefined)[] {
-    const reader = this.#reader(keyspace);
-    return keys.map((key) => reader.getAt(key, this.sequence));
+    return this.#reader(keyspace).getManyAt(keys, this.sequence);
   }
 
   has<K, V>(keyspace: Keyspace<K, V>, key: K): boolean {
@@ -36,7 +35,11 @@ export class SnapshotHandle implements Snapshot {
   }
 
   range<K, V>(keyspace: Keyspace<K, V>, range: Range<K> = {}): RangeView<K, V> {
-    return this.#reader(keyspace).rangeAt(range, this.sequence, () => this.#check());
+    const reader = this.#reader(keyspace);
+    return reader.rangeAt(range, this.sequence, () => {
+      this.#check();
+      reader.check();
+    });
   }
 
   close(): void {

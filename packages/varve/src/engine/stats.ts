@@ -19,6 +19,8 @@ export function collectStats(core: Core): DatabaseStats {
     entries += tree.view.memtable?.entries ?? 0;
     memtables += tree.memtableBytes;
     keyspaces[tree.name] = {
+      keyCodec: tree.record.keyCodec,
+      valueCodec: tree.record.valueCodec,
       entries,
       bytes: levels.reduce((sum, level) => sum + level.bytes, 0),
       memtableBytes: tree.memtableBytes,

@@ -25,6 +25,8 @@ export class Tree {
   pendingBytes = 0;
   /** Log sequence at the rotation of each immutable, newest first: what `flushedSequence` becomes with its flush. */
   #rotatedAt: readonly number[] = [];
+  /** Immutables of a dropped tree that a running flush still reads. */
+  #held: readonly Memtable[] = [];
   #view: ReadView;
   readonly #state: EngineState;
   readonly #newMemtable: () => Memtable;
@@ -102,13 +104,22 @@ export class Tree {
     if (version !== this.#view.version) this.#replace({ ...this.#view, version });
   }
 
-  /** Gives back all memory; the tree takes no part in anything any more. */
+  /** Gives back all memory but what a running flush reads; the tree takes no part in anything any more. */
   drop(): void {
     this.isDropped = true;
     const { memtable, immutables, version } = this.#view;
     this.#replace({ memtable: undefined, immutables: [], version });
     memtable?.release();
-    for (const each of immutables) each.release();
+    const free = immutables.length - this.flushing;
+    for (const each of immutables.slice(0, free)) each.release();
+    this.#held = immutables.slice(free);
+  }
+
+  /** The running flush has ended and is not installed: it failed, or the tree was dropped meanwhile. */
+  flushEnded(): void {
+    this.flushing = 0;
+    for (const memtable of this.#held) memtable.release();
+    this.#held = [];
   }
 
   /** Bytes of memtable memory, active and immutable. */

@@ -7,13 +7,33 @@
  */
 import { busy, invalid, VarveError } from '../base/errors.ts';
 import { Deferred } from '../runtime/deferred.ts';
-import type { Durability, WriteWait } from './api-types.ts';
+import type { Durability, PutOptions, WriteWait } from './api-types.ts';
 import type { Core } from './core.ts';
 
 const classes: readonly Durability[] = ['memory', 'os', 'disk', 'replicated'];
 
+const waitMembers = new Set(['durability', 'signal', 'deadlineMs']);
+
+/** Refuses what is no object, and unknown members by name: those of a put, and where `waits` is true those of a wait. */
+export function checkMembers(options: object, waits: boolean): void {
+  if (typeof options !== 'object' || options === null) {
+    throw invalid('OPTION_INVALID', `options of a write are an object; got ${String(options)}`, { got: typeof options });
+  }
+  const unknown = Object.keys(options).find((name) => name !== 'ttlMs' && !(waits && waitMembers.has(name)));
+  if (unknown === undefined) return;
+  throw invalid('OPTION_INVALID', `a write has no option '${unknown}'`, { got: unknown });
+}
+
+/** Do the options of a write ask to wait? Unknown members are refused by name. */
+export function isWait(options: (PutOptions & Partial<WriteWait>) | undefined): options is WriteWait {
+  if (options === undefined) return false;
+  checkMembers(options, true);
+  return Object.keys(options).some((name) => name !== 'ttlMs');
+}
+
 /** Refuses a wait that can not be met: unknown class, `replicated`, a bad deadline. */
 export function checkWait(wait: WriteWait): void {
+  checkMembers(wait, true);
   const { durability, deadlineMs, signal } = wait;
   if (!classes.includes(durability)) {
     throw invalid(

@@ -137,12 +137,7 @@ export class ConcatIterator implements EntryIterator {
 }
 
 /** Index of the first file that may hold `key` or a later one; the number of files when none does. */
-export function firstFileReaching(
-  files: readonly KeyBounds[],
-  key: Uint8Array,
-  start: number,
-  end: number,
-): number {
+function firstFileReaching(files: readonly KeyBounds[], key: Uint8Array, start: number, end: number): number {
   let low = 0;
   let high = files.length;
   while (low < high) {

@@ -6,9 +6,10 @@
  * only ever appended to until they are released, and an open descriptor survives that, so copying them may take its time.
  * Everything is synced before the promise resolves; a failure leaves the target directory for the caller to remove.
  */
-import { resolve } from 'node:path';
+import { resolve, sep } from 'node:path';
 import { invalid, systemCode } from '../base/errors.ts';
 import type { Core } from '../engine/core.ts';
+import { makeDurableDirectory } from '../fs/durable-directory.ts';
 import { inDirectory, logName, tableName } from '../fs/file-names.ts';
 import { type FileHandle, type FileSystem, readFully, writeFully } from '../fs/file-system.ts';
 import { createManifest } from '../manifest/manifest-file.ts';
@@ -26,12 +27,19 @@ export async function checkpoint(core: Core, path: string): Promise<void> {
   if (typeof path !== 'string' || path === '') {
     throw invalid('PATH_INVALID', 'checkpoint takes the path of a new directory', { got: typeof path });
   }
-  const target = fs.threads === 'node' ? resolve(path) : path;
+  const { readOnly, log, fileSystem } = core.options;
+  if (readOnly) throw invalid('READ_ONLY', 'a checkpoint needs a database that is open for writing', { path });
+  if (fs.threads === 'none' && fileSystem === undefined) {
+    throw invalid('MEMORY_ONLY', "a ':memory:' database has no files that a checkpoint could copy", { path });
+  }
+  // With an outside log there is no log to copy: the checkpoint is what is in tables, and says up to which position.
+  if (log === 'external') await core.background.flush();
+  const target = fs.threads === 'node' ? resolve(path).replaceAll(sep, '/') : path;
   const status = fs.status(target);
   if (status !== undefined && (status.kind !== 'directory' || fs.list(target).length > 0)) {
     throw invalid('EXISTS', `${path} is there already; a checkpoint makes its own directory`, { path });
   }
-  fs.makeDirectory(target);
+  makeDurableDirectory(fs, target);
   const logs = takeState(core, target);
   try {
     for (const log of logs) await copyLog(core, log, target);

@@ -1,45 +1,43 @@
 /**
- * The node of the skiplist and the searches over it: standalone functions over the words and bytes of the pool.
+ * What a skiplist is made of in the pool: entries in one chain, and towers, the index above them. All words are signed 32
+ * bits; an entry or tower is named by a word index, 0 is none.
  *
- * A node is named by the index of its first fixed word in the pool's Int32Array; links lie before it, so that the lowest
- * links, the key prefix and the rest share one or two cache lines. All words are signed 32 bits.
+ *   entry      word     field
+ *              e + 0    NEXT           the next entry, 0 at the end
+ *              e + 1    HINT           how the next entry's key departs from this one's (below)
+ *              e + 2    BACK           an entry before this one: the nearest but for an insertion in progress, or the head
+ *              e + 3    VALUE          byte offset of the value record (a multiple of 8) + kind (0..7)
+ *              e + 4    SEQUENCE_LOW, e + 5 SEQUENCE_HIGH (21 bits)
+ *              e + 6    KEY_LENGTH     in bytes
+ *              e + 7    KEY            the key bytes
+ *   value record: u32 length, then the bytes; right behind the key unless large, or in place of an earlier one
  *
- *   word        field
- *   n - 1 - i   link of level i: the next node there, 0 at the end (as many as the node is high, 1 to HEIGHT_MAX)
- *   n + 0       PREFIX_HIGH  key bytes 0..3, big-endian, missing bytes 0, top bit flipped: signed order is key order
- *   n + 1       PREFIX_LOW   key bytes 4..7, the same
- *   n + 2       BACK         a node before this one on level 0, or the head: the nearest but for an insertion in progress
- *   n + 3       VALUE        byte offset of the value record (a multiple of 8) + kind (0..7)
- *   n + 4       SEQUENCE_LOW, n + 5 SEQUENCE_HIGH (21 bits)
- *   n + 6       KEY_LENGTH   in bytes
- *   n + 7       KEY          the key bytes
- *   value record: u32 length, then the bytes; right behind the key unless the value is large or replaced an earlier one
+ *   tower      t + 0    ENTRY          the entry that it leads to
+ *              t - 1    that entry's NEXT, t - 2 its HINT: copies, so that a search passes by without touching the entry
+ *              t - 3    link of level 1: the next tower there, 0 at the end; t - 4 hint of its entry against this one's
+ *              t - 1 - 2 i, t - 2 - 2 i  the same of level i
  *
- * The head is a node of full height without key; its BACK is the last node. Order: key ascending, sequence descending.
- * Invariants: (1) a node never moves and is never unlinked; only links, BACK and VALUE change after it is linked.
- * (2) Links are set bottom up by one store each after the node is complete: a reader sees a node whole or not at all.
- * (3) BACK may lag behind while a node is inserted, never point past a node: who walks back goes forward again from there
- * to the direct neighbour. So one word a node makes `prev` cost a step instead of a search, and forward order never
- * depends on it.
+ * Half of the entries have a tower, half of the towers a second level, and so on. Towers lie apart from entries, close
+ * together, because a search visits many of them and few entries: that is most of its speed (cache lines and pages touched).
+ * Order: key ascending, sequence descending. The heads are an entry and a tower before all others, with an empty key.
+ *
+ * Hints are offset-value codes (Conner 1977; Graefe and Do, "Offset-value coding in database query processing", 2023): for
+ * X after P, code(X | P) = (127 - shared) << 24 | the three bytes of X behind those that it shares with P; 0 when they share
+ * 127 or more. Keys count as if zeros followed them; keys that differ in nothing else share everything.
+ * For X, Y after P: code(X | P) < code(Y | P) implies X < Y, and tells how many bytes X and Y share: `codeBehind`. So a
+ * search that carries the code of its key against where it stands goes on or stops by comparing two integers, whatever
+ * prefix the keys have in common; only equal codes send it to the keys.
+ *
+ * Invariants: (1) nothing moves or is unlinked; only links, hints, BACK and VALUE change after an entry is linked.
+ * (2) An insert completes the entry and then, bottom up, stores in each place hint = CODE_MAX, link, hint: after every
+ * single store the list is whole, and a hint is exact or CODE_MAX, which sends a search to the keys on the entries and to
+ * the level below elsewhere. (A reader beside the writer takes link, hint, link again and repeats when they differ.)
+ * (3) BACK may lag behind, never point past its entry: who walks back goes forward from there to the direct neighbour. One
+ * word an entry makes `prev` a step instead of a search; forward order never needs it.
  */
-import { compareRanges } from '../base/bytes.ts';
 
-export const HEIGHT_MAX = 20;
-export const WORD_MIN = -0x80000000;
-export const WORD_MAX = 0x7fffffff;
-
-/** Where searches begin. */
-export interface ListRoot {
-  /** 0: the list is empty and has no memory. */
-  head: number;
-  /** Highest node so far. */
-  height: number;
-  /** What most keys begin with: prefixes are taken behind it. */
-  base: Uint8Array;
-}
-
-export const PREFIX_HIGH = 0;
-export const PREFIX_LOW = 1;
+export const NEXT = 0;
+export const HINT = 1;
 export const BACK = 2;
 export const VALUE = 3;
 export const SEQUENCE_LOW = 4;
@@ -47,123 +45,92 @@ export const SEQUENCE_HIGH = 5;
 export const KEY_LENGTH = 6;
 export const KEY = 7;
 
-/** Most bytes that an entry takes beside key and value: links, fixed words, value length, padding of two records. */
-export const ENTRY_OVERHEAD_MAX: number = 4 * (2 * HEIGHT_MAX + KEY + 2) + 16;
+export const ENTRY = 0;
+/** Levels, the entries counted as level 0: enough for 2^22 entries at full speed. */
+export const HEIGHT_MAX = 21;
+/** The hint of the end. */
+export const CODE_MAX = 0x7fffffff;
+/** Where codes stop telling keys apart. */
+const SHARED_MAX = 127;
+const SHARE_ALL = 0x7fffffff;
 
-/** A key against the base of the list: below all keys that begin with it, one of them, or above them. */
-function sideOfBase(base: Uint8Array, key: Uint8Array, start: number, end: number): number {
-  const length = base.length;
-  const shared = end - start < length ? end - start : length;
-  for (let i = 0; i < shared; i++) {
-    const difference = key[start + i]! - base[i]!;
-    if (difference !== 0) return difference;
-  }
-  return shared === length ? 0 : -1;
+/** Most bytes that an entry takes beside key and value: fixed words, value length, padding of two records to 8. */
+export const ENTRY_OVERHEAD_MAX: number = 4 * (KEY + 1) + 16;
+
+/** Where searches begin. */
+export interface ListRoot {
+  /** The head entry; 0: the list is empty and has no memory. */
+  head: number;
+  /** The head tower. */
+  tower: number;
+  /** Levels so far, the entries counted as level 0. */
+  height: number;
 }
 
-/** First word of the key's prefix. */
-export function prefixHigh(base: Uint8Array, key: Uint8Array, start: number, end: number): number {
-  const side = sideOfBase(base, key, start, end);
-  if (side !== 0) return side < 0 ? WORD_MIN : WORD_MAX;
-  return wordAt(key, start + base.length, end);
-}
-
-/** Second word of the key's prefix. */
-export function prefixLow(base: Uint8Array, key: Uint8Array, start: number, end: number): number {
-  const side = sideOfBase(base, key, start, end);
-  if (side !== 0) return side < 0 ? WORD_MIN : WORD_MAX;
-  return wordAt(key, start + base.length + 4, end);
-}
-
-/** Four key bytes as a signed word that orders like them; missing bytes are 0. */
-function wordAt(key: Uint8Array, at: number, end: number): number {
-  if (end - at >= 4) {
-    return ((key[at]! << 24) | (key[at + 1]! << 16) | (key[at + 2]! << 8) | key[at + 3]!) ^ WORD_MIN;
-  }
-  let word = 0;
-  for (let i = at, shift = 24; i < end; i++, shift -= 8) word |= key[i]! << shift;
-  return word ^ WORD_MIN;
-}
-
-/** Sequence of a node. */
-export function sequenceOf(words: Int32Array, node: number): number {
-  return words[node + SEQUENCE_HIGH]! * 4294967296 + (words[node + SEQUENCE_LOW]! >>> 0);
-}
-
-/** Is the node before (key, sequence) in internal order? `high` and `low` are the prefix words of the key. */
-export function isBefore(
-  words: Int32Array,
-  bytes: Uint8Array,
-  node: number,
-  high: number,
-  low: number,
-  key: Uint8Array,
-  start: number,
-  end: number,
-  sequence: number,
-): boolean {
-  const nodeHigh = words[node + PREFIX_HIGH]!;
-  if (nodeHigh !== high) return nodeHigh < high;
-  const nodeLow = words[node + PREFIX_LOW]!;
-  if (nodeLow !== low) return nodeLow < low;
-  const from = (node + KEY) * 4;
-  const order = compareRanges(bytes, from, from + words[node + KEY_LENGTH]!, key, start, end);
-  return order < 0 || (order === 0 && sequenceOf(words, node) > sequence);
-}
-
-/**
- * The last node before (key, sequence) in internal order; the head when there is none. Leaves the last such node of every
- * level in `path`, where an insert links its node.
- */
-export function findBefore(
-  words: Int32Array,
-  bytes: Uint8Array,
-  root: ListRoot,
-  key: Uint8Array,
-  start: number,
-  end: number,
-  sequence: number,
-  path: Int32Array,
+/** How many bytes two keys share, zeros behind the shorter counted; SHARE_ALL when they differ in nothing else. */
+export function sharedBytes(
+  a: Uint8Array,
+  aStart: number,
+  aEnd: number,
+  b: Uint8Array,
+  bStart: number,
+  bEnd: number,
+  known: number,
 ): number {
-  const high = prefixHigh(root.base, key, start, end);
-  const low = prefixLow(root.base, key, start, end);
-  let node = root.head;
-  let bound = 0;
-  for (let level = root.height - 1; level >= 0; ) {
-    const next = words[node - 1 - 2 * level]!;
-    // A node that stopped the level above stops this one too; so does the end. A hint above the prefix stops at once.
-    if (next !== bound && words[node - 2 - 2 * level]! <= high) {
-      if (isBefore(words, bytes, next, high, low, key, start, end, sequence)) {
-        node = next;
-        continue;
-      }
-      bound = next;
-    }
-    path[level] = node;
-    level--;
-  }
-  return node;
+  const aLength = aEnd - aStart;
+  const bLength = bEnd - bStart;
+  const limit = aLength < bLength ? aLength : bLength;
+  let i = known < limit ? known : limit;
+  while (i < limit && a[aStart + i] === b[bStart + i]) i++;
+  if (i < limit) return i;
+  while (i < aLength && a[aStart + i] === 0) i++;
+  while (i < bLength && b[bStart + i] === 0) i++;
+  return i < aLength || i < bLength ? i : SHARE_ALL;
 }
 
-/** The node straight before `node` on level 0, or the head; see invariant 3. `node` 0 stands for the end. */
-export function stepBack(words: Int32Array, head: number, node: number): number {
-  let at = words[(node === 0 ? head : node) + BACK]!;
-  for (let next = words[at - 1]!; next !== node; next = words[at - 1]!) at = next;
-  return at;
+/** Code of a key against one before it with which it shares `shared` bytes. */
+export function codeOf(key: Uint8Array, start: number, end: number, shared: number): number {
+  if (shared >= SHARED_MAX) return 0;
+  const at = start + shared;
+  const offset = (SHARED_MAX - shared) << 24;
+  if (at + 3 <= end) return offset | (key[at]! << 16) | (key[at + 1]! << 8) | key[at + 2]!;
+  if (at + 2 === end) return offset | (key[at]! << 16) | (key[at + 1]! << 8);
+  return at + 1 === end ? offset | (key[at]! << 16) : offset;
 }
 
-/** Is the node's entry that of (key, any sequence)? */
-export function hasKey(
-  words: Int32Array,
-  bytes: Uint8Array,
-  node: number,
+/** Code of a key against the empty key of the heads. */
+export function codeFromHead(key: Uint8Array, start: number, end: number): number {
+  let zeros = 0;
+  while (zeros < end - start && key[start + zeros] === 0) zeros++;
+  return codeOf(key, start, end, zeros === end - start ? SHARE_ALL : zeros);
+}
+
+/** Code of the key against X, from its code against a P before X and the lower code of X against that P. */
+export function codeBehind(
+  code: number,
+  codeOfX: number,
   key: Uint8Array,
   start: number,
   end: number,
-): boolean {
-  const length = end - start;
-  if (words[node + KEY_LENGTH] !== length) return false;
-  const from = (node + KEY) * 4;
-  for (let i = 0; i < length; i++) if (bytes[from + i] !== key[start + i]) return false;
-  return true;
+): number {
+  const difference = code ^ codeOfX;
+  if (difference >= 0x10000) return code;
+  return codeOf(key, start, end, sharedOf(code) + (difference >= 0x100 ? 1 : 2));
+}
+
+/** The bytes that keys of a code share at least. */
+export function sharedOf(code: number): number {
+  return SHARED_MAX - (code >>> 24);
+}
+
+/** Sequence of an entry. */
+export function sequenceOf(words: Int32Array, entry: number): number {
+  return words[entry + SEQUENCE_HIGH]! * 4294967296 + (words[entry + SEQUENCE_LOW]! >>> 0);
+}
+
+/** The entry straight before `entry`, or the head; invariant 3. `entry` 0 stands for the end. */
+export function stepBack(words: Int32Array, head: number, entry: number): number {
+  let at = words[(entry === 0 ? head : entry) + BACK]!;
+  for (let next = words[at + NEXT]!; next !== entry; next = words[at + NEXT]!) at = next;
+  return at;
 }

@@ -1,15 +1,16 @@
 /**
  * A walk over a skiplist, on the memory of the list itself: an entry is lent where it lies (base/entry.ts).
  *
- * Forward is a link, back is the node's BACK word (memtable/node.ts, invariant 3). Entries that are added while it stands
+ * Forward is a link, back is the entry's BACK word (memtable/node.ts, invariant 3). Entries that are added while it stands
  * somewhere are met when they lie ahead. On any thread that may read the list; not after the list was released.
  */
 import type { SegmentPool } from '../arena/segment-pool.ts';
 import { assert } from '../base/assert.ts';
 import { SEQUENCE_MAX } from '../base/entry.ts';
 import type { EntryIterator } from '../base/entry.ts';
-import { findBefore, HEIGHT_MAX, KEY, KEY_LENGTH, sequenceOf, stepBack, VALUE } from './node.ts';
+import { KEY, KEY_LENGTH, NEXT, sequenceOf, stepBack, VALUE } from './node.ts';
 import type { ListRoot } from './node.ts';
+import { Place, search } from './search.ts';
 
 export class SkipListIterator implements EntryIterator {
   valid = false;
@@ -21,21 +22,23 @@ export class SkipListIterator implements EntryIterator {
   readonly value: Uint8Array;
   valueStart = 0;
   valueEnd = 0;
+  readonly #pool: SegmentPool;
   readonly #words: Int32Array;
   readonly #root: ListRoot;
-  readonly #path = new Int32Array(HEIGHT_MAX);
-  #node = 0;
+  readonly #place = new Place();
+  #entry = 0;
 
   constructor(pool: SegmentPool, root: ListRoot) {
     this.key = pool.bytes;
     this.value = pool.bytes;
+    this.#pool = pool;
     this.#words = pool.words;
     this.#root = root;
   }
 
   first(): void {
     const { head } = this.#root;
-    this.#show(head === 0 ? 0 : this.#words[head - 1]!);
+    this.#show(head === 0 ? 0 : this.#words[head + NEXT]!);
   }
 
   last(): void {
@@ -44,43 +47,43 @@ export class SkipListIterator implements EntryIterator {
   }
 
   seek(key: Uint8Array, start: number, end: number, sequence: number): void {
-    const before = this.#find(key, start, end, sequence);
-    this.#show(before === 0 ? 0 : this.#words[before - 1]!);
+    this.#find(key, start, end, sequence);
+    this.#show(this.#place.after);
   }
 
   seekBefore(key: Uint8Array, start: number, end: number): void {
-    this.#showUnlessHead(this.#find(key, start, end, SEQUENCE_MAX));
+    this.#find(key, start, end, SEQUENCE_MAX);
+    this.#showUnlessHead(this.#place.before);
   }
 
   next(): void {
     assert(this.valid, 'next of an iterator that stands nowhere');
-    this.#show(this.#words[this.#node - 1]!);
+    this.#show(this.#words[this.#entry + NEXT]!);
   }
 
   prev(): void {
     assert(this.valid, 'prev of an iterator that stands nowhere');
-    this.#showUnlessHead(stepBack(this.#words, this.#root.head, this.#node));
+    this.#showUnlessHead(stepBack(this.#words, this.#root.head, this.#entry));
   }
 
-  #find(key: Uint8Array, start: number, end: number, sequence: number): number {
-    if (this.#root.head === 0) return 0;
-    return findBefore(this.#words, this.key, this.#root, key, start, end, sequence, this.#path);
+  #find(key: Uint8Array, start: number, end: number, sequence: number): void {
+    if (this.#root.head !== 0) search(this.#pool, this.#root, key, start, end, sequence, this.#place);
   }
 
-  #showUnlessHead(node: number): void {
-    this.#show(node === this.#root.head ? 0 : node);
+  #showUnlessHead(entry: number): void {
+    this.#show(entry === this.#root.head ? 0 : entry);
   }
 
-  #show(node: number): void {
-    this.#node = node;
-    this.valid = node !== 0;
-    if (node === 0) return;
+  #show(entry: number): void {
+    this.#entry = entry;
+    this.valid = entry !== 0;
+    if (entry === 0) return;
     const words = this.#words;
-    const keyStart = (node + KEY) * 4;
+    const keyStart = (entry + KEY) * 4;
     this.keyStart = keyStart;
-    this.keyEnd = keyStart + words[node + KEY_LENGTH]!;
-    this.sequence = sequenceOf(words, node);
-    const reference = words[node + VALUE]!;
+    this.keyEnd = keyStart + words[entry + KEY_LENGTH]!;
+    this.sequence = sequenceOf(words, entry);
+    const reference = words[entry + VALUE]!;
     const record = (reference & ~7) >>> 0;
     this.kind = reference & 7;
     this.valueStart = record + 4;

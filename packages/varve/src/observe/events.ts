@@ -54,13 +54,18 @@ export class Events {
     >;
   }
 
-  /** Tells listeners, if there are any. A listener that throws is reported by the runtime, never to the engine. */
+  /**
+   * Tells listeners, if there are any, in a microtask: they are user code that may write, and events come up in the middle
+   * of writes. A listener that throws is reported by the runtime, never to the engine.
+   */
   emit<N extends EventName>(name: N, detail: () => EventDetails[N]): void {
     const heard = (this.target as CountingTarget).heard;
     const subscribed = this.#channels[name].hasSubscribers;
     if (!heard && !subscribed) return;
     const value = detail();
-    if (subscribed) this.#channels[name].publish(value);
-    if (heard) this.target.dispatchEvent(new CustomEvent(name, { detail: value }));
+    queueMicrotask(() => {
+      if (subscribed) this.#channels[name].publish(value);
+      if (heard) this.target.dispatchEvent(new CustomEvent(name, { detail: value }));
+    });
   }
 }

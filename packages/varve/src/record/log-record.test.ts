@@ -26,7 +26,7 @@ function record(body: Uint8Array, timeMs: number | undefined): Uint8Array {
 test('the header comes back as it was written', () => {
   const header = new RecordHeader();
   header.decode(record(new Uint8Array([1, 2, 3]), 1234.5), 0);
-  expect({ ...header }).toMatchObject({
+  expect(header).toMatchObject({
     bodyLength: 3,
     kind: RECORD_BATCH,
     incarnation: 7,

@@ -52,7 +52,7 @@ function entriesOf(view: BlockView): Entry[] {
 
 const shapes: [string, EntryShape][] = [
   ['narrow columns', smallShape],
-  ['wide offsets', { ...smallShape, keys: 1500, valueBytesMax: 200 }],
+  ['wide offsets', { ...smallShape, keys: 700, valueBytesMax: 400 }],
   ['wide sequences', { ...smallShape, sequenceMax: SEQUENCE_MAX }],
   ['one sequence and random bytes', { ...smallShape, sequenceMax: 1, alphabet: 256, versionsMax: 1 }],
 ];
@@ -68,7 +68,7 @@ describe.each(shapes)('a block with %s', (name, shape) => {
 
   test('finds for any key and sequence the first entry at or after it', () => {
     const view = open(build(entries, 3), 3);
-    for (let round = 0; round < 3000; round++) {
+    for (let round = 0; round < 500; round++) {
       const known = random.pick(entries);
       const key = random.oneIn(2) ? known.key : randomBytes(random, random.below(13), shape.alphabet);
       const sequence = random.pick([0, SEQUENCE_MAX, known.sequence, known.sequence - 1, known.sequence + 1]);
@@ -131,7 +131,7 @@ describe('validation', () => {
   test('what it lets pass can be walked and searched without leaving the block', () => {
     const random = new Random(8);
     const key = bytesOf('abcabc');
-    for (let round = 0; round < 5000; round++) {
+    for (let round = 0; round < 1000; round++) {
       const bytes = build(entries);
       for (let n = random.below(3); n >= 0; n--)
         bytes[random.below(random.oneIn(2) ? 60 : bytes.length)] = random.below(256);
@@ -143,10 +143,12 @@ describe('validation', () => {
       }
       const view = new BlockView();
       view.open(bytes, 0);
+      let isOrdered = true;
       for (let i = 0; i < view.count; i++) {
-        expect(view.suffixStart(i)).toBeLessThanOrEqual(view.suffixStart(i + 1));
-        expect(view.valueStart(i)).toBeLessThanOrEqual(view.valueStart(i + 1));
+        if (view.suffixStart(i) > view.suffixStart(i + 1)) isOrdered = false;
+        if (view.valueStart(i) > view.valueStart(i + 1)) isOrdered = false;
       }
+      expect(isOrdered).toBe(true);
       expect(view.valueStart(view.count)).toBeLessThanOrEqual(bytes.length);
       expect(view.search(key, 0, key.length, 5)).toBeLessThanOrEqual(view.count);
     }

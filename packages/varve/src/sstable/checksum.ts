@@ -9,11 +9,14 @@
 import xxhash, { type XXHashAPI } from 'xxhash-wasm';
 
 import { internal } from '../base/errors.ts';
+import { xxh64Plain } from './xxh64-plain.ts';
 
 const CHUNK = 256 * 1024;
 
 let api: XXHashAPI | undefined;
 let starting: Promise<void> | undefined;
+/** Whether checksums before `ready()` resolved are computed slowly instead of being refused. */
+let mayBePlain = false;
 
 const seed64 = new BigUint64Array(1);
 const seed32 = new Uint32Array(seed64.buffer);
@@ -30,6 +33,12 @@ export function ready(): Promise<void> {
   return starting;
 }
 
+/** For the synchronous reader of a file: checksums work from now on, slowly until the compiled code is there. */
+export function readyAtOnce(): void {
+  mayBePlain = true;
+  ready().catch(() => undefined);
+}
+
 /** XXH64 of [start, end) with the 64-bit seed (high, low); the result is left in `digest`. */
 export function xxh64(
   bytes: Uint8Array,
@@ -38,9 +47,13 @@ export function xxh64(
   seedLow: number,
   seedHigh: number,
 ): void {
-  if (api === undefined) throw internal('a checksum was asked for before ready() resolved');
   seed32[0] = seedLow;
   seed32[1] = seedHigh;
+  if (api === undefined) {
+    if (!mayBePlain) throw internal('a checksum was asked for before ready() resolved');
+    digest64[0] = xxh64Plain(bytes, start, end, seed64[0]!);
+    return;
+  }
   if (end - start <= CHUNK) {
     digest64[0] = api.h64Raw(bytes.subarray(start, end), seed64[0]);
     return;

@@ -15,7 +15,7 @@
 import { corruption, invalid } from '../base/errors.ts';
 import { getU16, getU32, putU32 } from '../base/fixed.ts';
 
-export const FILTER_KIND_BLOCKED_BLOOM = 1;
+const FILTER_KIND_BLOCKED_BLOOM = 1;
 const HEADER_BYTES = 8;
 const LINE_BYTES = 64;
 const PROBES_MAX = 24;

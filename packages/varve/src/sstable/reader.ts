@@ -6,9 +6,8 @@
  * `open` verifies footer, properties, filter, range tombstones and top index, and that the file is the one that the
  * manifest names. Immutable but for its buffers; one thread. File layout in format.ts.
  */
-import type { PointResult } from '../base/entry.ts';
 import { describeBytes, equalBytes } from '../base/bytes.ts';
-import { SEQUENCE_MAX } from '../base/entry.ts';
+import { type PointResult, SEQUENCE_MAX } from '../base/entry.ts';
 import { corruption } from '../base/errors.ts';
 import { FragmentedTombstones } from '../base/range-tombstones.ts';
 import type { BlockCache } from '../cache/block-cache.ts';

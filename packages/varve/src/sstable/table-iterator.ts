@@ -5,8 +5,7 @@
  * key in its own buffer, because blocks store a shared prefix apart. Values are lent from the held block.
  * After an error the iterator is not valid and may be positioned anew. One thread.
  */
-import type { EntryIterator } from '../base/entry.ts';
-import { SEQUENCE_MAX } from '../base/entry.ts';
+import { type EntryIterator, SEQUENCE_MAX } from '../base/entry.ts';
 import { corruption } from '../base/errors.ts';
 import { BlockView } from './block.ts';
 import { type BlockLoader, HeldBlock } from './block-loader.ts';

@@ -8,7 +8,7 @@ import { KIND_DELETE, KIND_PUT } from '../base/kinds.ts';
 import type { Random } from '../base/random.ts';
 import type { FragmentedTombstones } from '../base/range-tombstones.ts';
 import type { FileSystem } from '../fs/file-system.ts';
-import { readFile, writeFully } from '../fs/file-system.ts';
+import { writeFully } from '../fs/file-system.ts';
 import type { TableReader } from './reader.ts';
 import { type TableSummary, TableWriter, type TableWriterOptions } from './writer.ts';
 
@@ -106,8 +106,6 @@ export function replaceFile(fs: FileSystem, path: string, bytes: Uint8Array): vo
   writeFully(file, bytes, 0, bytes.length, 0);
   file.close();
 }
-
-export { readFile };
 
 /** The entry under an iterator, copied; undefined when it is not valid. */
 export function current(iterator: EntryIterator): Entry | undefined {

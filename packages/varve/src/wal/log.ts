@@ -81,6 +81,10 @@ export class Log {
   #lastSequence: number;
   /** The last record is a marker, and everything before it is on disk. */
   #sealed = true;
+  /** What `takeBack` goes back to: bytes in the buffer before the last append, -1 once they were handed over. */
+  #usedBefore = -1;
+  #sequenceBefore = 0;
+  #sealedBefore = true;
   #diskFull = false;
   #failure: Error | undefined;
 
@@ -161,6 +165,20 @@ export class Log {
   }
 
   /**
+   * Takes the record of the last `append` out of the buffer again, as if it had been refused: for a write that had to be on
+   * disk at once and met a full one. False, and nothing happens, when it is in the file already.
+   */
+  takeBack(): boolean {
+    if (this.#usedBefore < 0) return false;
+    this.#buffer.used = this.#usedBefore;
+    this.#lastSequence = this.#sequenceBefore;
+    this.#current!.lastSequence = this.#sequenceBefore;
+    this.#sealed = this.#sealedBefore;
+    this.#usedBefore = -1;
+    return true;
+  }
+
+  /**
    * Appends a record that states the synced position, so that damage at the very end is told from a torn tail. Nothing
    * happens when the last record is such a marker already, or nothing was ever appended by this open.
    */
@@ -179,6 +197,7 @@ export class Log {
     if (buffer.used > 0) {
       this.#write(buffer.bytes, 0, buffer.used);
       buffer.used = 0;
+      this.#usedBefore = -1;
       this.#handedOverTo(this.#lastSequence);
     }
     this.#diskFull = false;
@@ -271,7 +290,12 @@ export class Log {
     if (full && kind !== RECORD_MARKER) this.#rotate();
     if (buffer.used + length > buffer.bytes.length) this.handOver();
     if (length > buffer.bytes.length) this.#appendDirect(kind, sequence, timeMs, body, start, end);
-    else buffer.add(kind, sequence, timeMs, body, start, end);
+    else {
+      this.#usedBefore = buffer.used;
+      this.#sequenceBefore = this.#lastSequence;
+      this.#sealedBefore = this.#sealed;
+      buffer.add(kind, sequence, timeMs, body, start, end);
+    }
     this.#lastSequence = sequence;
     this.#current!.lastSequence = sequence;
     this.#sealed = false;

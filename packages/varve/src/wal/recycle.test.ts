@@ -56,7 +56,9 @@ test('a stale record with the right next sequence does not replay either', () =>
   // Intact, next in sequence, of the same database, and of another segment.
   bytes.set(other.read(1).slice(64), log.end.offset);
   bench.write(3, bytes);
-  expectBatches(bench.recover(), first, log.lastSequence);
+  const recovered = bench.recover();
+  expectBatches(recovered, first, log.lastSequence);
+  expect(recovered.report.end).toEqual(log.end);
 });
 
 test('what is cut behind the end of a recycled file is only what was its own', () => {

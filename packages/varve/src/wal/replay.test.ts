@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { crc32c } from '../base/crc32c.ts';
+import { getU32, putU32 } from '../base/fixed.ts';
 import { MemoryFs } from '../fs/memory-fs.ts';
 import { cutTail } from './cut-tail.ts';
 import { dumpSegment } from './dump.ts';
@@ -7,6 +9,17 @@ import { appendSome, bodyOf, DIRECTORY, expectBatches, LogBench } from './log.su
 
 const corruptionAt = (file: string, offset: number): unknown =>
   expect.objectContaining({ kind: 'corruption', context: expect.objectContaining({ file, offset }) });
+
+/** Rewrites the synced position that every record in `bytes` states. */
+function restate(bytes: Uint8Array, { segment, offset }: { segment: number; offset: number }): void {
+  for (let at = 0; at < bytes.length; ) {
+    const length = 44 + getU32(bytes, at + 4);
+    putU32(bytes, at + 28, segment);
+    putU32(bytes, at + 32, offset);
+    putU32(bytes, at, crc32c(bytes, at + 4, at + length));
+    at += length;
+  }
+}
 
 /** Offsets at which records start, and the end of the last. */
 function boundaries(bench: LogBench, number: number): number[] {
@@ -124,6 +137,12 @@ describe('a flipped bit', () => {
     return copy;
   };
 
+  const marked = (): ReturnType<typeof small> =>
+    small(3, (log) => {
+      log.syncNow();
+      log.writeMarker();
+    });
+
   test('in an unsynced log gives the batches before it, and something is cut', () => {
     const { bench, bytes, at } = small(4);
     for (let bit = 0; bit < bytes.length * 8; bit++) {
@@ -147,17 +166,21 @@ describe('a flipped bit', () => {
     }
   });
 
-  test('anywhere before a marker is corruption; in the marker nothing is lost', () => {
-    const { bench, bytes, at } = small(3, (log) => {
-      log.syncNow();
-      log.writeMarker();
-    });
-    const marker = at.at(-2)!;
-    for (let bit = 0; bit < bytes.length * 8; bit += 3) {
+  test('anywhere before a marker is corruption', () => {
+    const { bench, bytes, at } = marked();
+    for (let bit = 0; bit < at.at(-2)! * 8; bit += 3) {
       bench.write(1, flip(bytes, bit));
-      if (bit >> 3 < marker)
-        expect(() => bench.recover()).toThrow(expect.objectContaining({ kind: 'corruption' }));
-      else expectBatches(bench.recover(), 1, 3);
+      expect(() => bench.recover()).toThrow(expect.objectContaining({ kind: 'corruption' }));
+    }
+  });
+
+  test('in a marker at the end loses nothing', () => {
+    const { bench, bytes, at } = marked();
+    for (let bit = at.at(-2)! * 8; bit < bytes.length * 8; bit++) {
+      bench.write(1, flip(bytes, bit));
+      const recovered = bench.recover();
+      expectBatches(recovered, 1, 3);
+      expect(recovered.report.cutBytes).toBe(44);
     }
   });
 
@@ -250,10 +273,12 @@ describe('a segment that is missing', () => {
     bench.fs.remove(bench.path(1));
     expectBatches(bench.recover('strict'), three!.firstSequence, 12);
     bench.fs.remove(two!.path);
-    expectBatches(bench.recover('strict'), three!.firstSequence, 12);
+    const recovered = bench.recover('strict');
+    expectBatches(recovered, three!.firstSequence, 12);
+    expect(recovered.report.cutBytes).toBe(0);
   });
 
-  test('is no loss when it was removed although the manifest still calls an earlier one the first needed', () => {
+  test('is no loss when the whole log was released, and the next open begins a new one', () => {
     const { bench, log } = many();
     log.syncNow();
     log.close();
@@ -264,7 +289,9 @@ describe('a segment that is missing', () => {
     const next = bench.open({ ...report, lastSequence: 12 });
     appendSome(next, 2);
     next.handOver();
-    expectBatches(bench.recover('strict'), 13, 14);
+    const recovered = bench.recover('strict');
+    expectBatches(recovered, 13, 14);
+    expect(recovered.report.cutBytes).toBe(0);
   });
 });
 
@@ -282,6 +309,79 @@ test('a file that a failed rotation left behind does not break the chain', () =>
   const recovered = bench.recover('strict');
   expectBatches(recovered, 1, 7);
   expect(recovered.report.remove).toEqual([bench.path(2)]);
+});
+
+describe('the next segment is part of the log only when it says that it follows exactly here', () => {
+  type End = { segment: number; offset: number };
+  const cases: [string, (end: End, last: number) => [End, number]][] = [
+    ['another segment', ({ offset }, last) => [{ segment: 0, offset }, last]],
+    ['an earlier end', ({ segment, offset }, last) => [{ segment, offset: offset - 44 }, last]],
+    ['a later end', ({ segment, offset }, last) => [{ segment, offset: offset + 44 }, last]],
+    ['a lower sequence', (end, last) => [end, last - 1]],
+    ['a higher sequence', (end, last) => [end, last + 1]],
+  ];
+  for (const [name, change] of cases) {
+    test(`not behind ${name}`, () => {
+      const { bench } = small(3);
+      const { report } = bench.recover();
+      const [end, lastSequence] = change(report.end, report.lastSequence);
+      bench.nextNumber = 2;
+      const next = bench.open({ ...report, end, lastSequence });
+      appendSome(next, 2);
+      next.handOver();
+      // As if the records said nothing of what was on disk before.
+      const bytes = bench.read(2);
+      restate(bytes, { segment: 1, offset: 64 });
+      bench.write(2, bytes);
+      const recovered = bench.recover();
+      expectBatches(recovered, 1, 3);
+      expect(recovered.report.cutBytes).toBe(bytes.length);
+      expect(recovered.report.end).toEqual(report.end);
+    });
+  }
+
+  test('behind the right one', () => {
+    const { bench } = small(3);
+    const { log } = bench.reopen();
+    appendSome(log, 2);
+    log.handOver();
+    const recovered = bench.recover('strict');
+    expectBatches(recovered, 1, 5);
+    expect(recovered.report.end).toEqual(log.end);
+  });
+});
+
+test('a record of another incarnation does not replay, even in a segment of the same number', () => {
+  const { bench, bytes } = small(3);
+  const other = new LogBench(new MemoryFs());
+  other.incarnation = 4;
+  const log = other.open({ ...bench.recover().report, segments: [], end: { segment: 0, offset: 0 } });
+  appendSome(log, 2);
+  log.handOver();
+  const stale = other.read(1).slice(64);
+  bench.incarnation = 9;
+  bench.write(1, new Uint8Array([...bytes, ...stale]));
+  const recovered = bench.recover();
+  expectBatches(recovered, 1, 3);
+  expect(recovered.report.cutBytes).toBe(stale.length);
+});
+
+test('a record of a later release is refused by name', () => {
+  const { bench, bytes, at } = small(3);
+  for (const [offset, value] of [
+    [8, 4],
+    [8, 77],
+    [9, 3],
+    [10, 1],
+  ] as const) {
+    const later = bytes.slice();
+    later[at[2]! + offset] = value;
+    putU32(later, at[2]!, crc32c(later, at[2]! + 4, at[3]!));
+    bench.write(1, later);
+    expect(() => bench.recover()).toThrow(
+      expect.objectContaining({ kind: 'invalid', code: 'UNSUPPORTED_KIND', context: expect.anything() }),
+    );
+  }
 });
 
 test('zeros behind the last record are cut without counting', () => {
@@ -330,7 +430,7 @@ describe('salvage', () => {
     const last = log.segments().at(-1)!;
     bench.write(last.number, bench.read(last.number).slice(0, -1));
     const { batches, report } = bench.recover('salvage');
-    const lost = new Set([2, ...[7, 8, 9], 13]);
+    const lost = new Set([2, 7, 8, 9, 13]);
     const expected = Array.from({ length: 13 }, (_, i) => i + 1).filter((sequence) => !lost.has(sequence));
     expect(batches.map((batch) => batch.sequence)).toEqual(expected);
     for (const { sequence, body } of batches) expect(body).toEqual(bodyOf(sequence));

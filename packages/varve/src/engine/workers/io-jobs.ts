@@ -3,7 +3,7 @@
  * so that no fsync ever waits behind the libuv pool or a compaction, and never on the user's event loop.
  */
 import { type FileHandle, type FileSystem, writeFully } from '../../fs/file-system.ts';
-import { systemCode } from '../../base/errors.ts';
+import { systemCode, VarveError } from '../../base/errors.ts';
 import type { JobContext } from '../../workers/job-runner.ts';
 
 export interface LogSyncInput {
@@ -27,10 +27,11 @@ export interface RemoveInput {
 
 export function* syncLog(input: LogSyncInput, { fs }: JobContext): Generator<void, void> {
   for (const path of input.paths) {
-    withFile(fs, path, (file) => file.dataSync());
+    withFile(fs, path, (file) => synced(path, () => file.dataSync()));
     yield;
   }
-  if (input.directory !== undefined) fs.syncDirectory(input.directory);
+  const { directory } = input;
+  if (directory !== undefined) synced(directory, () => fs.syncDirectory(directory));
 }
 
 export function* installEdits(input: InstallInput, context: JobContext): Generator<void, void> {
@@ -52,7 +53,7 @@ function appendFrame(file: FileHandle, frame: Uint8Array, at: number): void {
     }
     throw error;
   }
-  file.sync();
+  synced(file.path, () => file.sync());
 }
 
 export function* removeFiles(input: RemoveInput, { fs }: JobContext): Generator<void, void> {
@@ -63,6 +64,19 @@ export function* removeFiles(input: RemoveInput, { fs }: JobContext): Generator<
       if (systemCode(error) !== 'ENOENT') throw error;
     }
     yield;
+  }
+}
+
+/**
+ * A failed fsync is final whatever the system calls it: what it did not write may be marked clean already, so the next one
+ * could succeed without it. The error keeps no system code, so that it never passes for a full disk.
+ */
+function synced(path: string, sync: () => void): void {
+  try {
+    sync();
+  } catch (cause) {
+    if (!(cause instanceof VarveError)) throw cause;
+    throw new VarveError('io', 'SYNC_FAILED', `fsync failed on ${path}: ${cause.message}`, { file: path }, { cause });
   }
 }
 

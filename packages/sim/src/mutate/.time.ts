@@ -1,0 +1,20 @@
+import { makeSpecimens, specimenOptions, DIRECTORY } from './specimens.ts';
+import { Judge } from './judge.ts';
+import { loadDirectoryImage } from './directory-image.ts';
+import { open } from 'varve';
+const specimens = await makeSpecimens(1);
+const s = specimens[3]!;
+const t = (name: string, since: number, n: number) => console.log(name, ((performance.now() - since) / n).toFixed(2), 'ms');
+let a = performance.now();
+for (let i = 0; i < 50; i++) loadDirectoryImage(s.files, DIRECTORY);
+t('load', a, 50);
+a = performance.now();
+for (let i = 0; i < 50; i++) { const db = await open(DIRECTORY, { ...specimenOptions, fileSystem: loadDirectoryImage(s.files, DIRECTORY) }); await db.close(); }
+t('load+open+close', a, 50);
+const judge = new Judge(s);
+a = performance.now();
+for (let i = 0; i < 50; i++) await judge.judge({ specimen: 'crashed', file: '000037.wal', offset: 68000, bit: 1 }, false);
+t('judge', a, 50);
+a = performance.now();
+for (let i = 0; i < 50; i++) await judge.judge({ specimen: 'crashed', file: '000037.wal', offset: 68000, bit: 1 }, true);
+t('thorough', a, 50);

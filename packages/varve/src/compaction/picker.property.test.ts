@@ -1,0 +1,194 @@
+import { describe, expect, test } from 'vitest';
+import { assert } from '../base/assert.ts';
+import { Random } from '../base/random.ts';
+import { applyEdit, emptyVersion } from '../manifest/version.ts';
+import { sampleFile, sampleKeyspace } from '../manifest/samples.suite.ts';
+import { type FileMeta, spansOverlap } from '../manifest/file-meta.ts';
+import { KEYS, ModelKeyspace } from './picker-model.suite.ts';
+import { type LeveledSettings, levelScores, levelShape, pickLeveled } from './picker-leveled.ts';
+import { pickManual, resumeAfter } from './picker-manual.ts';
+import type { CompactionPlan } from './plan.ts';
+import { RunningSet } from './running-set.ts';
+
+interface RunningJob {
+  readonly plan: CompactionPlan;
+  readonly outputs: readonly FileMeta[];
+}
+
+function randomSettings(random: Random): LeveledSettings {
+  const tableBytes = 20 + random.below(60);
+  return {
+    level0Files: 1 + random.below(4),
+    levelRatio: 1.5 + random.below(4),
+    levelBaseBytes: 30 + random.below(100),
+    tableBytes: (depth) => tableBytes * depth,
+  };
+}
+
+/** A keyspace, what runs on it, and the moves that the test draws from. */
+class World {
+  readonly model = new ModelKeyspace();
+  readonly running = new RunningSet();
+  readonly jobs: RunningJob[] = [];
+  readonly settings: LeveledSettings;
+  readonly random: Random;
+  merges = 0;
+  together = 0;
+
+  constructor(random: Random) {
+    this.random = random;
+    this.settings = randomSettings(random);
+  }
+
+  /** Picks and starts; false when there is nothing to pick. */
+  start(): boolean {
+    if (this.random.oneIn(8)) this.checkPure();
+    const plan = pickLeveled(this.model.keyspace, this.running, this.settings);
+    if (plan === undefined) return false;
+    assert(plan.score >= 1, 'a level that is not due was picked');
+    this.run(plan);
+    return true;
+  }
+
+  checkPure(): void {
+    const before = textOf(this.model.keyspace);
+    const pick = (): unknown => pickLeveled(this.model.keyspace, this.running, this.settings);
+    assert(textOf(pick()) === textOf(pick()), 'the same question has two answers');
+    assert(textOf(this.model.keyspace) === before, 'a picker has changed the version');
+  }
+
+  startManual(): void {
+    const { random } = this;
+    const from = random.below(KEYS);
+    const plan = pickManual(this.model.keyspace, this.running, this.settings, {
+      level: random.below(7),
+      from: Uint8Array.of(from),
+      to: random.oneIn(3) ? undefined : Uint8Array.of(from + 1 + random.below(20)),
+    });
+    if (typeof plan !== 'string') this.run(plan);
+  }
+
+  run(plan: CompactionPlan): void {
+    for (const { plan: other } of this.jobs) assert(!meet(plan, other), 'a plan meets one that runs');
+    assert(new Set(numbersOf(plan)).size === numbersOf(plan).length, 'a plan has a file twice');
+    this.running.add(plan);
+    this.jobs.push({ plan, outputs: this.model.execute(plan) });
+    if (plan.kind === 'merge') this.merges++;
+    this.together = Math.max(this.together, this.jobs.length);
+  }
+
+  finish(): void {
+    const [job] = this.jobs.splice(this.random.below(this.jobs.length), 1);
+    if (job === undefined) return;
+    this.model.install(job.plan, job.outputs);
+    this.running.remove(job.plan);
+  }
+}
+
+const textOf = (data: unknown): string | undefined =>
+  JSON.stringify(data, (_, value: unknown) => (value instanceof Uint8Array ? [...value] : value));
+
+const numbersOf = (plan: CompactionPlan): number[] =>
+  plan.inputs.flatMap(({ files }) => files.map(({ number }) => number));
+
+/** Do two plans share a file, or a key at a level that both read or write? Written without the code under test. */
+function meet(a: CompactionPlan, b: CompactionPlan): boolean {
+  if (numbersOf(a).some((number) => numbersOf(b).includes(number))) return true;
+  const levelsOf = (plan: CompactionPlan): number[] => {
+    const first = plan.inputs[0]!.level;
+    return Array.from({ length: plan.outputLevel - first + 1 }, (_, index) => first + index);
+  };
+  if (!levelsOf(a).some((level) => levelsOf(b).includes(level))) return false;
+  const filesOf = (plan: CompactionPlan): FileMeta[] => plan.inputs.flatMap(({ files }) => [...files]);
+  return filesOf(a).some((left) => filesOf(b).some((right) => spansOverlap(left, right)));
+}
+
+describe('leveled compaction on a model', () => {
+  test('keeps newer versions above older ones, reads right, and comes to rest with nothing due', () => {
+    let merges = 0;
+    let together = 0;
+    for (let seed = 0; seed < 60; seed++) {
+      const random = new Random(seed);
+      const world = new World(random);
+      const { model } = world;
+      for (let step = 0; step < 120; step++) {
+        const dice = random.below(10);
+        if (dice < 3) model.flush(random);
+        else if (dice < 6) world.start();
+        else if (dice < 7) world.startManual();
+        else world.finish();
+        if (step % 6 === 0) expect(model.problem(), `seed ${seed}, step ${step}`).toBeUndefined();
+      }
+      let steps = 0;
+      while (world.start() || world.jobs.length > 0) {
+        if (random.oneIn(2) || world.jobs.length > 3) world.finish();
+        expect(++steps).toBeLessThan(2000);
+      }
+      expect(model.problem(), `seed ${seed}, at rest`).toBeUndefined();
+      for (const { level, score } of levelScores(model.keyspace, world.running, world.settings)) {
+        expect(score, `seed ${seed}, level ${level}`).toBeLessThan(1);
+      }
+      merges += world.merges;
+      together = Math.max(together, world.together);
+    }
+    // The run has to have been worth something.
+    expect(merges).toBeGreaterThan(500);
+    expect(together).toBeGreaterThan(3);
+  });
+
+  test('by hand brings a range down to the last level and drops every tombstone in it', () => {
+    for (let seed = 0; seed < 60; seed++) {
+      const random = new Random(1000 + seed);
+      const world = new World(random);
+      for (let i = 0; i < 20; i++) {
+        world.model.flush(random);
+        if (random.oneIn(2) && world.start()) world.finish();
+      }
+      for (let level = 0; level < 7; level++) {
+        let from: Uint8Array | undefined = new Uint8Array(0);
+        for (let plans = 0; from !== undefined; plans++) {
+          expect(plans).toBeLessThan(500);
+          const range = { level, from, to: undefined };
+          const plan = pickManual(world.model.keyspace, world.running, world.settings, range);
+          if (plan === 'nothing') break;
+          if (plan === 'busy') throw new Error('nothing else runs');
+          world.run(plan);
+          world.finish();
+          if (level === 6) from = resumeAfter(plan);
+        }
+      }
+      const { levels } = world.model.keyspace;
+      expect(levels.slice(0, 6).flat()).toEqual([]);
+      for (const file of levels[6]!) expect(file.tombstones + file.rangeTombstones).toBe(0);
+      expect(world.model.problem()).toBeUndefined();
+    }
+  });
+});
+
+describe('the shape of the levels', () => {
+  test('never has files above the base, and bounds what lies above the last level by its share', () => {
+    const random = new Random(91);
+    const settings: LeveledSettings = {
+      level0Files: 4,
+      levelRatio: 10,
+      levelBaseBytes: 64,
+      tableBytes: () => 8,
+    };
+    for (let round = 0; round < 500; round++) {
+      const addedFiles = Array.from({ length: random.below(6) }, (_, index) => {
+        const file = sampleFile(index + 1, 'a', 'b', { bytes: Math.floor(10 ** (random.fraction() * 7)) });
+        return { keyspace: 1, level: 6 - index, file };
+      }).filter(() => !random.oneIn(4));
+      const { keyspaces } = applyEdit(emptyVersion(), { keyspacesCreated: [sampleKeyspace(1)], addedFiles });
+      const { baseLevel, targets } = levelShape(keyspaces.get(1)!, settings);
+      expect(keyspaces.get(1)!.levels.slice(1, baseLevel).flat()).toEqual([]);
+      expect(targets[6]).toBe(Number.POSITIVE_INFINITY);
+      for (let level = baseLevel; level < 6; level++) expect(targets[level]).toBeGreaterThanOrEqual(64);
+      const largest = Math.max(0, ...addedFiles.map(({ file }) => file.bytes));
+      const isLastLargest = keyspaces.get(1)!.levels[6]!.some((file) => file.bytes === largest);
+      // A tenth, a hundredth and so on, beside the least targets.
+      const above = targets.slice(baseLevel, 6).reduce((sum, target) => sum + target, 0);
+      if (isLastLargest && addedFiles.length === 1) expect(above).toBeLessThanOrEqual(largest / 9 + 64 * 2);
+    }
+  });
+});

@@ -1,0 +1,94 @@
+/**
+ * The text form of versions and plans, for golden tests and for messages of the property test.
+ *
+ *   L0: 8[c-k] 7[a-f)=20M~     number, keys (`)` for an exclusive end), size (default 8M), `~` for tombstones
+ *   merge L0[7 8] + L1[3 4] -> L1  reason=level0-files score=1.00
+ */
+import { sampleFile, sampleKeyspace } from '../manifest/samples.suite.ts';
+import { emptyKeyspace, applyEdit, emptyVersion, type KeyspaceVersion } from '../manifest/version.ts';
+import type { FileMeta } from '../manifest/file-meta.ts';
+import type { LeveledSettings } from './picker-leveled.ts';
+import type { CompactionPlan } from './plan.ts';
+
+const MIB = 1024 * 1024;
+const units: Readonly<Record<string, number>> = { '': 1, K: 1024, M: MIB, G: 1024 * MIB };
+
+export function parseSize(text: string): number {
+  const match = /^(\d+)([KMG]?)$/.exec(text);
+  if (match === null) throw new Error(`not a size: ${text}`);
+  return Number(match[1]) * units[match[2]!]!;
+}
+
+export function formatSize(bytes: number): string {
+  if (bytes === Number.POSITIVE_INFINITY) return 'any';
+  const unit = ['G', 'M', 'K'].find((each) => bytes >= units[each]!) ?? '';
+  return `${Number((bytes / units[unit]!).toFixed(1))}${unit}`;
+}
+
+export function parseFile(text: string): FileMeta {
+  const match = /^(\d+)\[([^-]*)-([^\])]*)([\])])(?:=(\w+))?(~?)$/.exec(text);
+  if (match === null) throw new Error(`not a file: ${text}`);
+  return sampleFile(Number(match[1]), match[2]!, match[3]!, {
+    largestExclusive: match[4] === ')',
+    bytes: parseSize(match[5] ?? '8M'),
+    tombstones: match[6] === '~' ? 1 : 0,
+  });
+}
+
+export function parseKeyspace(lines: readonly string[]): KeyspaceVersion {
+  const addedFiles = lines.flatMap((line) => {
+    const [, level, files] = /^L(\d): *(.*)$/.exec(line) ?? [];
+    if (files === undefined) throw new Error(`not a level: ${line}`);
+    return files
+      .split(' ')
+      .filter((word) => word !== '')
+      .map((word) => ({ keyspace: 1, level: Number(level), file: parseFile(word) }));
+  });
+  if (addedFiles.length === 0) return emptyKeyspace(sampleKeyspace(1));
+  return applyEdit(emptyVersion(), { keyspacesCreated: [sampleKeyspace(1)], addedFiles }).keyspaces.get(1)!;
+}
+
+export function formatKeyspace(keyspace: KeyspaceVersion): string {
+  const lines = keyspace.levels.flatMap((files, level) =>
+    files.length === 0 ? [] : [`L${level}: ${files.map(formatFile).join(' ')}`],
+  );
+  return lines.length === 0 ? 'empty' : lines.join('\n');
+}
+
+function formatFile(file: FileMeta): string {
+  const decode = (key: Uint8Array): string => new TextDecoder().decode(key);
+  const size = file.bytes === 8 * MIB ? '' : `=${formatSize(file.bytes)}`;
+  const mark = file.tombstones + file.rangeTombstones > 0 ? '~' : '';
+  const end = file.largestExclusive ? ')' : ']';
+  return `${file.number}[${decode(file.smallestKey)}-${decode(file.largestKey)}${end}${size}${mark}`;
+}
+
+/** Files by number within a level, so that a line reads the same whatever the order of the level is. */
+function formatFiles(level: number, files: readonly FileMeta[]): string {
+  const numbers = files.map((file) => file.number).sort((a, b) => a - b);
+  return `L${level}[${numbers.join(' ')}]`;
+}
+
+export function formatPlan(plan: CompactionPlan): string {
+  const inputs = plan.inputs.map(({ level, files }) => formatFiles(level, files)).join(' + ');
+  const score = plan.score === 0 ? '' : ` score=${plan.score.toFixed(2)}`;
+  return `${plan.kind} ${inputs} -> L${plan.outputLevel}  reason=${plan.reason}${score}`;
+}
+
+/** What the outputs depend on beside the inputs. */
+export function formatSurroundings(plan: CompactionPlan): string {
+  const list = (files: readonly FileMeta[]): string => `[${files.map((file) => file.number).join(' ')}]`;
+  const tables = `tables=${formatSize(plan.tableBytesMax)} depth=${plan.depth}`;
+  return `${tables} grandparents=${list(plan.grandparents)} below=${list(plan.below)}`;
+}
+
+/** The engine's defaults, with what the options of a golden command change. */
+export function parseSettings(options: Readonly<Record<string, string>>): LeveledSettings {
+  const tableBytes = parseSize(options['tableBytes'] ?? '8M');
+  return {
+    level0Files: Number(options['level0Files'] ?? '4'),
+    levelRatio: Number(options['levelRatio'] ?? '10'),
+    levelBaseBytes: parseSize(options['levelBaseBytes'] ?? '64M'),
+    tableBytes: (depth) => Math.min(tableBytes * 2 ** (depth - 1), Math.max(tableBytes, 64 * MIB)),
+  };
+}

@@ -1,0 +1,82 @@
+/**
+ * A manifest as lines: each record, and below it every keyspace, file and sequence that it changes, one a line.
+ *
+ * A torn last edit, which a crash may leave, is a line of kind `tail`; a manifest that was never completed says so in one of
+ * kind `incomplete`. Anything else that does not read ends the dump as `corruption`.
+ */
+import { type FileSystem, readFile } from '../fs/file-system.ts';
+import type { FileMeta } from '../manifest/file-meta.ts';
+import { FRAME_SNAPSHOT, type ManifestRecord, manifestRecords } from '../manifest/manifest-file.ts';
+import type { VersionEdit } from '../manifest/version-edit.ts';
+import { FrameReader } from '../record/frame.ts';
+import { type DumpLine, showBytes, showHex, showTime } from './dump-line.ts';
+
+/** Does the file begin with an intact snapshot? */
+export function startsLikeManifest(fs: FileSystem, path: string): boolean {
+  const frames = new FrameReader(readFile(fs, path));
+  return frames.next() && frames.kind === FRAME_SNAPSHOT;
+}
+
+/** The lines of the manifest at `path`. Errors: `io`, `CORRUPTION`, `UNSUPPORTED_MANIFEST`. */
+export function* dumpManifestLines(fs: FileSystem, path: string): Generator<DumpLine, void> {
+  const bytes = readFile(fs, path);
+  let isComplete = false;
+  for (const record of manifestRecords(bytes, path)) {
+    isComplete ||= record.kind === 'complete';
+    yield { offset: record.offset, kind: record.kind, detail: scalars(record.edit) };
+    yield* itemLines(record);
+  }
+  // Only a torn frame is left: anything else was an error above.
+  const frames = new FrameReader(bytes);
+  while (frames.next());
+  const { offset } = frames;
+  const left = bytes.length - offset;
+  if (left > 0)
+    yield { offset, kind: 'tail', detail: { bytes: left, meaning: 'a torn edit, cut at the next open' } };
+  if (isComplete) return;
+  const meaning = 'never completed: an older manifest is in force, or there was no database yet';
+  yield { offset: bytes.length, kind: 'incomplete', detail: { meaning } };
+}
+
+function scalars(edit: VersionEdit): Record<string, unknown> {
+  const { syncedPosition } = edit;
+  const detail: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(edit)) {
+    if (typeof value === 'number' || typeof value === 'string') detail[name] = value;
+  }
+  if (syncedPosition !== undefined) {
+    detail['syncedSegment'] = syncedPosition.segment;
+    detail['syncedOffset'] = syncedPosition.offset;
+  }
+  return detail;
+}
+
+function* itemLines({ offset, edit }: ManifestRecord): Generator<DumpLine, void> {
+  for (const record of edit.keyspacesCreated ?? []) {
+    yield { offset, kind: 'keyspace', detail: { change: 'create', ...record } };
+  }
+  for (const id of edit.keyspacesDropped ?? [])
+    yield { offset, kind: 'keyspace', detail: { change: 'drop', id } };
+  for (const removed of edit.removedFiles ?? [])
+    yield { offset, kind: 'remove-file', detail: { ...removed } };
+  for (const { keyspace, level, file } of edit.addedFiles ?? []) {
+    yield { offset, kind: 'add-file', detail: { keyspace, level, ...fileDetail(file) } };
+  }
+  for (const flushed of edit.flushedSequence ?? []) yield { offset, kind: 'flushed', detail: { ...flushed } };
+  for (const floor of edit.historyFloor ?? []) yield { offset, kind: 'history-floor', detail: { ...floor } };
+  for (const { time, sequence } of edit.timeMarks ?? []) {
+    yield { offset, kind: 'time-mark', detail: { time: showTime(time), sequence } };
+  }
+}
+
+function fileDetail(file: FileMeta): Record<string, unknown> {
+  const { smallestKey, largestKey, uniqueId, lowerBound, upperBound, ...plain } = file;
+  return {
+    ...plain,
+    smallestKey: showBytes(smallestKey),
+    largestKey: showBytes(largestKey),
+    ...(lowerBound === undefined ? {} : { lowerBound: showBytes(lowerBound) }),
+    ...(upperBound === undefined ? {} : { upperBound: showBytes(upperBound) }),
+    uniqueId: showHex(uniqueId).slice(2),
+  };
+}

@@ -1,0 +1,155 @@
+/**
+ * Searching a skiplist: from the head tower down to the last entry before (key, sequence), by the hints of memtable/node.ts.
+ *
+ * `code` is always the code of the searched key against where the search stands. A hint below it: go on. A hint above it:
+ * stop. Equal: the keys decide, from the byte on up to which they are known to be equal.
+ * Standalone functions over typed arrays without allocation; the result goes into a Place that the caller owns.
+ */
+import type { SegmentPool } from '../arena/segment-pool.ts';
+import {
+  CODE_MAX,
+  codeBehind,
+  codeFromHead,
+  codeOf,
+  ENTRY,
+  HEIGHT_MAX,
+  HINT,
+  KEY,
+  KEY_LENGTH,
+  NEXT,
+  sequenceOf,
+  sharedBytes,
+  sharedOf,
+} from './node.ts';
+import type { ListRoot } from './node.ts';
+
+/** Where a search ended. */
+export class Place {
+  /** The last entry before what was searched; the head when there is none. */
+  before = 0;
+  /** The entry behind `before`, 0 at the end. */
+  after = 0;
+  /** Is the key of `after` the searched one? */
+  isSameKey = false;
+  /** Code of the searched key against `before`. */
+  code = 0;
+  /** On every level above 0 the last tower before it, and the code against that; on level 0 as on level 1. */
+  readonly towers: Int32Array = new Int32Array(HEIGHT_MAX);
+  readonly codes: Int32Array = new Int32Array(HEIGHT_MAX);
+  /** Bytes that the last two compared keys share. */
+  shared = 0;
+}
+
+/** Order of an entry against (key, sequence) when `known` bytes are known to be equal; leaves `shared` and `isSameKey` in `place`. */
+export function compareEntry(
+  pool: SegmentPool,
+  entry: number,
+  key: Uint8Array,
+  start: number,
+  end: number,
+  sequence: number,
+  known: number,
+  place: Place,
+): number {
+  const { words, bytes } = pool;
+  const length = words[entry + KEY_LENGTH]!;
+  const wanted = end - start;
+  const from = (entry + KEY) * 4;
+  const shared = sharedBytes(bytes, from, from + length, key, start, end, known);
+  place.shared = shared;
+  place.isSameKey = false;
+  if (shared < length && shared < wanted) return bytes[from + shared]! - key[start + shared]!;
+  if (length !== wanted) return length - wanted;
+  place.isSameKey = true;
+  const own = sequenceOf(words, entry);
+  return own > sequence ? -1 : own === sequence ? 0 : 1;
+}
+
+/** Finds the place of (key, sequence). The list must have a head. */
+export function search(
+  pool: SegmentPool,
+  root: ListRoot,
+  key: Uint8Array,
+  start: number,
+  end: number,
+  sequence: number,
+  place: Place,
+): void {
+  const { words } = pool;
+  const { towers, codes } = place;
+  let code = codeFromHead(key, start, end);
+  let tower = root.tower;
+  let stop = 0;
+  for (let level = root.height - 1; level > 0; ) {
+    const next = words[tower - 1 - 2 * level]!;
+    const hint = words[tower - 2 - 2 * level]!;
+    // What stopped the level above stops this one; so does the end, which is 0 like `stop` at first.
+    if (next !== stop && hint <= code) {
+      if (hint < code) {
+        code = codeBehind(code, hint, key, start, end);
+        tower = next;
+        continue;
+      }
+      if (compareEntry(pool, words[next + ENTRY]!, key, start, end, sequence, sharedOf(code), place) < 0) {
+        code = codeOf(key, start, end, place.shared);
+        tower = next;
+        continue;
+      }
+      stop = next;
+    }
+    towers[level] = tower;
+    codes[level] = code;
+    level--;
+  }
+  towers[0] = tower;
+  let before = words[tower + ENTRY]!;
+  let after = words[tower - 1]!;
+  let hint = words[tower - 2]!;
+  place.isSameKey = false;
+  while (after !== 0 && (hint <= code || hint === CODE_MAX)) {
+    if (hint < code) code = codeBehind(code, hint, key, start, end);
+    else {
+      const known = hint === code ? sharedOf(code) : 0;
+      if (compareEntry(pool, after, key, start, end, sequence, known, place) >= 0) break;
+      code = codeOf(key, start, end, place.shared);
+      place.isSameKey = false;
+    }
+    before = after;
+    after = words[before + NEXT]!;
+    hint = words[before + HINT]!;
+  }
+  place.before = before;
+  place.after = after;
+  place.code = code;
+}
+
+/**
+ * Is (key, sequence) right behind `place.before`, where the last insert put its entry? Then `place` is made to say what a
+ * search would have, except for the codes of the towers.
+ */
+export function isNextTo(
+  pool: SegmentPool,
+  root: ListRoot,
+  key: Uint8Array,
+  start: number,
+  end: number,
+  sequence: number,
+  place: Place,
+): boolean {
+  const { words } = pool;
+  const { before } = place;
+  let code = 0;
+  if (before === root.head) code = codeFromHead(key, start, end);
+  else {
+    if (compareEntry(pool, before, key, start, end, sequence, 0, place) >= 0) return false;
+    code = codeOf(key, start, end, place.shared);
+  }
+  const after = words[before + NEXT]!;
+  place.isSameKey = false;
+  if (after !== 0 && compareEntry(pool, after, key, start, end, sequence, 0, place) < 0) {
+    return false;
+  }
+  place.after = after;
+  place.code = code;
+  return true;
+}

@@ -1,0 +1,36 @@
+import { VarveError } from 'varve';
+import { MemoryFs } from 'varve/testing';
+import { open } from 'varve';
+import { expect, test } from 'vitest';
+
+const key = (number: number): Uint8Array => Buffer.from(String(number).padStart(8, '0'));
+
+/** A database with one table in its deepest level, of which one byte is changed. */
+async function damaged(): Promise<MemoryFs> {
+  const fs = new MemoryFs();
+  const db = await open('/db', { fileSystem: fs });
+  const keyspace = db.keyspace('data');
+  for (let i = 0; i < 1000; i++) keyspace.put(key(i), key(i));
+  await db.compact();
+  await db.close();
+  const table = fs.list('/db').find((name) => name.endsWith('.sst'))!;
+  const file = fs.open(`/db/${table}`, 'readWrite');
+  const byte = new Uint8Array(1);
+  file.read(byte, 0, 1, 5000);
+  byte[0]! ^= 1;
+  file.write(byte, 0, 1, 5000);
+  file.close();
+  return fs;
+}
+
+test('a compaction that meets a damaged table fails as corruption, and says where', async () => {
+  const db = await open('/db', { fileSystem: await damaged() });
+  const error = await db.compact().catch((cause: unknown) => cause);
+  expect(error).toBeInstanceOf(VarveError);
+  expect(error).toMatchObject({
+    kind: 'corruption',
+    code: 'CORRUPTION',
+    context: { keyspace: 'data', file: expect.stringMatching(/\.sst$/) as unknown, offset: expect.any(Number) as unknown },
+  });
+  await db.close();
+});
