@@ -65,7 +65,7 @@ test('every block has the types that it needs', () => {
 
 describe('every block runs', () => {
   for (const program of programs.filter(({ runs }) => runs)) {
-    test(program.name, async () => {
+    test(`${program.name}`, async () => {
       const before = process.cwd();
       const directory = mkdtempSync(join(tmpdir(), 'varve-docs-'));
       const printed: string[] = [];
@@ -83,7 +83,10 @@ describe('every block runs', () => {
       let from = 0;
       for (const line of program.prints) {
         const at = printed.indexOf(line, from);
-        expect(at, `${program.document} says it prints "${line}"; it printed:\n${printed.join('\n')}`).not.toBe(-1);
+        expect(
+          at,
+          `${program.document} says it prints "${line}"; it printed:\n${printed.join('\n')}`,
+        ).not.toBe(-1);
         from = at + 1;
       }
     });

@@ -17,15 +17,15 @@ describe.each(['docs/internals/write-path.md', 'docs/internals/read-path.md'])('
 
   test('takes at most six hops', () => {
     expect(lists.length).toBeGreaterThan(0);
-    for (const hops of lists) expect(hops.length, hops[0]).toBeLessThanOrEqual(hopsMax);
+    expect(lists.filter((hops) => hops.length > hopsMax)).toEqual([]);
   });
 
   test('names a file and a symbol at the start of each hop', () => {
-    for (const hop of lists.flat()) {
+    const nameless = lists.flat().filter((hop) => {
       const [first] = mentionsIn(hop);
-      expect(first?.symbol, `${document}: ${hop}`).toBeDefined();
-      expect(hop.replace(/^\d+\. /, ''), document).toMatch(new RegExp(`^\`${first!.path}\``));
-    }
+      return first?.symbol === undefined || !hop.replace(/^\d+\. /, '').startsWith(`\`${first.path}\``);
+    });
+    expect(nameless).toEqual([]);
   });
 });
 
@@ -43,7 +43,8 @@ test('every source file and symbol that a document names is there', () => {
 });
 
 test('a symbol that disappears is noticed', () => {
-  const source = 'export class Tree {\n  get(key: number): void {}\n  static #of<T>(x: T): T {}\n}\nfunction pointGet() {}\n';
+  const source =
+    'export class Tree {\n  get(key: number): void {}\n  static #of<T>(x: T): T {}\n}\nfunction pointGet() {}\n';
   expect(declares(source, 'Tree.get')).toBe(true);
   expect(declares(source, 'Tree.of')).toBe(true);
   expect(declares(source, 'pointGet')).toBe(true);

@@ -13,7 +13,8 @@ export interface Mention {
 
 /** Every mention of a path under packages, scripts or docs. */
 export function mentionsIn(text: string): Mention[] {
-  const pattern = /`((?:packages|scripts|docs)\/[\w./-]+\.(?:ts|mjs|txt))`(?:\s+`([A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)?)`)?/g;
+  const pattern =
+    /`((?:packages|scripts|docs)\/[\w./-]+\.(?:ts|mjs|txt))`(?:\s+`([A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)?)`)?/g;
   return Array.from(text.matchAll(pattern), (match) => ({
     line: text.slice(0, match.index).split('\n').length,
     path: match[1]!,
@@ -33,7 +34,8 @@ export function numberedLists(text: string): string[][] {
       continue;
     }
     if (item[1] === '1') lists.push([]);
-    else if (Number(item[1]) !== expected) throw new Error(`a list goes on with "${line}" instead of ${expected}`);
+    else if (Number(item[1]) !== expected)
+      throw new Error(`a list goes on with "${line}" instead of ${expected}`);
     lists.at(-1)!.push(line);
     expected = Number(item[1]) + 1;
   }
@@ -50,7 +52,8 @@ export function declares(source: string, symbol: string): boolean {
   if (declared === null || member === undefined) return declared !== null;
   const body = source.slice(declared.index);
   const end = body.indexOf('\n}');
-  return new RegExp(`^  (?:(?:static|async|get|readonly|override) )*\\*?#?${member}\\b(?:<[^(]*>)?[(:= ?]`, 'm').test(
-    end < 0 ? body : body.slice(0, end),
-  );
+  return new RegExp(
+    `^  (?:(?:static|async|get|readonly|override) )*\\*?#?${member}\\b(?:<[^(]*>)?[(:= ?]`,
+    'm',
+  ).test(end < 0 ? body : body.slice(0, end));
 }

@@ -1,7 +1,11 @@
-/** Checks the documents: every relative link in a Markdown file leads to a file, and every #anchor to a heading. */
+/**
+ * Checks the documents: every relative link in a Markdown file leads to a file, every #anchor to a heading, and the generated
+ * reference is current. What the documents say about code is tested by docs/*.test.ts.
+ */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { settingsPage, settingsPath } from './docs-reference.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
@@ -50,5 +54,7 @@ for (const path of documents(root)) {
     console.error(`${relative(root, path)}:${line}: the link ${match[1]} leads nowhere`);
   }
 }
+const isCurrent = existsSync(settingsPath) && readFileSync(settingsPath, 'utf8') === (await settingsPage());
+if (!isCurrent) console.error('docs/reference/settings.md is old: run node scripts/docs-reference.mjs');
 console.log(`docs: ${files} documents, ${broken} broken links`);
-process.exitCode = broken > 0 ? 1 : 0;
+process.exitCode = broken > 0 || !isCurrent ? 1 : 0;

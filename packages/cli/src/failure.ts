@@ -8,7 +8,7 @@ import { CommanderError } from 'commander';
 import { VarveError } from 'varve';
 import { escapeControls, toPlain } from './format.ts';
 import { ImportError } from './import-source.ts';
-import { NotFoundError, UsageError } from './session.ts';
+import { FileGoneError, NotFoundError, UsageError } from './session.ts';
 
 export const exitCodes = { ok: 0, notFound: 1, usage: 2, locked: 3, corruption: 4, other: 5 } as const;
 
@@ -29,12 +29,30 @@ export function describeFailure(error: unknown): Failure {
   }
   if (error instanceof NotFoundError) return failure(exitCodes.notFound, 'NOT_FOUND', error.message);
   if (error instanceof CommanderError) return failure(exitCodes.usage, 'USAGE', error.message);
+  if (error instanceof FileGoneError) {
+    const { file, isLocked } = error;
+    return isLocked
+      ? failure(
+          exitCodes.locked,
+          'CHANGED',
+          error.message,
+          { file },
+          'run the command again, or close that program',
+        )
+      : failure(
+          exitCodes.corruption,
+          'FILE_MISSING',
+          error.message,
+          { file },
+          'put the file back, or restore a copy',
+        );
+  }
   if (error instanceof VarveError) {
     return failure(exitCodeOf(error), error.code, error.message, error.context, adviceFor(error));
   }
   const code = (error as NodeJS.ErrnoException | undefined)?.code ?? 'UNEXPECTED';
   const message = error instanceof Error ? error.message : String(error);
-  if (code === 'ENOENT') return failure(exitCodes.notFound, code, message, {}, 'check the path of the file');
+  if (code === 'ENOENT') return failure(exitCodes.notFound, code, message, {}, 'check the path');
   // Errors of ours that carry no code of the system say all there is to say.
   const isBug = code === 'UNEXPECTED' && !(error instanceof ImportError);
   const advice = isBug ? 'this is a bug of varve; please report it with the command' : undefined;
@@ -54,14 +72,14 @@ function failure(
 function exitCodeOf(error: VarveError): number {
   if (error.code === 'LOCKED') return exitCodes.locked;
   if (error.kind === 'corruption') return exitCodes.corruption;
-  if (error.code.endsWith('NOT_FOUND') || error.context['system'] === 'ENOENT') return exitCodes.notFound;
+  if (error.code.endsWith('NOT_FOUND')) return exitCodes.notFound;
   return error.kind === 'invalid' ? exitCodes.usage : exitCodes.other;
 }
 
 function adviceFor(error: VarveError): string | undefined {
   switch (error.code) {
     case 'LOCKED':
-      return 'close the program that has it open; get, scan, count, export, stats and levels only read';
+      return 'close the program that has it open; get, scan, count, export, stats, levels and verify only read';
     case 'KEYSPACE_NOT_FOUND':
       return 'name one with --keyspace; `varve stats <db>` lists them';
     case 'CODEC_UNAVAILABLE':
@@ -75,27 +93,36 @@ function adviceFor(error: VarveError): string | undefined {
       return 'choose another --key-format or --value-format (text, hex, json)';
     case 'NAME_INVALID':
       return 'give --keyspace a name of 1 to 255 bytes';
+    case 'NOT_FOUND':
+      return 'check the path; `varve put` and `varve import` create a database';
+    case 'LOG_TAIL_CUT':
+      return 'without --recovery strict what is torn is left out, as after any crash';
     default:
       break;
   }
-  if (error.kind === 'corruption') {
-    return 'keep a copy of the directory, see `varve verify <db>`, read what is left with --recovery salvage';
-  }
-  if (error.code.endsWith('NOT_FOUND') || error.context['system'] === 'ENOENT') {
-    return 'check the path; `varve put` and `varve import` create a database';
-  }
+  if (error.kind === 'corruption') return adviceForDamage(String(error.context['file'] ?? ''));
   if (error.context['system'] === 'EACCES' || error.context['system'] === 'EPERM') {
     return 'check who owns the directory and its files';
   }
   return undefined;
 }
 
-/** The lines for people. */
+/** What helps depends on the file: only of the log is there more to read behind damage. */
+function adviceForDamage(file: string): string {
+  const copy = 'copy the directory before anything else';
+  if (file.endsWith('.wal')) return `${copy}; export what is left with --recovery salvage`;
+  if (file.endsWith('.sst'))
+    return `${copy}; \`varve verify <db>\` lists all damage, export can save other ranges`;
+  return `${copy}; \`varve dump <file>\` shows what can be read`;
+}
+
+/** The lines for people. What the message says already is not said again. */
 export function failureLines({ message, context, advice, code }: Failure): string[] {
   const lines = [`varve: ${message.split('\n').map(escapeControls).join('\n       ')}`];
   for (const [name, value] of Object.entries(context)) {
-    if (name === 'problems' || value === undefined) continue;
-    lines.push(`  ${name}: ${showContext(value)}`);
+    if (name === 'problems' || name === 'holder' || value === undefined) continue;
+    const shown = showContext(value);
+    if (!message.includes(shown)) lines.push(`  ${name}: ${shown}`);
   }
   if (code !== 'USAGE' && code !== 'NOT_FOUND') lines.push(`  code: ${code}`);
   if (advice !== undefined) lines.push(`  ${code === 'USAGE' ? 'usage' : 'try'}: ${advice}`);

@@ -78,6 +78,7 @@ const hexFormat: Format = {
 
 function jsonFormat(codec: string): Format {
   const coder = coderOf(codec);
+  const hint = codec === 'u64' ? 'u64 takes a number' : 'a string needs its quotes';
   const format: Format = {
     name: 'json',
     parse: (text) => {
@@ -86,9 +87,7 @@ function jsonFormat(codec: string): Format {
       try {
         value = JSON.parse(text);
       } catch (error) {
-        throw new UsageError(
-          `'${text}' is not JSON (${(error as Error).message}); a string needs its quotes`,
-        );
+        throw new UsageError(`'${text}' is not JSON (${(error as Error).message}); ${hint}`);
       }
       return format.fromJson(value);
     },

@@ -1,20 +1,48 @@
 /**
- * Opening for one command: read-only for all commands that only read, so that they change nothing on disk; always closed.
+ * Opening for one command: read-only for all commands that only read, so that they change nothing on disk and work while
+ * another program has the database open; always closed.
  *
- * Writing commands open with a single worker and no wish for a large cache; the keyspace is opened as plain bytes
- * whatever its codecs are, and formats come from the codec names that are stored (format.ts).
+ * The keyspace is opened as plain bytes whatever its codecs are; formats come from the codec names that are stored
+ * (format.ts). A reader takes no lock, so tables may be replaced under it: that becomes FileGoneError.
  */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Bytes, Database, DatabaseOptions, Keyspace } from 'varve';
-import { open } from 'varve';
+import { open, VarveError } from 'varve';
 import type { Format, FormatName } from './format.ts';
 import { chooseFormat } from './format.ts';
-import { NotFoundError, type Session } from './session.ts';
+import { plural } from './output.ts';
+import { FileGoneError, NotFoundError, type Session } from './session.ts';
 
 /** How a command opens its database. */
 export type Access = 'read' | 'write' | 'create';
 
-/** Opens, works, closes. The first error wins; warnings of the recovery go to stderr. */
+/** Opens, works, closes. The first error wins; what the recovery found goes to stderr. */
 export async function withDatabase(
+  session: Session,
+  path: string,
+  access: Access,
+  work: (database: Database) => Promise<void> | void,
+): Promise<void> {
+  try {
+    await openAndWork(session, path, access, work);
+  } catch (error) {
+    const gone = goneFile(error);
+    if (gone === undefined) throw error;
+    // LOCK is there while a program has the database open; after a crash, too, until the next open.
+    throw new FileGoneError(gone, access === 'read' && existsSync(join(path, 'LOCK')), error);
+  }
+}
+
+/** The file of the database whose absence is the reason of an error. */
+function goneFile(error: unknown): string | undefined {
+  if (!(error instanceof VarveError)) return undefined;
+  const { file, system } = error.context;
+  if (typeof file !== 'string' || (error.kind !== 'corruption' && system !== 'ENOENT')) return undefined;
+  return existsSync(file) ? undefined : file;
+}
+
+async function openAndWork(
   session: Session,
   path: string,
   access: Access,
@@ -28,8 +56,12 @@ export async function withDatabase(
   };
   const database = await open(path, options);
   try {
-    for (const warning of database.recovered.warnings)
-      session.streams.stderr.write(`varve: warning: ${warning}\n`);
+    const { warnings, cutBytes } = database.recovered;
+    for (const warning of warnings) session.streams.stderr.write(`varve: warning: ${warning}\n`);
+    if (cutBytes > 0) {
+      const what = `the log ends in ${plural(cutBytes, 'byte')} of unfinished records, which are left out`;
+      session.streams.stderr.write(`varve: warning: ${what}\n`);
+    }
     await work(database);
   } catch (error) {
     // The work's own error tells more than whatever closing adds to it.
@@ -67,9 +99,8 @@ export function chooseKeyspace(database: Database, choice: KeyspaceChoice, creat
   };
 }
 
-/** The codec names that the statistics state; 'bytes' where they state none. */
+/** The codec names that are stored; 'bytes' for a keyspace that is not there yet. */
 function storedCodecs(database: Database, name: string): { key: string; value: string } {
-  const stated = database.stats().keyspaces[name] as { keyCodec?: unknown; valueCodec?: unknown } | undefined;
-  const text = (value: unknown): string => (typeof value === 'string' ? value : 'bytes');
-  return { key: text(stated?.keyCodec), value: text(stated?.valueCodec) };
+  const stated = database.stats().keyspaces[name];
+  return { key: stated?.keyCodec ?? 'bytes', value: stated?.valueCodec ?? 'bytes' };
 }

@@ -25,6 +25,8 @@ export function startProgress(stream: OutputStream, label: string, total: number
     fps: 5,
     hideCursor: true,
     clearOnComplete: true,
+    // On Ctrl-C the cursor comes back.
+    gracefulExit: true,
     barCompleteChar: '\u2588',
     barIncompleteChar: '\u2591',
     barsize: 30,

@@ -3,7 +3,7 @@
  */
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import type { CliStreams } from './session.ts';
+import { type CliStreams, NotFoundError, UsageError } from './session.ts';
 
 /** An input that is being read: how far, and of how much (0 when that is not known). */
 export interface Input {
@@ -13,9 +13,9 @@ export interface Input {
   readonly chunks: AsyncIterable<Uint8Array>;
 }
 
-/** Opens a file, or stdin for '-'. Throws the system's error for a file that cannot be read. */
+/** Opens a file, or stdin for '-'. Throws NotFoundError, UsageError for a directory, else the system's error. */
 export async function openInput(streams: CliStreams, file: string): Promise<Input> {
-  const bytesTotal = file === '-' ? 0 : (await stat(file)).size;
+  const bytesTotal = file === '-' ? 0 : await sizeOf(file);
   const source: AsyncIterable<Uint8Array | string> = file === '-' ? streams.stdin : createReadStream(file);
   const input: Input = {
     name: file === '-' ? 'stdin' : file,
@@ -31,6 +31,14 @@ export async function openInput(streams: CliStreams, file: string): Promise<Inpu
     }
   }
   return input;
+}
+
+async function sizeOf(file: string): Promise<number> {
+  const status = await stat(file).catch((error: NodeJS.ErrnoException) => {
+    throw error.code === 'ENOENT' ? new NotFoundError(`there is no file ${file}`) : error;
+  });
+  if (status.isDirectory()) throw new UsageError(`${file} is a directory`);
+  return status.size;
 }
 
 /** All of a stream. */

@@ -47,6 +47,23 @@ export class NotFoundError extends Error {
   }
 }
 
+/** A file that a database consists of went away while it was read. */
+export class FileGoneError extends Error {
+  readonly file: string;
+  /** A program has the database open, and has probably replaced the file. */
+  readonly isLocked: boolean;
+
+  constructor(file: string, isLocked: boolean, cause: unknown) {
+    const why = isLocked
+      ? 'the program that has the database open replaced it meanwhile'
+      : 'a file of the database';
+    super(`${file} is not there: ${why}`, { cause });
+    this.name = 'FileGoneError';
+    this.file = file;
+    this.isLocked = isLocked;
+  }
+}
+
 /** What a command was given: the database and the values behind it. */
 export interface TakenArguments {
   readonly path: string;

@@ -9,7 +9,10 @@ import { takeArguments, UsageError, wholeNumber } from './session.ts';
 import type { Session } from './session.ts';
 
 const MIB = 1024 * 1024;
+const recovered = { batches: 3, bytes: 2048, cutBytes: 0, segments: 1, ms: 1, warnings: [] };
 const keyspace = {
+  keyCodec: 'utf8',
+  valueCodec: 'json',
   entries: 1234567,
   bytes: 74 * MIB,
   memtableBytes: 5 * MIB,
@@ -30,7 +33,7 @@ test('levels are drawn with bars in proportion, empty ones at the bottom left ou
 });
 
 test('an empty keyspace has no levels and no bars', () => {
-  const empty = { entries: 0, bytes: 0, memtableBytes: 0, levels: [] };
+  const empty = { ...keyspace, entries: 0, bytes: 0, memtableBytes: 0, levels: [] };
   expect(levelLines('new', empty)).toEqual([
     'new: 0 entries, 0 B in tables',
     `  memory  ${' '.repeat(40)}    0 B`,
@@ -38,34 +41,41 @@ test('an empty keyspace has no levels and no bars', () => {
 });
 
 test('statistics name every keyspace', () => {
-  const lines = statsLines('/data', {
-    sequence: 42,
-    incarnation: 3,
-    memoryBytes: { memtables: 0, cache: 0, indexes: 0, pool: 0 },
-    log: { segments: 1, bytes: 2048, syncedSequence: 42 },
-    written: { user: 0, log: 0, flush: 0, compaction: 0 },
-    keyspaces: { users: keyspace },
-    snapshots: { count: 0 },
-    pressure: { state: 'none', delayed: 0, blocked: 0, failed: 0, waitMs: 0 },
-  });
-  expect(lines).toContain('log          1 segment, 2.0 KiB, synced to 42');
+  const lines = statsLines(
+    '/data',
+    {
+      sequence: 42,
+      incarnation: 3,
+      memoryBytes: { memtables: 0, cache: 0, indexes: 0, pool: 0 },
+      log: { segments: 1, bytes: 2048, syncedSequence: 42 },
+      written: { user: 0, log: 0, flush: 0, compaction: 0 },
+      keyspaces: { users: keyspace },
+      snapshots: { count: 0 },
+      pressure: { state: 'none', delayed: 0, blocked: 0, failed: 0, waitMs: 0 },
+    },
+    recovered,
+  );
+  expect(lines).toContain('log          3 records, 2.0 KiB in 1 segment, read at open');
   expect(lines.at(-1)).toBe('users     1,234,567   74.0 MiB    5.0 MiB     10  2 8 0');
 });
 
 test('a verification names file and offset of every problem', () => {
   const problems = [{ file: '7.sst', offset: 4096, code: 'CORRUPTION', message: 'checksum' }];
-  expect(verifyLines({ files: 1, bytes: 10, entries: 2, problems })[0]).toBe(
+  expect(verifyLines({ files: 1, bytes: 10, entries: 2, problems }, recovered)[0]).toBe(
     '7.sst at 4096: checksum (CORRUPTION)',
   );
-  expect(verifyLines({ files: 1, bytes: 10, entries: 2, problems: [] })).toEqual([
-    'sound: 1 file, 10 B, 2 entries',
+  expect(verifyLines({ files: 1, bytes: 10, entries: 2, problems: [] }, recovered)).toEqual([
+    'sound: 1 table, 10 B, 2 entries; log: 3 records, 2.0 KiB',
   ]);
 });
 
 test('a dumped record is one line', () => {
-  const detail = { keyspace: 1, key: new Uint8Array([0x61]), value: new Uint8Array([0xff]), note: undefined };
+  const detail = { keyspace: 1, key: 'a', value: '{"a b":1}\n', note: undefined };
   expect(dumpText({ offset: 120, kind: 'put', detail })).toBe(
-    '       120  put          keyspace=1 key="a" value=0xff',
+    '       120  put          keyspace=1 key=a value={"a b":1}\\n',
+  );
+  expect(dumpText({ offset: 0, kind: 'tail', detail: { key: 'a b', empty: '', sequences: [2, 1] } })).toBe(
+    '         0  tail         key="a b" empty="" sequences=[2,1]',
   );
 });
 

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { json, open, tuple, u64, utf8 } from 'varve';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -212,6 +212,7 @@ describe('import and export', () => {
     expect((await cli(['import', db, file('missing.csv')])).code).toBe(1);
     expect(existsSync(db)).toBe(false);
     expect((await cli(['import', db, file('data.xml')])).code).toBe(2);
+    expect((await cli(['import', db, directory.path, '--format', 'csv'])).code).toBe(2);
   });
 });
 
@@ -234,12 +235,12 @@ describe('looking into a database', () => {
   test('levels', async () => {
     expect(await ok(['levels', db])).toMatch(/^default: .*\n {2}memory .*\n {2}L0 +█+ +1 file/);
     const line = await ok(['levels', db, '--json', '-k', 'default']);
-    expect(JSON.parse(line)).toMatchObject({ keyspace: 'default', levels: [{ files: 1 }] });
+    expect(JSON.parse(line)).toHaveProperty('levels.0.files', 1);
     expect((await cli(['levels', db, '-k', 'none'])).code).toBe(1);
   });
 
   test('verify', async () => {
-    expect(await ok(['verify', db])).toMatch(/^sound: \d+ files?, /);
+    expect(await ok(['verify', db])).toMatch(/^sound: 1 table, .*; log: 50\d records, /);
     expect(JSON.parse(await ok(['verify', db, '--quick', '--json']))).toMatchObject({ problems: [] });
   });
 });
@@ -263,6 +264,53 @@ describe('failures', () => {
     expect(JSON.parse(refused.stderr)).toMatchObject({ error: { code: 'LOCKED', exitCode: 3 } });
     expect(await ok(['get', db, 'a'])).toBe('1\n');
     await database.close();
+  });
+
+  test('a table that is gone is damage, or a change under the reader when the database is open', async () => {
+    const db = fresh();
+    const database = await open(db);
+    await database.keyspace('default').put(utf8.encode('a'), utf8.encode('1'), { durability: 'disk' });
+    await database.flush();
+    const table = readdirSync(db).find((name) => name.endsWith('.sst'))!;
+    renameSync(join(db, table), file('kept.sst'));
+    const changed = await cli(['scan', db, '--json']);
+    expect(changed).toMatchObject({ code: 3, stdout: '' });
+    expect(JSON.parse(changed.stderr)).toHaveProperty('error.code', 'CHANGED');
+    await database.close();
+    const missing = await cli(['get', db, 'a']);
+    expect(missing.code).toBe(4);
+    expect(missing.stderr).toContain(`${table} is not there`);
+    expect((await cli(['verify', db])).code).toBe(4);
+    const salvaged = await cli(['verify', db, '--recovery', 'salvage']);
+    expect(salvaged).toMatchObject({ code: 4, stdout: expect.stringContaining('1 problem in') as string });
+  });
+
+  test('a damaged table is named with what to do', async () => {
+    const db = fresh();
+    const database = await open(db);
+    database.keyspace('default').put(utf8.encode('a'), utf8.encode('1'));
+    await database.flush();
+    await database.close();
+    const table = join(db, readdirSync(db).find((name) => name.endsWith('.sst'))!);
+    const bytes = readFileSync(table);
+    bytes[3]! ^= 1;
+    writeFileSync(table, bytes);
+    const refused = await cli(['get', db, 'a']);
+    expect(refused).toMatchObject({ code: 4, stdout: '' });
+    expect(refused.stderr).toContain(`file: ${table}`);
+    expect(refused.stderr).toContain('varve verify');
+    expect((await cli(['verify', db])).code).toBe(4);
+  });
+
+  test('what a crash left at the end of the log is left out and said, or refused', async () => {
+    const db = fresh();
+    await ok(['put', db, 'a', '1']);
+    const log = join(db, readdirSync(db).find((name) => name.endsWith('.wal'))!);
+    writeFileSync(log, readFileSync(log).subarray(0, -10));
+    const read = await cli(['get', db, 'a']);
+    expect(read).toMatchObject({ code: 0, stdout: '1\n' });
+    expect(read.stderr).toMatch(/^varve: warning: the log ends in \d+ bytes of unfinished records/);
+    expect((await cli(['get', db, 'a', '--recovery', 'strict'])).code).toBe(4);
   });
 
   test('a file instead of a directory', async () => {

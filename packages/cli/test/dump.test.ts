@@ -59,6 +59,19 @@ describe.each([
   });
 });
 
+test('behind damage in a log the listing goes on, with exit code 4', async () => {
+  const log = newest(/\.wal$/);
+  const bytes = readFileSync(log);
+  bytes[bytes.indexOf('user25')]! ^= 1;
+  const damaged = join(directory.path, 'copy.wal');
+  writeFileSync(damaged, bytes);
+  const { code, stdout } = await cli(['dump', damaged]);
+  expect(code).toBe(4);
+  expect(stdout).toMatch(/^ +\d+ {2}damage {7}bytes=\d+ /m);
+  expect(stdout).toContain('key=user24 value=value 24');
+  expect(stdout).toContain('key=user26 value=value 26');
+});
+
 test('a damaged table ends with exit code 4 and says where', async () => {
   const damaged = join(directory.path, '000077.sst');
   const bytes = readFileSync(newest(/\.sst$/));
@@ -68,6 +81,7 @@ test('a damaged table ends with exit code 4 and says where', async () => {
   expect(refused.code).toBe(4);
   expect(refused.stderr).toContain('000077.sst');
   expect(refused.stderr).toContain('code: CORRUPTION');
+  expect(refused.stdout).toContain('properties');
 });
 
 test('a file that is none of them is refused, a missing one is not found', async () => {

@@ -42,7 +42,6 @@ export function checkKeyspace(
   const place = `${when}: keyspace ${keyspace.name} at ${sequence}`;
   const range = (reverse: boolean): Iterable<[string, string]> =>
     snapshot === undefined ? keyspace.range({ reverse }) : snapshot.range(keyspace, { reverse });
-  if (process.env['SIM_TRACE']) { const got = [...range(false)]; if (JSON.stringify(got) !== JSON.stringify(expected)) { console.log('FWD', got.map((e) => e[0]), 'EXP', expected.map((e) => e[0]), 'GETS', expected.map(([k, v]) => (snapshot === undefined ? keyspace.get(k) : snapshot.get(keyspace, k)) === v), 'BACK', [...range(true)].map((e) => e[0])); } }
   compareEntries([...range(false)], expected, `${place}, forward`);
   compareEntries([...range(true)].reverse(), expected, `${place}, backward`);
   for (const [key, value] of expected) {

@@ -5,12 +5,12 @@
  * What is promised is kept in `promised`: the highest sequence that reached each class. A write that was in flight when the
  * machine died may or may not have survived; the sequence that the next open reports decides, for all keyspaces at once.
  */
-import { type Database, type Snapshot, utf8, VarveError } from 'varve';
+import { type Database, type RangeView, type Snapshot, utf8, VarveError } from 'varve';
 import { openSimulated, type Random, type SimFs, SimulatedCrash } from 'varve/testing';
 import { checkAll, checkKeyspace, compareEntries, type TextKeyspace, Violation } from './check.ts';
 import type { Change, Model } from './model.ts';
 import { ScriptedScheduler } from './scripted-scheduler.ts';
-import { type LifeSettings, randomChange, randomKey } from './workload.ts';
+import { type LifeSettings, padded, randomChange, randomKey } from './workload.ts';
 
 export interface Promised {
   os: number;
@@ -22,6 +22,13 @@ export type Ending = 'power' | 'process' | 'closed';
 interface OpenSnapshot {
   readonly snapshot: Snapshot;
   readonly keyspaces: readonly string[];
+}
+
+interface MadeRange {
+  readonly name: string;
+  readonly from: string;
+  readonly reverse: boolean;
+  readonly view: RangeView<string, string>;
 }
 
 interface OpenWalk {
@@ -40,6 +47,7 @@ export class Life {
   readonly #keyspaces = new Map<string, TextKeyspace>();
   #db!: Database;
   #snapshots: OpenSnapshot[] = [];
+  #ranges: MadeRange[] = [];
   #walks: OpenWalk[] = [];
   #failure: unknown;
   #crashAfter: number;
@@ -63,7 +71,9 @@ export class Life {
     const { actions, ending } = this.#settings;
     try {
       const opened = await this.#pump(() => this.#open());
-      if (opened) for (let i = 0; i < actions && !this.#fs.stopped && this.#failure === undefined; i++) await this.#act();
+      if (opened)
+        for (let i = 0; i < actions && !this.#fs.stopped && this.#failure === undefined; i++)
+          await this.#act();
       if (this.#failure !== undefined && !this.#fs.stopped) throw this.#failure;
       if (ending === 'closed' && !this.#fs.stopped) {
         await this.#close();
@@ -82,11 +92,20 @@ export class Life {
 
   async #open(): Promise<void> {
     const { options } = this.#settings;
-    this.#db = await openSimulated('/db', {
-      ...options,
-      fileSystem: this.#fs,
-      clock: this.#scheduler.clock,
-    }, { scheduler: this.#scheduler, pickLane: (count) => this.#random.below(count), sliceMs: 0 });
+    this.#db = await openSimulated(
+      '/db',
+      {
+        ...options,
+        fileSystem: this.#fs,
+        clock: this.#scheduler.clock,
+      },
+      {
+        scheduler: this.#scheduler,
+        pickLane: (count) => this.#random.below(count),
+        sliceMs: 0,
+        uniqueId: () => this.#uniqueId(),
+      },
+    );
     const recovered = this.#db.stats().sequence;
     const floor = this.#settings.before === 'power' ? this.#promised.disk : this.#promised.os;
     const least = this.#settings.before === 'closed' ? this.#model.latest : floor;
@@ -103,11 +122,13 @@ export class Life {
     checkAll(this.#db, this.#keyspaces, this.#model, recovered, 'after open');
   }
 
+  #uniqueId(): Uint8Array {
+    return Uint8Array.from({ length: 16 }, () => this.#random.below(256));
+  }
+
   async #act(): Promise<void> {
     const random = this.#random;
     const roll = random.below(100);
-    if (process.env['SIM_TRACE']) console.log('roll', roll, JSON.stringify(this.#db.stats().keyspaces, (k, v) => k === 'levels' ? v.map((l: {files: number}) => l.files).join('') : v));
-    if (process.env['SIM_TRACE'] && !this.#fs.stopped) checkAll(this.#db, this.#keyspaces, this.#model, this.#model.latest, 'paranoid');
     if (roll < 45) this.#write();
     else if (roll < 50) this.#writeBatch();
     else if (roll < 55) this.#awaited();
@@ -145,7 +166,8 @@ export class Life {
   #writeBatch(): void {
     const changes: Change[] = [];
     const batch = this.#db.batch();
-    for (let i = this.#random.below(12) + 1; i > 0; i--) {
+    const most = this.#settings.uniformBytes === undefined ? 12 : 1;
+    for (let i = this.#random.below(most) + 1; i > 0; i--) {
       const name = this.#name();
       if (name === undefined) return;
       const change = randomChange(this.#random, name, this.#settings);
@@ -161,7 +183,6 @@ export class Life {
   /** Writes, and tells the model: what throws `busy` was not written, what meets the crash may have been. */
   #commit(changes: readonly Change[], write: () => number): void {
     const sequence = this.#model.latest + 1;
-    if (process.env['SIM_TRACE']) console.log(sequence, JSON.stringify(changes.map((c) => c.kind === 'put' ? [c.keyspace, c.key, c.value.slice(0, 12)] : c)));
     try {
       const got = write();
       if (got !== sequence) throw new Violation(`a write got sequence ${got}, should be ${sequence}`);
@@ -179,7 +200,7 @@ export class Life {
     if (name === undefined) return;
     const durability = this.#random.oneIn(2) ? 'os' : 'disk';
     const key = randomKey(this.#random, this.#settings);
-    const value = `awaited-${this.#model.latest + 1}`;
+    const value = padded(`awaited-${this.#model.latest + 1}`, this.#settings);
     const changes: Change[] = [{ kind: 'put', keyspace: name, key, value }];
     const before = this.#db.stats().sequence;
     const promise = this.#keyspaces.get(name)!.put(key, value, { durability });
@@ -216,7 +237,8 @@ export class Life {
       const expected = this.#model.get(name, key);
       if (got !== expected) throw new Violation(`get ${name}/${key} gives ${got}, should be ${expected}`);
     }
-    if (this.#random.oneIn(4)) checkKeyspace(keyspace, undefined, this.#model, this.#model.latest, 'while running');
+    if (this.#random.oneIn(4))
+      checkKeyspace(keyspace, undefined, this.#model, this.#model.latest, 'while running');
   }
 
   #openSnapshot(): void {
@@ -240,26 +262,56 @@ export class Life {
     }
   }
 
-  /** Begins a walk, or takes some steps of one that was begun a while ago: it must still show the state of its beginning. */
+  /**
+   * Makes a range, begins a walk over one that was made a while ago, or takes some steps of a walk that was begun a while
+   * ago: it must show the state of its beginning.
+   */
   #walk(): void {
-    if (this.#walks.length < 3 && this.#random.oneIn(3)) {
-      const name = this.#name();
-      if (name === undefined) return;
-      const from = randomKey(this.#random, this.#settings);
-      const reverse = this.#random.oneIn(2);
-      const rest = this.#model.entries(name, this.#model.latest, from);
-      if (reverse) rest.reverse();
-      const iterator = this.#keyspaces.get(name)!.range({ gte: from, reverse })[Symbol.iterator]();
-      const first = iterator.next();
-      compareEntries(first.done === true ? [] : [first.value], rest.splice(0, 1), `walk over ${name} from ${from}`);
-      if (first.done !== true) this.#walks.push({ iterator, rest, name });
-      return;
-    }
-    const walk = this.#walks.length === 0 ? undefined : this.#random.pick(this.#walks);
-    if (walk === undefined) return;
+    const roll = this.#random.below(3);
+    if (roll === 0 && this.#ranges.length < 3) this.#makeRange();
+    else if (roll === 1 && this.#walks.length < 3) this.#beginWalk();
+    else this.#goOn();
+  }
+
+  #makeRange(): void {
+    const name = this.#name();
+    if (name === undefined) return;
+    const from = randomKey(this.#random, this.#settings);
+    const reverse = this.#random.oneIn(2);
+    this.#ranges.push({
+      name,
+      from,
+      reverse,
+      view: this.#keyspaces.get(name)!.range({ gte: from, reverse }),
+    });
+  }
+
+  #beginWalk(): void {
+    const range = this.#ranges.shift();
+    if (range === undefined) return;
+    const { name, from, reverse, view } = range;
+    const rest = this.#model.entries(name, this.#model.latest, from);
+    if (reverse) rest.reverse();
+    const iterator = view[Symbol.iterator]();
+    const first = iterator.next();
+    compareEntries(
+      first.done === true ? [] : [first.value],
+      rest.splice(0, 1),
+      `walk over ${name} from ${from}`,
+    );
+    if (first.done !== true) this.#walks.push({ iterator, rest, name });
+  }
+
+  #goOn(): void {
+    if (this.#walks.length === 0) return;
+    const walk = this.#random.pick(this.#walks);
     for (let i = this.#random.below(20); i >= 0; i--) {
       const step = walk.iterator.next();
-      compareEntries(step.done === true ? [] : [step.value], walk.rest.splice(0, 1), `walk over ${walk.name}, later`);
+      compareEntries(
+        step.done === true ? [] : [step.value],
+        walk.rest.splice(0, 1),
+        `walk over ${walk.name}, later`,
+      );
       if (step.done === true) {
         this.#walks.splice(this.#walks.indexOf(walk), 1);
         return;
@@ -285,6 +337,7 @@ export class Life {
     const name = this.#name();
     if (name === undefined || this.#keyspaces.size < 2) return;
     this.#walks = this.#walks.filter((walk) => walk.name !== name);
+    this.#ranges = this.#ranges.filter((range) => range.name !== name);
     this.#snapshots = this.#snapshots.map(({ snapshot, keyspaces }) => ({
       snapshot,
       keyspaces: keyspaces.filter((other) => other !== name),
@@ -296,13 +349,17 @@ export class Life {
   }
 
   #use(name: string): void {
-    this.#keyspaces.set(name, this.#db.keyspace(name, { key: utf8, value: utf8, ...this.#settings.keyspace }));
+    this.#keyspaces.set(
+      name,
+      this.#db.keyspace(name, { key: utf8, value: utf8, ...this.#settings.keyspace }),
+    );
   }
 
   /** A promise that goes on while other things happen; a failure that is not the crash itself ends the run. */
   #background(promise: Promise<unknown>): void {
     promise.catch((error: unknown) => {
-      if (this.#fs.stopped || (error instanceof VarveError && ['busy', 'closed'].includes(error.kind))) return;
+      if (this.#fs.stopped || (error instanceof VarveError && ['busy', 'closed'].includes(error.kind)))
+        return;
       this.#failure ??= error;
     });
   }

@@ -1,46 +1,96 @@
 /**
- * `npm run sim -- --seconds 60` explores fresh seeds; `--seed N` replays one; `--seeds N --from M` runs a fixed set.
+ * The simulation's commands:
+ *
+ *   npm run sim -- --seconds 60              explores fresh seeds for a time (the default: 60 s)
+ *   npm run sim -- --seed 12                 replays one
+ *   npm run sim -- --seeds 2000 --from 1     runs a set
+ *   npm run sim -- kill --rounds 200         SIGKILLs a writing process again and again (real files)
+ *   npm run sim -- mutate --positions 5000   flips one bit at a time in the files of a database
+ *
+ * Exit code 0 when everything held, 1 when something did not, 2 for a wrong call.
  */
 import { parseArgs } from 'node:util';
-import { simulate } from './simulate.ts';
+import { explore } from './explore.ts';
+import { runKillRounds } from './kill/command.ts';
+import { runMutateCommand } from './mutate/command.ts';
+import type { Mutation } from './mutate/judge.ts';
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: 'string' },
-    seed: { type: 'string' },
-    seeds: { type: 'string' },
-    from: { type: 'string' },
-  },
-});
+const usage = `usage: npm run sim -- [--seconds S | --seed N | --seeds COUNT --from FIRST] [--stop]
+       npm run sim -- kill [--rounds N] [--seed N]
+       npm run sim -- mutate [--positions N] [--seed N]
+       npm run sim -- mutate --specimen NAME --file NAME --offset N --bit N`;
 
-const started = performance.now();
-const from = Number(values.seed ?? values.from ?? Math.floor(Math.random() * 2 ** 31));
-const count = values.seed !== undefined ? 1 : values.seeds === undefined ? Number.POSITIVE_INFINITY : Number(values.seeds);
-const limitMs = values.seconds === undefined ? (count === Number.POSITIVE_INFINITY ? 60_000 : Infinity) : Number(values.seconds) * 1000;
-if (![from, count].every((value) => value >= 0) || Number.isNaN(limitMs)) {
-  console.error('usage: npm run sim -- [--seconds S] [--seed N] [--seeds COUNT --from FIRST]');
+const options = {
+  seconds: { type: 'string' },
+  seed: { type: 'string' },
+  seeds: { type: 'string' },
+  from: { type: 'string' },
+  stop: { type: 'boolean' },
+  rounds: { type: 'string' },
+  positions: { type: 'string' },
+  specimen: { type: 'string' },
+  file: { type: 'string' },
+  offset: { type: 'string' },
+  bit: { type: 'string' },
+} as const;
+
+function wrongCall(why: string): never {
+  console.error(`${why}\n${usage}`);
   process.exit(2);
 }
 
-let done = 0;
-let lives = 0;
-let operations = 0;
-let failed = 0;
-for (let seed = from; done < count && performance.now() - started < limitMs; seed++) {
+function read(): { command: string; values: Record<string, string | boolean | undefined> } {
   try {
-    const result = await simulate(seed);
-    lives += result.lives;
-    operations += result.operations;
+    const { values, positionals } = parseArgs({ options, allowPositionals: true });
+    return { command: positionals[0] ?? 'explore', values };
   } catch (error) {
-    failed++;
-    console.error(`seed ${seed} failed: ${error instanceof Error ? error.stack : String(error)}`);
-    console.error(`replay it with: npm run sim -- --seed ${seed}\n`);
+    return wrongCall(error instanceof Error ? error.message : String(error));
   }
-  done++;
 }
-const seconds = (performance.now() - started) / 1000;
-console.log(
-  `${done} seeds from ${from}: ${done - failed} passed, ${failed} failed; ` +
-    `${lives} lives, ${operations} disk operations in ${seconds.toFixed(1)} s`,
-);
-process.exitCode = failed === 0 ? 0 : 1;
+
+const { command, values } = read();
+const log = (line: string): void => console.log(line);
+
+/** A whole number given on the command line, or `otherwise`. */
+function number(name: keyof typeof options, otherwise: number): number {
+  const text = values[name];
+  if (text === undefined) return otherwise;
+  const value = Number(text);
+  return Number.isSafeInteger(value) && value >= 0
+    ? value
+    : wrongCall(`--${name} takes a whole number; got ${String(text)}`);
+}
+
+/** The one bit that a replay of `mutate` judges. */
+function onlyOne(): { only?: Mutation } {
+  const { specimen, file } = values;
+  if (typeof specimen !== 'string' || typeof file !== 'string') return {};
+  return { only: { specimen, file, offset: number('offset', 0), bit: number('bit', 0) } };
+}
+
+const fresh = Math.floor(Math.random() * 2 ** 31);
+if (command === 'kill') {
+  // A broken promise is thrown: the rig keeps the directory that shows it.
+  await runKillRounds({ rounds: number('rounds', 200), seed: number('seed', fresh), log });
+} else if (command === 'mutate') {
+  const { failed } = await runMutateCommand({
+    positions: number('positions', 5000),
+    seed: number('seed', fresh),
+    ...(typeof values['at'] === 'string' ? { at: values['at'] } : {}),
+    log,
+  });
+  process.exitCode = failed === 0 ? 0 : 1;
+} else if (command === 'explore') {
+  const isOne = values['seed'] !== undefined;
+  const count = isOne ? 1 : number('seeds', Number.POSITIVE_INFINITY);
+  const seconds = number('seconds', count === Number.POSITIVE_INFINITY ? 60 : Number.POSITIVE_INFINITY);
+  const from = isOne ? number('seed', 0) : number('from', fresh);
+  const { failed } = await explore({
+    from,
+    count,
+    limitMs: seconds * 1000,
+    stopAtFailure: values['stop'] === true,
+    log,
+  });
+  process.exitCode = failed === 0 ? 0 : 1;
+} else wrongCall(`there is no command '${command}'`);

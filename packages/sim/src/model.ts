@@ -110,7 +110,9 @@ export class Model {
   }
 
   #find(name: string, sequence: number): ModelKeyspace {
-    const found = this.#keyspaces.find((k) => k.name === name && k.created <= sequence && sequence < k.dropped);
+    const found = this.#keyspaces.find(
+      (k) => k.name === name && k.created <= sequence && sequence < k.dropped,
+    );
     if (found === undefined) throw new Error(`the model has no keyspace ${name} at ${sequence}`);
     return found;
   }

@@ -19,6 +19,11 @@ export interface LifeSettings {
   readonly crashAtSync: boolean;
   readonly keys: number;
   readonly valueBytesMax: number;
+  /**
+   * Every write is one put of this many value bytes: records of one size, so that in a recycled log segment a stale record
+   * begins exactly where the new ones end.
+   */
+  readonly uniformBytes: number | undefined;
 }
 
 export function randomLife(random: Random, before: Ending): LifeSettings {
@@ -51,13 +56,14 @@ export function randomLife(random: Random, before: Ending): LifeSettings {
       tableBytes: random.pick([64, 256]) * kib,
       levelRatio: random.pick([2, 4, 10]),
     },
-    actions: 50 + random.below(500),
+    actions: 50 + random.below(600),
     before,
     ending,
     crashAtOperation: random.oneIn(3) ? undefined : random.below(random.pick([12, 60, 400])),
     crashAtSync: random.oneIn(2),
     keys: random.pick([20, 200, 2000]),
     valueBytesMax: random.pick([20, 300, 6000]),
+    uniformBytes: random.oneIn(4) ? 1500 : undefined,
   };
 }
 
@@ -67,6 +73,9 @@ export function randomKey(random: Random, { keys }: { readonly keys: number }): 
 
 export function randomChange(random: Random, keyspace: string, settings: LifeSettings): Change {
   const key = randomKey(random, settings);
+  if (settings.uniformBytes !== undefined) {
+    return { kind: 'put', keyspace, key, value: padded(`${random.u32()}`, settings) };
+  }
   const roll = random.below(20);
   if (roll < 4) return { kind: 'delete', keyspace, key };
   if (roll < 5) {
@@ -76,4 +85,9 @@ export function randomChange(random: Random, keyspace: string, settings: LifeSet
   }
   const filler = 'v'.repeat(random.below(settings.valueBytesMax));
   return { kind: 'put', keyspace, key, value: `${random.u32()}-${filler}` };
+}
+
+/** The text, filled up when all values have one size. */
+export function padded(text: string, { uniformBytes }: LifeSettings): string {
+  return uniformBytes === undefined ? text : text.padEnd(uniformBytes, '-');
 }

@@ -1,6 +1,5 @@
-import { VarveError } from 'varve';
+import { open, VarveError } from 'varve';
 import { MemoryFs } from 'varve/testing';
-import { open } from 'varve';
 import { expect, test } from 'vitest';
 
 const key = (number: number): Uint8Array => Buffer.from(String(number).padStart(8, '0'));
@@ -30,7 +29,35 @@ test('a compaction that meets a damaged table fails as corruption, and says wher
   expect(error).toMatchObject({
     kind: 'corruption',
     code: 'CORRUPTION',
-    context: { keyspace: 'data', file: expect.stringMatching(/\.sst$/) as unknown, offset: expect.any(Number) as unknown },
+    context: {
+      keyspace: 'data',
+      file: expect.stringMatching(/\.sst$/) as unknown,
+      offset: expect.any(Number) as unknown,
+    },
   });
   await db.close();
+});
+
+test('a table that is missing is found at open, before anything is changed', async () => {
+  const fs = new MemoryFs();
+  const db = await open('/db', { fileSystem: fs });
+  for (let i = 0; i < 10; i++) db.keyspace('data').put(key(i), key(i));
+  await db.flush();
+  await db.close();
+  const table = fs.list('/db').find((name) => name.endsWith('.sst'))!;
+  fs.rename(`/db/${table}`, `/db/999999.sst`);
+  const before = fs.list('/db');
+  for (const readOnly of [true, false]) {
+    const error = await open('/db', { fileSystem: fs, readOnly }).catch((cause: unknown) => cause);
+    expect(error).toMatchObject({
+      kind: 'corruption',
+      code: 'CORRUPTION',
+      context: { file: `/db/${table}` },
+    });
+  }
+  expect(fs.list('/db')).toEqual(before);
+  fs.rename('/db/999999.sst', `/db/${table}`);
+  const again = await open('/db', { fileSystem: fs });
+  expect(again.keyspace('data').count()).toBe(10);
+  await again.close();
 });

@@ -2,7 +2,7 @@
  * `varve stats <db>`: the figures of a database; with --json exactly what `db.stats()` returns.
  */
 import type { Command } from 'commander';
-import type { DatabaseStats } from 'varve';
+import type { DatabaseStats, OpenReport } from 'varve';
 import { withDatabase } from '../open-database.ts';
 import { alignColumns, plural, showCount, showSize } from '../output.ts';
 import type { Session } from '../session.ts';
@@ -19,14 +19,14 @@ export function addStats(program: Command, session: Session): void {
       await withDatabase(session, path, 'read', (database) => {
         const stats = database.stats();
         if (session.options.json === true) session.out.json(stats);
-        else for (const line of statsLines(database.path, stats)) session.out.line(line);
+        else for (const line of statsLines(database.path, stats, database.recovered)) session.out.line(line);
       });
     });
 }
 
 /** The figures for people. */
-export function statsLines(path: string, stats: DatabaseStats): string[] {
-  const { memoryBytes, log } = stats;
+export function statsLines(path: string, stats: DatabaseStats, recovered: OpenReport): string[] {
+  const { memoryBytes } = stats;
   const lines = [
     ...alignColumns([
       ['database', path],
@@ -34,7 +34,7 @@ export function statsLines(path: string, stats: DatabaseStats): string[] {
       ['incarnation', showCount(stats.incarnation)],
       [
         'log',
-        `${plural(log.segments, 'segment')}, ${showSize(log.bytes)}, synced to ${showCount(log.syncedSequence)}`,
+        `${plural(recovered.batches, 'record')}, ${showSize(recovered.bytes)} in ${plural(recovered.segments, 'segment')}, read at open`,
       ],
       [
         'memory',

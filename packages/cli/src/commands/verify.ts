@@ -2,7 +2,7 @@
  * `varve verify <db>`: reads everything and checks every checksum and order; exit code 4 when something is wrong.
  */
 import type { Command } from 'commander';
-import type { Database, VerifyReport } from 'varve';
+import type { Database, OpenReport, VerifyReport } from 'varve';
 import { exitCodes } from '../failure.ts';
 import { withDatabase } from '../open-database.ts';
 import { plural, showSize } from '../output.ts';
@@ -18,13 +18,14 @@ export function addVerify(program: Command, session: Session): void {
     .description('check every block of every file (opens read-only)')
     .usage('[options] <db>')
     .argument('[arguments...]', 'database')
-    .option('--quick', 'what open checks and the structure of the tables, not every block')
+    .option('--quick', 'log, manifest, and of each table what describes it: not every block')
     .action(async (given: string[], options: { quick?: boolean }) => {
       const { path } = takeArguments(session, 'verify', given, []);
       await withDatabase(session, path, 'read', async (database) => {
         const report = await watched(session, database, options.quick !== true);
-        if (session.options.json === true) session.out.json(report);
-        else for (const line of verifyLines(report)) session.out.line(line);
+        const { recovered } = database;
+        if (session.options.json === true) session.out.json({ ...report, recovered });
+        else for (const line of verifyLines(report, recovered)) session.out.line(line);
         if (report.problems.length > 0) session.exitCode = exitCodes.corruption;
       });
     });
@@ -47,13 +48,17 @@ async function watched(session: Session, database: Database, full: boolean): Pro
 }
 
 /** The report for people. */
-export function verifyLines({ files, bytes, entries, problems }: VerifyReport): string[] {
+export function verifyLines({ files, bytes, entries, problems }: VerifyReport, log: OpenReport): string[] {
   const lines = problems.map(({ file, offset, code, message }) => {
     const at = offset === undefined ? '' : ` at ${offset}`;
     return `${file}${at}: ${message} (${code})`;
   });
-  const read = `${plural(files, 'file')}, ${showSize(bytes)}, ${plural(entries, 'entry', 'entries')}`;
+  const tables = `${plural(files, 'table')}, ${showSize(bytes)}, ${plural(entries, 'entry', 'entries')}`;
+  const read = `${tables}; log: ${plural(log.batches, 'record')}, ${showSize(log.bytes)}`;
   lines.push(problems.length === 0 ? `sound: ${read}` : `${plural(problems.length, 'problem')} in ${read}`);
-  if (problems.length > 0) lines.push('keep a copy of the directory before anything else is tried');
+  if (problems.some(({ code }) => code === 'IO_ERROR')) {
+    lines.push('while a program has it open, files come and go: then close that and verify again');
+  }
+  if (problems.length > 0) lines.push('copy the directory before anything else is tried');
   return lines;
 }

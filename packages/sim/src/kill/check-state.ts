@@ -11,7 +11,9 @@ export function checkState(db: Database, expected: ExpectedState): void {
   const names = db.keyspaces();
   const wanted = [...expected.keyspaces.keys()].sort();
   if (names.join() !== wanted.join()) {
-    throw new Violation(`keyspaces at ${expected.sequence} are [${names.join()}], should be [${wanted.join()}]`);
+    throw new Violation(
+      `keyspaces at ${expected.sequence} are [${names.join()}], should be [${wanted.join()}]`,
+    );
   }
   for (const name of wanted) {
     const keyspace = db.keyspace(name, { key: utf8, value: utf8 });

@@ -85,7 +85,18 @@ export async function runWriter(
       child.once('close', (...how) => resolve(how));
     });
     const { ready, end, message: failed, promises } = seen;
-    return { ready, os: seen.os ?? 0, disk: seen.disk ?? 0, promises, end, failed, code, signal, stderr, hung };
+    return {
+      ready,
+      os: seen.os ?? 0,
+      disk: seen.disk ?? 0,
+      promises,
+      end,
+      failed,
+      code,
+      signal,
+      stderr,
+      hung,
+    };
   } finally {
     for (const timer of timers) clearTimeout(timer);
     process.off('exit', ending);

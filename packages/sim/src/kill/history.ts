@@ -31,7 +31,9 @@ export function stepAt(seed: number, epoch: number, sequence: number): Step {
   const changes: Change[] = [];
   const count = random.pick([1, 1, 1, 1, 1, 2, 3, 8, 30]);
   while (changes.length < count) {
-    changes.push(changeOf(random, keyspaceOf(random, phase < PASSING_LENGTH), `${epoch}.${sequence}.${changes.length}`));
+    changes.push(
+      changeOf(random, keyspaceOf(random, phase < PASSING_LENGTH), `${epoch}.${sequence}.${changes.length}`),
+    );
   }
   return { kind: 'batch', changes };
 }
@@ -62,7 +64,13 @@ export function keyText(number: number): string {
 function filler(random: Random): string {
   const roll = random.below(3000);
   const length =
-    roll === 0 ? 1100 * KIB : roll < 4 ? random.below(200 * KIB) : roll < 100 ? random.below(5 * KIB) : random.below(120);
+    roll === 0
+      ? 1100 * KIB
+      : roll < 4
+        ? random.below(200 * KIB)
+        : roll < 100
+          ? random.below(5 * KIB)
+          : random.below(120);
   const noise = random.u32().toString(36) + random.u32().toString(36);
   return random.oneIn(2) ? noise.repeat(Math.ceil(length / noise.length)) : noise + '~'.repeat(length);
 }

@@ -109,7 +109,13 @@ class Rounds {
 
   #plan(epoch: number, ending: WriterEnding): { orders: WriterOrders; moment: KillMoment | undefined } {
     const random = this.#random;
-    const [osWrites, diskWrites] = random.pick([[0, 0], [20, 5], [60, 0], [5, 40], [2, 1]] as const);
+    const [osWrites, diskWrites] = random.pick([
+      [0, 0],
+      [20, 5],
+      [60, 0],
+      [5, 40],
+      [2, 1],
+    ] as const);
     const orders: WriterOrders = {
       path: this.#path,
       seed: this.#options.seed,
@@ -193,7 +199,9 @@ function checkEnd(end: WriterEnd, orders: WriterOrders, moment: KillMoment | und
   const right =
     moment !== undefined
       ? end.signal === 'SIGKILL'
-      : end.end !== undefined && end.code === (planned ? 1 : 0) && end.stderr.includes(PLANNED_ERROR) === planned;
+      : end.end !== undefined &&
+        end.code === (planned ? 1 : 0) &&
+        end.stderr.includes(PLANNED_ERROR) === planned;
   if (!right) throw new Violation(`the writer was to end by ${orders.ending}, but ended with ${how}`);
 }
 
@@ -219,7 +227,13 @@ function optionsOf(random: Random): DatabaseOptions {
 }
 
 /** Of the writer's options those that a reopening shares. */
-function sizesOf({ memtableBytesMax, cacheBytesMax, memoryBytesMax, batchBytesMax, workers }: DatabaseOptions): DatabaseOptions {
+function sizesOf({
+  memtableBytesMax,
+  cacheBytesMax,
+  memoryBytesMax,
+  batchBytesMax,
+  workers,
+}: DatabaseOptions): DatabaseOptions {
   return { memtableBytesMax, cacheBytesMax, memoryBytesMax, batchBytesMax, workers } as DatabaseOptions;
 }
 

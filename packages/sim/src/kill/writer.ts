@@ -192,7 +192,9 @@ function fail(error: unknown): never {
 async function live(orders: WriterOrders): Promise<void> {
   report('opening', 0);
   const db = await open(orders.path, orders.options);
-  db.events.addEventListener('poison', (event) => fail((event as CustomEvent<{ cause: unknown }>).detail.cause));
+  db.events.addEventListener('poison', (event) =>
+    fail((event as CustomEvent<{ cause: unknown }>).detail.cause),
+  );
   report('ready', db.stats().sequence);
   const writer = new Writer(orders, db);
   await writer.run(performance.now() + orders.lifeMs);

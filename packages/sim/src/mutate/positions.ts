@@ -1,6 +1,6 @@
 /**
  * Where bits are flipped: random positions over all files of all specimens, such that small files have their share: half of
- * the positions choose a file first, half a byte. Of every four in a file one is near its start or its end.
+ * the positions choose a specimen and a file first, half a byte. Of every four in a file one is near its start or its end.
  */
 import { Random } from 'varve/testing';
 import type { Mutation } from './judge.ts';
@@ -27,13 +27,21 @@ export function randomMutations(specimens: readonly Specimen[], count: number, s
   }
   const mutations: Mutation[] = [];
   while (mutations.length < count) {
-    const { specimen, file, bytes } = random.oneIn(2) ? random.pick(places) : byByte(places, random.below(total));
+    const { specimen, file, bytes } = random.oneIn(2)
+      ? byFile(places, specimens, random)
+      : byByte(places, random.below(total));
     const edge = Math.min(bytes, EDGE_BYTES);
     const roll = random.below(8);
-    const offset = roll === 0 ? random.below(edge) : roll === 1 ? bytes - 1 - random.below(edge) : random.below(bytes);
+    const offset =
+      roll === 0 ? random.below(edge) : roll === 1 ? bytes - 1 - random.below(edge) : random.below(bytes);
     mutations.push({ specimen, file, offset, bit: random.below(8) });
   }
   return mutations;
+}
+
+function byFile(places: readonly Place[], specimens: readonly Specimen[], random: Random): Place {
+  const { name } = random.pick(specimens);
+  return random.pick(places.filter(({ specimen }) => specimen === name));
 }
 
 function byByte(places: readonly Place[], byte: number): Place {

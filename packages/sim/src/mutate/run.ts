@@ -33,7 +33,8 @@ export interface MutateSummary {
 export async function runMutations(options: MutateOptions): Promise<MutateSummary> {
   const { seed, positions, only, log } = options;
   const specimens = await makeSpecimens(seed);
-  const mutations = only === undefined ? randomMutations(specimens, positions, seed) : [checkPlace(specimens, only)];
+  const mutations =
+    only === undefined ? randomMutations(specimens, positions, seed) : [checkPlace(specimens, only)];
   const verdicts = new Map<string, number>();
   const failures: string[] = [];
   const report = (index: number, what: Verdict | string, isFailure: boolean): void => {
@@ -45,7 +46,7 @@ export async function runMutations(options: MutateOptions): Promise<MutateSummar
     }
     const failure =
       `${specimen}/${file} offset ${offset} bit ${bit}: ${what}\n  replay it with: ` +
-      `npm run sim -- mutate --seed ${seed} --specimen ${specimen} --file ${file} --offset ${offset} --bit ${bit}`;
+      `npm run sim -- mutate --seed ${seed} --at ${specimen}/${file}:${offset}:${bit}`;
     failures.push(failure);
     log(failure);
   };
@@ -53,7 +54,9 @@ export async function runMutations(options: MutateOptions): Promise<MutateSummar
   const shares = Array.from({ length: threads }, (_, thread) =>
     mutations.map((_mutation, index) => index).filter((index) => index % threads === thread),
   );
-  await Promise.all(shares.map((indexes) => judgeAll(specimens, mutations, indexes, only !== undefined, report)));
+  await Promise.all(
+    shares.map((indexes) => judgeAll(specimens, mutations, indexes, only !== undefined, report)),
+  );
   return { positions: mutations.length, verdicts, failures };
 }
 

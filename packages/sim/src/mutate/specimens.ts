@@ -5,10 +5,12 @@
  *   closed      two lives, closed cleanly: tables with range tombstones in level 0 and below, compressed and not, a
  *               manifest with edits, unflushed data in several log segments, one of them recycled
  *   untouched   the same, opened and closed once more without a write: a manifest that is only a snapshot
- *   crashed     a third life on top, copied while open: a synced part of the log and an unsynced one, spare segments
+ *   crashed     a third life on top, copied while open: a synced part of the log and an unsynced one, recycled segments
+ *   compacted   the same life a little later, copied right after a compaction: the manifest ends with its edit
  *
  * Made from a seed. Table ids and times differ from run to run, sizes and places do not.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import { type Batch, type Database, type DatabaseOptions, type KeyspaceSettings, open, utf8 } from 'varve';
 import { MemoryFs, Random } from 'varve/testing';
 import type { TextKeyspace } from '../check.ts';
@@ -34,16 +36,25 @@ const quiet = { strategy: 'leveled', level0Files: 1000, level1Bytes: 1024 * 1024
 
 const keyspaceSettings: Readonly<Record<string, KeyspaceSettings>> = {
   plain: { compression: 'none', blockBytes: 1024, tableBytes: 16 * KIB, compaction: quiet },
-  packed: { compression: 'lz4', blockBytes: 4096, filterBitsPerKey: 0, tableBytes: 64 * KIB, compaction: quiet },
+  packed: {
+    compression: 'lz4',
+    blockBytes: 4096,
+    filterBitsPerKey: 0,
+    tableBytes: 64 * KIB,
+    compaction: quiet,
+  },
   small: { compression: 'none', compaction: quiet },
 };
 
-/** How every copy is opened; small, because thousands are. */
+/**
+ * How every copy is opened; thousands are. Memory for memtables is large all the same: from 32 MiB on the system's allocator
+ * gives fresh pages, which cost nothing until they are touched, and below that it clears every byte.
+ */
 export const specimenOptions: DatabaseOptions = {
   sync: 'manual',
   logBytesMax: 512 * KIB,
-  memtableBytesMax: 2048 * KIB,
-  memoryBytesMax: 8192 * KIB,
+  memtableBytesMax: 64 * 1024 * KIB,
+  memoryBytesMax: 128 * 1024 * KIB,
   cacheBytesMax: 256 * KIB,
   batchBytesMax: 256 * KIB,
   workers: 1,
@@ -81,6 +92,10 @@ export async function makeSpecimens(seed: number): Promise<Specimen[]> {
   keeper.writeBytes(70 * KIB, 200);
   keeper.db.syncNow('os');
   specimens.push(keeper.specimen('crashed', synced));
+  await keeper.flush();
+  await keeper.db.compact();
+  await idle();
+  specimens.push(keeper.specimen('compacted'));
   await keeper.db.close();
   return specimens;
 }
@@ -90,12 +105,12 @@ async function buildTables(keeper: Keeper): Promise<void> {
   // Keeps tombstones and old versions from being dropped.
   const snapshot = keeper.db.snapshot();
   keeper.write(150, 150);
-  await keeper.db.flush();
+  await keeper.flush();
   await keeper.db.compact();
   keeper.write(60, 150);
-  await keeper.db.flush();
+  await keeper.flush();
   keeper.write(30, 50);
-  await keeper.db.flush();
+  await keeper.flush();
   await recycleSegments(keeper);
   snapshot.close();
 }
@@ -104,7 +119,7 @@ async function buildTables(keeper: Keeper): Promise<void> {
 async function recycleSegments(keeper: Keeper): Promise<void> {
   keeper.writeBytes(150 * KIB, 2000);
   keeper.db.syncNow('disk');
-  await keeper.db.flush();
+  await keeper.flush();
   keeper.writeBytes(90 * KIB, 500);
   keeper.db.syncNow('disk');
 }
@@ -127,6 +142,12 @@ class Keeper {
       if (!this.db.keyspaces().includes(name)) this.history.push({ kind: 'create', keyspace: name });
       this.#keyspaces.set(name, this.db.keyspace(name, { key: utf8, value: utf8, ...settings }));
     }
+    await idle();
+  }
+
+  async flush(): Promise<void> {
+    await this.db.flush();
+    await idle();
   }
 
   /** Batches of a few changes, with values of about `valueBytes`. */
@@ -158,15 +179,18 @@ class Keeper {
     const random = this.#random;
     const keyspace = random.oneIn(8) ? 'small' : random.oneIn(2) ? 'plain' : 'packed';
     const number = random.below(300);
+    // Long runs of zeros in tables, log and manifest: to a reader they look like sectors that a crash lost.
+    const prefix = keyspace === 'small' && random.oneIn(3) ? '\0'.repeat(1500) : '';
+    const key = prefix + keyText(number);
     const roll = random.below(20);
     if (roll < 2) {
-      const to = keyText(number + 1 + random.below(20));
-      return { kind: 'deleteRange', keyspace, from: keyText(number), to };
+      const to = prefix + keyText(number + 1 + random.below(20));
+      return { kind: 'deleteRange', keyspace, from: key, to };
     }
-    if (roll < 5) return { kind: 'delete', keyspace, key: keyText(number) };
+    if (roll < 5) return { kind: 'delete', keyspace, key };
     const length = random.below(valueBytes * 2);
     const filler = random.oneIn(2) ? '\0'.repeat(length) : noise(random, length);
-    return { kind: 'put', keyspace, key: keyText(number), value: `${this.history.length + 1}:${filler}` };
+    return { kind: 'put', keyspace, key, value: `${this.history.length + 1}:${filler}` };
   }
 
   #add(batch: Batch, change: Change): void {
@@ -175,6 +199,11 @@ class Keeper {
     else if (change.kind === 'delete') batch.delete(keyspace, change.key);
     else batch.deleteRange(keyspace, { gte: change.from, lt: change.to });
   }
+}
+
+/** Lets background work come to its end, so that the files of a seed are the same every time. */
+async function idle(): Promise<void> {
+  for (let turns = 0; turns < 50; turns++) await turn();
 }
 
 function keyText(number: number): string {

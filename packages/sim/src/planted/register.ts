@@ -6,17 +6,25 @@ import { plantedBugs } from './bugs.ts';
 
 const name = process.env['PLANTED_BUG'];
 const bug = plantedBugs.find((each) => each.name === name);
-if (bug === undefined) throw new Error(`PLANTED_BUG must be one of ${plantedBugs.map((each) => each.name).join(', ')}`);
-const target = `/packages/varve/src/${bug.file}`;
+if (bug === undefined)
+  throw new Error(`PLANTED_BUG must be one of ${plantedBugs.map((each) => each.name).join(', ')}`);
 
 registerHooks({
   load(url, context, nextLoad) {
     const loaded = nextLoad(url, context);
-    if (!url.endsWith(target)) return loaded;
-    const source = String(loaded.source);
-    const parts = source.split(bug.find);
-    if (parts.length !== 2) throw new Error(`the planted bug ${bug.name} matches ${parts.length - 1} places of ${bug.file}`);
-    process.stderr.write(`planted: ${bug.breaks}\n`);
-    return { ...loaded, source: parts.join(bug.replace) };
+    const edits = bug.edits.filter((edit) => url.endsWith(`/packages/varve/src/${edit.file}`));
+    if (edits.length === 0) return loaded;
+    let source =
+      typeof loaded.source === 'string'
+        ? loaded.source
+        : new TextDecoder().decode(loaded.source as Uint8Array);
+    for (const { file, find, replace } of edits) {
+      const parts = source.split(find);
+      if (parts.length !== 2)
+        throw new Error(`planted bug ${bug.name}: found ${parts.length - 1} times in ${file}: ${find}`);
+      source = parts.join(replace);
+      process.stderr.write(`planted in ${file}\n`);
+    }
+    return { ...loaded, source };
   },
 });

@@ -9,11 +9,11 @@
  * the buffer and reads what it is told to.
  */
 import { assert } from '../base/assert.ts';
-import { busy } from '../base/errors.ts';
+import { sharedMemory } from '../base/shared-memory.ts';
 
 const CHUNK_BYTES = 32 * 1024;
 /** Offsets are u32, and 2^32 itself must not be one. */
-const POOL_BYTES_MAX = 4 * 1024 * 1024 * 1024 - CHUNK_BYTES;
+const POOL_BYTES_MAX = 4 * 1024 * 1024 * 1024 - 64 * 1024;
 
 /** The pool as another thread gets it. */
 export interface SegmentPoolHandle {
@@ -40,7 +40,7 @@ export class SegmentPool {
     assert(chunkBytes % 8 === 0 && chunkBytes > 0, 'a chunk is a multiple of 8 bytes');
     const chunks = Math.ceil(bytes / chunkBytes);
     assert(chunks > 0 && chunks * chunkBytes <= POOL_BYTES_MAX, 'the pool has 1 chunk to 4 GiB - 64 KiB');
-    this.buffer = attached ?? reserveMemory(chunks * chunkBytes);
+    this.buffer = attached ?? sharedMemory(chunks * chunkBytes);
     this.bytes = new Uint8Array(this.buffer);
     this.words = new Int32Array(this.buffer);
     this.chunkBytes = chunkBytes;
@@ -101,13 +101,5 @@ export class SegmentPool {
 
   handle(): SegmentPoolHandle {
     return { buffer: this.buffer };
-  }
-}
-
-function reserveMemory(bytes: number): SharedArrayBuffer {
-  try {
-    return new SharedArrayBuffer(bytes);
-  } catch (error) {
-    throw busy('OUT_OF_MEMORY', `the system does not give ${bytes} bytes of shared memory`, { bytes }, error);
   }
 }

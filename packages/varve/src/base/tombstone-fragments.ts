@@ -30,35 +30,40 @@ export const NO_FRAGMENTS: FragmentArrays = {
 
 /** Assembles a set from fragments that come in key order and do not overlap; joins neighbours with the same sequences. */
 export class FragmentBuilder {
-  #keys: Uint8Array = new Uint8Array(64);
-  #keyOffsets: number[] = [0];
-  #sequences: number[] = [];
-  #sequenceOffsets: number[] = [0];
+  #keys: Uint8Array;
+  #keyOffsets: Uint32Array;
+  #sequences: Float64Array;
+  #sequenceOffsets: Uint32Array;
+  #count = 0;
+  #keyBytes = 0;
+  #sequenceCount = 0;
+
+  /** Room to begin with; it grows as needed. */
+  constructor(boundaries = 4, keyBytes = 64, sequences = 4) {
+    this.#keys = new Uint8Array(keyBytes);
+    this.#keyOffsets = new Uint32Array(boundaries + 1);
+    this.#sequences = new Float64Array(sequences);
+    this.#sequenceOffsets = new Uint32Array(boundaries + 1);
+  }
 
   /** Adds [start, end), deleted by `sequences` (descending strictly, at least one). */
   add(start: Uint8Array, end: Uint8Array, sequences: readonly number[]): void {
     assert(isBelow(start, end) && sequences.length > 0, 'a range tombstone fragment must not be empty');
-    const last = this.#keyOffsets.length - 2;
-    let isAdjacent = false;
-    if (last >= 0) {
-      const order = compareRanges(
-        this.#keys,
-        this.#keyOffsets[last]!,
-        this.#keyOffsets[last + 1]!,
-        start,
-        0,
-        start.length,
-      );
+    if (this.#count > 0) {
+      const from = this.#keyOffsets[this.#count - 1]!;
+      const order = compareRanges(this.#keys, from, this.#keyBytes, start, 0, start.length);
       assert(order <= 0, 'range tombstone fragments must come in order');
-      isAdjacent = order === 0;
+      // The last boundary ended the previous fragment. When this one goes on there, it is taken back and set anew.
+      if (order === 0) {
+        this.#count--;
+        this.#keyBytes = from;
+      }
     }
-    // The last boundary ended the previous fragment. When this one goes on there, the boundary is taken back and set anew.
-    if (isAdjacent) this.#dropLast();
     this.boundary(start, 0, start.length, sequences, 0, sequences.length);
-    this.boundary(end, 0, end.length, [], 0, 0);
+    this.boundary(end, 0, end.length, sequences, 0, 0);
   }
 
-  /** From this boundary on, up to the next, the given sequences; none is a gap. Left out when they do not change. */
+  /** From this boundary on, up to the next, sequences [from, to) of the list; none is a gap. Left out when it changes nothing. */
   boundary(
     key: Uint8Array,
     start: number,
@@ -67,60 +72,105 @@ export class FragmentBuilder {
     from: number,
     to: number,
   ): void {
-    const offsets = this.#sequenceOffsets;
-    const intervals = offsets.length - 1;
-    const previous = intervals === 0 ? 0 : offsets[intervals - 1]!;
-    const own = this.#sequences;
-    let isSame = to - from === own.length - previous;
-    for (let i = 0; isSame && i < to - from; i++) isSame = own[previous + i] === sequences[from + i];
-    if (isSame) return;
-    const at = this.#keyOffsets.at(-1)!;
-    const after = at + end - start;
-    if (after > this.#keys.length) {
-      const room = new Uint8Array(2 * after);
-      room.set(this.#keys.subarray(0, at));
-      this.#keys = room;
+    if (this.#isLast(sequences, from, to)) return;
+    this.#makeRoom(1, end - start, to - from);
+    copyRange(key, start, end, this.#keys, this.#keyBytes);
+    for (let i = from; i < to; i++) this.#sequences[this.#sequenceCount++] = sequences[i]!;
+    this.#keyBytes += end - start;
+    this.#count++;
+    this.#keyOffsets[this.#count] = this.#keyBytes;
+    this.#sequenceOffsets[this.#count] = this.#sequenceCount;
+  }
+
+  /** Boundaries [from, to) of a set with the sequences that follow them, in bulk. */
+  boundariesOf(set: FragmentArrays, from: number, to: number): void {
+    const { keys, keyOffsets, sequences, sequenceOffsets } = set;
+    let first = from;
+    if (first < to && this.#isLast(sequences, sequenceOffsets[first]!, sequenceOffsets[first + 1]!)) first++;
+    if (first >= to) return;
+    const keyStart = keyOffsets[first]!;
+    const keyEnd = keyOffsets[to]!;
+    const sequenceStart = sequenceOffsets[first]!;
+    const sequenceEnd = sequenceOffsets[to]!;
+    this.#makeRoom(to - first, keyEnd - keyStart, sequenceEnd - sequenceStart);
+    this.#keys.set(keys.subarray(keyStart, keyEnd), this.#keyBytes);
+    this.#sequences.set(sequences.subarray(sequenceStart, sequenceEnd), this.#sequenceCount);
+    for (let j = first + 1; j <= to; j++) {
+      this.#count++;
+      this.#keyOffsets[this.#count] = keyOffsets[j]! - keyStart + this.#keyBytes;
+      this.#sequenceOffsets[this.#count] = sequenceOffsets[j]! - sequenceStart + this.#sequenceCount;
     }
-    copyRange(key, start, end, this.#keys, at);
-    this.#keyOffsets.push(after);
-    for (let i = from; i < to; i++) own.push(sequences[i]!);
-    offsets.push(own.length);
+    this.#keyBytes += keyEnd - keyStart;
+    this.#sequenceCount += sequenceEnd - sequenceStart;
   }
 
   /** The set; the builder starts anew. */
   finish(): FragmentArrays {
-    if (this.#keyOffsets.length === 1) return NO_FRAGMENTS;
+    const count = this.#count;
+    if (count === 0) return NO_FRAGMENTS;
     const set = {
-      keys: this.#keys.slice(0, this.#keyOffsets.at(-1)),
-      keyOffsets: Uint32Array.from(this.#keyOffsets),
-      sequences: Float64Array.from(this.#sequences),
-      sequenceOffsets: Uint32Array.from(this.#sequenceOffsets),
+      keys: this.#keys.slice(0, this.#keyBytes),
+      keyOffsets: this.#keyOffsets.slice(0, count + 1),
+      sequences: this.#sequences.slice(0, this.#sequenceCount),
+      sequenceOffsets: this.#sequenceOffsets.slice(0, count + 1),
     };
-    this.#keyOffsets = [0];
-    this.#sequences = [];
-    this.#sequenceOffsets = [0];
+    this.#count = 0;
+    this.#keyBytes = 0;
+    this.#sequenceCount = 0;
     return set;
   }
 
-  #dropLast(): void {
-    this.#keyOffsets.pop();
-    this.#sequenceOffsets.pop();
+  /** Has the last interval these sequences? Before the first boundary is a gap. */
+  #isLast(sequences: ArrayLike<number>, from: number, to: number): boolean {
+    const previous = this.#count === 0 ? 0 : this.#sequenceOffsets[this.#count - 1]!;
+    if (to - from !== this.#sequenceCount - previous) return false;
+    for (let i = 0; i < to - from; i++)
+      if (this.#sequences[previous + i] !== sequences[from + i]) return false;
+    return true;
+  }
+
+  #makeRoom(boundaries: number, keyBytes: number, sequences: number): void {
+    if (this.#keyBytes + keyBytes > this.#keys.length) {
+      const room = new Uint8Array(2 * (this.#keyBytes + keyBytes));
+      room.set(this.#keys);
+      this.#keys = room;
+    }
+    if (this.#count + boundaries >= this.#keyOffsets.length) {
+      const length = 2 * (this.#count + boundaries) + 1;
+      const keyOffsets = new Uint32Array(length);
+      keyOffsets.set(this.#keyOffsets);
+      this.#keyOffsets = keyOffsets;
+      const sequenceOffsets = new Uint32Array(length);
+      sequenceOffsets.set(this.#sequenceOffsets);
+      this.#sequenceOffsets = sequenceOffsets;
+    }
+    if (this.#sequenceCount + sequences > this.#sequences.length) {
+      const room = new Float64Array(2 * (this.#sequenceCount + sequences));
+      room.set(this.#sequences);
+      this.#sequences = room;
+    }
   }
 }
 
-/** Union of two sets: a sweep over the boundaries of both. */
+/**
+ * Union of two sets: a sweep over the boundaries of both where they meet; what lies ahead of or behind the other set is
+ * copied in bulk, so that adding one tombstone to a large set costs little more than a copy of it.
+ */
 export function mergePair(a: FragmentArrays, b: FragmentArrays): FragmentArrays {
-  const builder = new FragmentBuilder();
-  const union: number[] = [];
   const aCount = a.keyOffsets.length - 1;
   const bCount = b.keyOffsets.length - 1;
-  let i = 0;
-  let j = 0;
-  while (i < aCount || j < bCount) {
-    let order = i === aCount ? 1 : -1;
-    if (i < aCount && j < bCount) {
-      order = compareBoundary(a, i, b.keys, b.keyOffsets[j]!, b.keyOffsets[j + 1]!);
-    }
+  const builder = new FragmentBuilder(
+    aCount + bCount,
+    a.keys.length + b.keys.length,
+    a.sequences.length + b.sequences.length,
+  );
+  const union: number[] = [];
+  let i = countBelowFirst(a, b);
+  let j = i > 0 ? 0 : countBelowFirst(b, a);
+  builder.boundariesOf(a, 0, i);
+  builder.boundariesOf(b, 0, j);
+  while (i < aCount && j < bCount) {
+    const order = compareBoundary(a, i, b.keys, b.keyOffsets[j]!, b.keyOffsets[j + 1]!);
     const source = order <= 0 ? a : b;
     const at = order <= 0 ? i : j;
     if (order <= 0) i++;
@@ -128,7 +178,22 @@ export function mergePair(a: FragmentArrays, b: FragmentArrays): FragmentArrays 
     unite(a, i - 1, b, j - 1, union);
     builder.boundary(source.keys, source.keyOffsets[at]!, source.keyOffsets[at + 1]!, union, 0, union.length);
   }
+  builder.boundariesOf(a, i, aCount);
+  builder.boundariesOf(b, j, bCount);
   return builder.finish();
+}
+
+/** How many boundaries of a set lie before the first one of another. */
+function countBelowFirst(set: FragmentArrays, other: FragmentArrays): number {
+  let low = 0;
+  let high = set.keyOffsets.length - 1;
+  if (other.keyOffsets.length === 1) return high;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareBoundary(set, middle, other.keys, 0, other.keyOffsets[1]!) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Sequences of interval i of `a` and j of `b` together, descending, each once, into `out`; -1 is before the first. */

@@ -15,6 +15,7 @@
  * Owner's thread only. A slot's bytes are good until the next `insert` or `drop`: copy, or search before anything else.
  */
 import { assert } from '../base/assert.ts';
+import { sharedMemory } from '../base/shared-memory.ts';
 
 const SLOT_BYTES_MIN = 4096;
 const PAGE_BYTES_MAX = 1024 * 1024;
@@ -61,13 +62,16 @@ export class BlockCache {
   #stealHand = 0;
   #bytesUsed = 0;
 
-  /** @param bytes the budget, all of it for blocks; the tables beside it take 1 % more. 0 caches nothing. */
+  /**
+   * @param bytes the budget, all of it for blocks; the tables beside it take 1 % more. 0 caches nothing.
+   * @throws busy `OUT_OF_MEMORY` when the system does not give that much address space
+   */
   constructor(bytes: number, counters: CacheCounters = { hits: 0, misses: 0, evictions: 0 }) {
     let pageBytes = SLOT_BYTES_MIN;
     while (pageBytes < PAGE_BYTES_MAX && pageBytes * 2 * PAGES_WANTED <= bytes) pageBytes *= 2;
     const pages = Math.floor(bytes / pageBytes);
     const slots = (pages * pageBytes) / SLOT_BYTES_MIN;
-    this.memory = new Uint8Array(new SharedArrayBuffer(pages * pageBytes));
+    this.memory = new Uint8Array(sharedMemory(pages * pageBytes));
     this.counters = counters;
     this.#pageBytes = pageBytes;
     this.#slotsPerPage = pageBytes / SLOT_BYTES_MIN;

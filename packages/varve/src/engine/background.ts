@@ -15,7 +15,7 @@ import { VarveError } from '../base/errors.ts';
 import { isDiskFull } from './durability.ts';
 import type { Core } from './core.ts';
 import { CompactionRunner } from './compaction-runner.ts';
-import { registeredSequences, tableSettings } from './job-input.ts';
+import { flushSettings, registeredSequences } from './job-input.ts';
 import type { Tree } from './tree.ts';
 
 const FULL_RETRY_MS = 250;
@@ -177,7 +177,7 @@ export class Background {
         directory: core.state.path,
         keyspace: tree.id,
         memtables: memtables.map((memtable) => memtable.handle()),
-        table: tableSettings(tree, 0),
+        table: flushSettings(tree),
         registered: registeredSequences(core),
         historyFloor: core.state.visible,
         nothingBelow: tree.view.version.levels.every((files) => files.length === 0),
@@ -269,10 +269,7 @@ export class Background {
 
   /** Files that no version names any more: their readers are closed, their blocks leave the cache, they are removed. */
   forget(numbers: readonly number[]): void {
-    for (const number of numbers) {
-      this.#core.tables.evict(number);
-      this.#core.cache.drop(number);
-    }
+    for (const number of numbers) this.#core.tables.evict(number);
     this.#remove(numbers);
   }
 

@@ -26,7 +26,10 @@ const members = new Set(['keyspace', 'range', 'signal']);
 export async function compactDatabase(core: Core, options: CompactOptions): Promise<void> {
   const unknown = Object.keys(options).find((name) => !members.has(name));
   if (unknown !== undefined) {
-    throw invalid('OPTION_INVALID', `compact has no option '${unknown}'`, { got: unknown, wanted: [...members] });
+    throw invalid('OPTION_INVALID', `compact has no option '${unknown}'`, {
+      got: unknown,
+      wanted: [...members],
+    });
   }
   if (options.range !== undefined && options.keyspace === undefined) {
     throw invalid('OPTION_INVALID', 'a range to compact needs its keyspace', { option: 'range' });
@@ -35,9 +38,15 @@ export async function compactDatabase(core: Core, options: CompactOptions): Prom
     (tree) => options.keyspace === undefined || tree.name === options.keyspace,
   );
   if (trees.length === 0 && options.keyspace !== undefined) {
-    throw invalid('KEYSPACE_NOT_FOUND', `there is no keyspace '${options.keyspace}'`, { got: options.keyspace });
+    throw invalid('KEYSPACE_NOT_FOUND', `there is no keyspace '${options.keyspace}'`, {
+      got: options.keyspace,
+    });
   }
-  const range = encodeRange(options.range ?? {}, (key) => encodeKey(bytes, key), (key) => keyPrefixEnd(bytes, key));
+  const range = encodeRange(
+    options.range ?? {},
+    (key) => encodeKey(bytes, key),
+    (key) => keyPrefixEnd(bytes, key),
+  );
   core.runner.hold();
   try {
     await core.background.flush();
@@ -47,7 +56,12 @@ export async function compactDatabase(core: Core, options: CompactOptions): Prom
   }
 }
 
-async function compactTree(core: Core, tree: Tree, range: KeyRange, signal: AbortSignal | undefined): Promise<void> {
+async function compactTree(
+  core: Core,
+  tree: Tree,
+  range: KeyRange,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   for (let level = 0; level < LEVELS; level++) {
     const isLast = level === LEVELS - 1;
     let from: Uint8Array | undefined = range.lower ?? EMPTY;
@@ -57,7 +71,11 @@ async function compactTree(core: Core, tree: Tree, range: KeyRange, signal: Abor
       if (tree.isDropped) return;
       if (range.upper !== undefined && compareBytes(from, range.upper) >= 0) break;
       const running = core.background.compactions.runningOf(tree);
-      const plan = pickManual(tree.view.version, running, leveledSettings(tree), { level, from, to: range.upper });
+      const plan = pickManual(tree.view.version, running, leveledSettings(tree), {
+        level,
+        from,
+        to: range.upper,
+      });
       if (plan === 'nothing') break;
       if (plan === 'busy') {
         await core.background.compactions.change();

@@ -18,6 +18,7 @@ import { BatchHandle } from './batch.ts';
 import { closeDatabase } from './close.ts';
 import { compactDatabase } from './compact.ts';
 import type { Core } from './core.ts';
+import { replayFloor } from './housekeeping.ts';
 import type { KeyspaceHandle } from './keyspace.ts';
 import type { KeyspaceTable } from './keyspace-table.ts';
 import { SnapshotHandle } from './snapshot.ts';
@@ -117,7 +118,7 @@ export class DatabaseHandle implements Database {
     const { state, durability: log } = this.#core;
     checkSyncClass(durability);
     state.checkOpen();
-    if (log === undefined) return state.visible;
+    if (log === undefined) return this.#inTables();
     return log.reach(durability, state.visible);
   }
 
@@ -125,7 +126,13 @@ export class DatabaseHandle implements Database {
     const { state, durability: log } = this.#core;
     checkSyncClass(durability);
     state.checkOpen();
-    return log === undefined ? state.visible : log.syncNow(durability);
+    return log === undefined ? this.#inTables() : log.syncNow(durability);
+  }
+
+  /** Without a log of our own, what is safe is what is in tables; read-only, all that was found. */
+  #inTables(): number {
+    const { state, options } = this.#core;
+    return options.readOnly ? state.visible : replayFloor(state);
   }
 
   async flush(): Promise<void> {

@@ -207,7 +207,10 @@ export class Durability {
       this.#syncAgain = true;
       return;
     }
-    if (!this.handOver()) return;
+    if (!this.handOver()) {
+      this.#syncAgain = true;
+      return;
+    }
     const unsynced = this.#log.unsynced();
     if (unsynced.paths.length === 0) {
       this.#settle();
@@ -258,7 +261,9 @@ export class Durability {
     if (isDiskFull(error)) {
       this.#retryTimer ??= this.#env.scheduler.after(FULL_RETRY_MS, () => {
         this.#retryTimer = undefined;
-        if (this.handOver() && this.#diskWaiters.length > 0) this.#requestSync();
+        if (!this.handOver() || !(this.#syncAgain || this.#diskWaiters.length > 0)) return;
+        this.#syncAgain = false;
+        this.#requestSync();
       });
     } else this.#env.poison.raise(error);
   }

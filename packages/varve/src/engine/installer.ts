@@ -6,7 +6,7 @@
  * manifest before the log is on disk through s), then appends the edits and fsyncs the manifest. Only then is the new
  * version current and `installed` called. A full disk is tried again; any other failure poisons.
  */
-import type { JobRunner } from '../workers/job-runner.ts';
+import type { JobRunner, RunningJob } from '../workers/job-runner.ts';
 import type { Scheduler } from '../runtime/scheduler.ts';
 import type { Poison } from '../runtime/poison.ts';
 import type { VersionEdit } from '../manifest/version-edit.ts';
@@ -45,6 +45,7 @@ export class Installer {
   #running = false;
   #closed = false;
   #closedBy: unknown;
+  #job: RunningJob | undefined;
 
   constructor(env: InstallerEnv, version: Version) {
     this.#env = env;
@@ -74,7 +75,13 @@ export class Installer {
     this.#pump();
   }
 
-  /** No edit is written any more; queued ones fail. */
+  /** No edit is written any more: queued ones fail, and one that has not come to the manifest yet is called off. */
+  poisoned(): void {
+    this.#job?.cancel();
+    this.close(this.#env.poison.error());
+  }
+
+  /** Queued edits fail; the one that is being written is finished. */
   close(error: unknown): void {
     this.#closed = true;
     this.#closedBy ??= error;
@@ -104,8 +111,9 @@ export class Installer {
       log: unsynced === undefined ? undefined : { paths: unsynced.paths, directory: unsynced.directory },
     };
     this.#running = true;
-    runner.start({ lane: 'io', name: 'install', input }, (outcome) => {
+    this.#job = runner.start({ lane: 'io', name: 'install', input }, (outcome) => {
       this.#running = false;
+      this.#job = undefined;
       if (!outcome.ok && isDiskFull(outcome.error) && !this.#closed) {
         this.#queue.unshift(taken);
         this.#retry();
@@ -120,7 +128,8 @@ export class Installer {
         }
         this.#env.installed(this.#version);
       } else if (!this.#closed) poison.raise(outcome.error);
-      taken.done(outcome.ok ? undefined : outcome.error);
+      // What called it off says more than that it was called off.
+      taken.done(outcome.ok ? undefined : (this.#closedBy ?? outcome.error));
       this.#pump();
     });
   }

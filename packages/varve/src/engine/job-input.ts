@@ -24,6 +24,14 @@ export function tableSettings(tree: Tree, level: number): TableSettings {
   };
 }
 
+/** A flush makes one table: several would count as several files of level 0, one compaction and one delay of writes each. */
+const FLUSHED_BYTES_MAX = 1024 ** 3;
+
+/** How a flush writes its table. */
+export function flushSettings(tree: Tree): TableSettings {
+  return { ...tableSettings(tree, 0), tableBytesMax: FLUSHED_BYTES_MAX };
+}
+
 /** The codec as one that this runtime can write; `CODEC_UNAVAILABLE` (invalid) otherwise. */
 export function writableCodec(codec: Codec): CompressionName {
   if (codec === 'snappy') {

@@ -54,6 +54,8 @@ export interface Components {
   readonly scheduler?: Scheduler;
   /** Chooses which busy lane takes the next step, when jobs run in slices. */
   readonly pickLane?: (count: number) => number;
+  /** Unique ids of tables (16 bytes each), when jobs run in slices. */
+  readonly uniqueId?: () => Uint8Array;
   /** Milliseconds of background work per turn when jobs run in slices; 0 is one step. */
   readonly sliceMs?: number;
 }
@@ -156,7 +158,7 @@ class Opening {
     const fs = this.#fs;
     const state = this.#state;
     const contents = readDirectory(fs, state.path);
-    const found = findManifest(fs, state.path, contents);
+    const found = findManifest(fs, state.path, contents, this.#options.recovery);
     this.#checkMode(found !== undefined);
     // Whoever made the directory, perhaps an open that died, may not have come to this.
     if (found === undefined && !this.#options.readOnly) syncParent(fs, state.path);
@@ -231,6 +233,7 @@ class Opening {
     const runner = this.#makeRunner(scheduler);
     const poison = new Poison((cause) => {
       core.durability?.poisoned();
+      core.installer.poisoned();
       pressure.abandon(poison.error());
       core.background.wake();
       events.emit('poison', () => ({ cause }));
@@ -357,12 +360,13 @@ class Opening {
         threads: { io: 1, flush: 1, compaction: workers },
       });
     }
-    const { pickLane, sliceMs } = this.#components;
+    const { pickLane, sliceMs, uniqueId } = this.#components;
     return new SliceRunner({
       fs: this.#fs,
       scheduler,
       clock,
       jobs,
+      uniqueId,
       ...(pickLane === undefined ? {} : { pick: pickLane }),
       ...(sliceMs === undefined ? {} : { sliceMs }),
     });

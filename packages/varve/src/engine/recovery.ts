@@ -6,7 +6,7 @@
  * complete nothing that the old one needs is removed, so a crash during recovery repeats it.
  */
 import { corruption } from '../base/errors.ts';
-import { parseFileName } from '../fs/file-names.ts';
+import { inDirectory, parseFileName, tableName } from '../fs/file-names.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import type { KeyspaceRecord } from '../manifest/version-edit.ts';
 import { type LoadedManifest, loadManifest } from '../manifest/manifest-file.ts';
@@ -100,13 +100,38 @@ export function replayLog(env: ReplayEnv, logs: readonly number[]): ReplayReport
   return report;
 }
 
-/** The manifest in force; undefined for a directory that holds no database. Data without a manifest is damage. */
+/**
+ * The manifest in force; undefined for a directory that holds no database. Data without a manifest is damage, and so is a
+ * manifest that names a table which is not there: open would remove the tables that it does not name. Salvage goes on.
+ */
 export function findManifest(
   fs: FileSystem,
   directory: string,
   contents: DirectoryContents,
+  mode: ReplayEnv['mode'],
 ): LoadedManifest | undefined {
   const loaded = loadManifest(fs, directory, contents.manifests);
-  if (loaded !== undefined || contents.tables.length + contents.logs.length === 0) return loaded;
+  if (loaded !== undefined) {
+    if (mode !== 'salvage') checkTables(fs, directory, contents.tables, loaded);
+    return loaded;
+  }
+  if (contents.tables.length + contents.logs.length === 0) return undefined;
   throw corruption('there are tables or logs but no complete manifest', { file: directory });
+}
+
+function checkTables(
+  fs: FileSystem,
+  directory: string,
+  tables: readonly number[],
+  { version, path: manifest }: LoadedManifest,
+): void {
+  const listed = new Set(tables);
+  for (const { levels } of version.keyspaces.values()) {
+    for (const { number } of levels.flat()) {
+      const file = inDirectory(directory, tableName(number));
+      // A read-only open may run beside a writer that made the table since the directory was listed.
+      if (listed.has(number) || fs.status(file) !== undefined) continue;
+      throw corruption('a table that the manifest names is missing', { file, manifest });
+    }
+  }
 }

@@ -6,7 +6,7 @@ import type { FlushInput } from '../compaction/flush-job.ts';
 import type { JobOutput } from '../compaction/job.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { applyEdit } from '../manifest/version.ts';
-import { tableSettings } from './job-input.ts';
+import { flushSettings } from './job-input.ts';
 import type { ReplayEnv } from './recovery.ts';
 import { jobs } from './workers/jobs.ts';
 
@@ -19,7 +19,7 @@ export function flushReplayed(env: ReplayEnv, fs: FileSystem, fileNumbers: Share
       directory: env.state.path,
       keyspace: tree.id,
       memtables: memtables.map((memtable) => memtable.handle()),
-      table: tableSettings(tree, 0),
+      table: flushSettings(tree),
       registered: [],
       historyFloor: env.state.visible,
       nothingBelow: tree.view.version.levels.every((files) => files.length === 0),

@@ -28,7 +28,8 @@ export async function checkpoint(core: Core, path: string): Promise<void> {
     throw invalid('PATH_INVALID', 'checkpoint takes the path of a new directory', { got: typeof path });
   }
   const { readOnly, log, fileSystem } = core.options;
-  if (readOnly) throw invalid('READ_ONLY', 'a checkpoint needs a database that is open for writing', { path });
+  if (readOnly)
+    throw invalid('READ_ONLY', 'a checkpoint needs a database that is open for writing', { path });
   if (fs.threads === 'none' && fileSystem === undefined) {
     throw invalid('MEMORY_ONLY', "a ':memory:' database has no files that a checkpoint could copy", { path });
   }

@@ -18,7 +18,7 @@ export function* dumpTableLines(fs: FileSystem, path: string): Generator<DumpLin
   const table = TableReader.open({ fs, path, fileNumber: 0 });
   try {
     const entries = table.iterator({ fillCache: false });
-    entries.first();
+    let isAtStart = false;
     for (const item of dumpTable(table)) {
       if (item.item === 'footer') {
         const { offset, formatVersion, uniqueId } = item;
@@ -32,7 +32,10 @@ export function* dumpTableLines(fs: FileSystem, path: string): Generator<DumpLin
         yield { offset, kind: 'range-delete', detail };
       } else if (item.item === 'block') {
         yield blockLine(item);
-        if (item.type === 'data') yield* entryLines(entries, item.offset, item.entries ?? 0);
+        if (item.type !== 'data') continue;
+        if (!isAtStart) entries.first();
+        isAtStart = true;
+        yield* entryLines(entries, item.offset, item.entries ?? 0);
       }
     }
   } finally {

@@ -3,7 +3,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { SegmentPool } from '../arena/segment-pool.ts';
-import { compareBytes } from '../base/bytes.ts';
+import { compareBytes, compareRanges } from '../base/bytes.ts';
 import { PointResult, SEQUENCE_MAX } from '../base/entry.ts';
 import type { EntryIterator } from '../base/entry.ts';
 import { KIND_DELETE, KIND_PUT, KIND_RANGE_DELETE } from '../base/kinds.ts';
@@ -85,9 +85,9 @@ function shownEntry(entry: ModelEntry | undefined): string {
   return entry === undefined ? 'end' : `${entry.key} ${entry.sequence} ${entry.kind} ${entry.value}`;
 }
 
-/** Keys with shared prefixes around the lengths of the prefix words, 0x00 and 0xff bytes, the empty key. */
+/** Keys that share much, also more than 127 bytes; runs of 0x00 and 0xff; prefixes of one another; the empty key. */
 function randomKey(random: Random): Uint8Array {
-  const key = new Uint8Array(random.pick([0, 1, 2, 3, 4, 5, 7, 8, 9, 12, 17]));
+  const key = new Uint8Array(random.pick([0, 1, 2, 3, 4, 5, 7, 8, 9, 12, 17, 126, 128, 133]));
   key.fill(random.pick([0, 0x61, 0xff]));
   for (let i = 0; i < 2 && key.length > 0; i++)
     key[random.below(key.length)] = random.pick([0, 1, 0x7f, 0x80, 0xff]);
@@ -159,6 +159,13 @@ function expectSame(memtable: Memtable, model: Model, random: Random, sequences:
   expect(memtable.entries).toBe(entries.length + model.tombstones.length);
 }
 
+function shuffle(numbers: number[], random: Random): void {
+  for (let i = numbers.length - 1; i > 0; i--) {
+    const j = random.below(i + 1);
+    [numbers[i], numbers[j]] = [numbers[j]!, numbers[i]!];
+  }
+}
+
 /** Runs the suite over memtables that live in the pool they are made with; `attach` is the way through a handle. */
 export function memtableSuite(
   name: string,
@@ -167,7 +174,7 @@ export function memtableSuite(
 ): void {
   const bytes = (of: string): Uint8Array => text.encode(of);
 
-  describe(name, () => {
+  describe(`memtable: ${name}`, () => {
     test('holds nothing and no memory at first', () => {
       const pool = new SegmentPool(1 << 20);
       const memtable = make(pool);
@@ -270,7 +277,7 @@ export function memtableSuite(
         const memtable = make(new SegmentPool(8 << 20));
         const numbers = Array.from({ length: count }, (_, i) => i);
         if (order === 'descending') numbers.reverse();
-        if (order === 'random') numbers.sort(() => random.below(3) - 1);
+        if (order === 'random') shuffle(numbers, random);
         if (order === 'two streams') numbers.sort((a, b) => (a % (count / 2)) - (b % (count / 2)));
         const keyOf = (i: number): Uint8Array => bytes(`user:${String(i).padStart(12, '0')}`);
         numbers.forEach((number, i) =>
@@ -360,9 +367,40 @@ export function memtableSuite(
       for (let i = 0; i < 10; i++) addTo(memtable, 1, KIND_PUT, bytes(`c${i}`), bytes('small'));
       const out = new PointResult();
       expect(memtable.get(bytes('big'), 0, 3, 1, out)).toBe(true);
-      expect(out.value.subarray(out.valueStart, out.valueEnd)).toEqual(big);
+      expect(compareRanges(out.value, out.valueStart, out.valueEnd, big, 0, big.length)).toBe(0);
       expect(found(memtable, bytes('c9'))).toBe('1 1 small');
       expect(memtable.bytes).toBeLessThan(big.length + 400_000);
+    });
+
+    test('stays right when memory is short everywhere', () => {
+      const random = new Random(31);
+      const pool = new SegmentPool(8 * 1024, 512);
+      const memtable = make(pool);
+      const model = new Model();
+      for (let sequence = 1; sequence < 200; sequence++) {
+        const key = randomKey(random);
+        if (!memtable.reserve(key.length, 1)) break;
+        addTo(memtable, sequence, KIND_PUT, key);
+        model.add(sequence, KIND_PUT, key, new Uint8Array(0));
+      }
+      expect(pool.bytesUsed).toBe(8 * 1024);
+      expect(model.entries.length).toBeGreaterThan(20);
+      expectSame(memtable, model, random, 200);
+    });
+
+    test('works where offsets no longer fit 31 bits', () => {
+      const random = new Random(41);
+      const pool = new SegmentPool(2.5 * 2 ** 30);
+      pool.allocate(2 ** 31 - 32 * 1024);
+      const memtable = make(pool);
+      const model = new Model();
+      fillBoth(memtable, model, random, 60, 1);
+      addTo(memtable, 100, KIND_PUT, bytes('z'), new Uint8Array(100_000));
+      model.add(100, KIND_PUT, bytes('z'), new Uint8Array(100_000));
+      fillBoth(memtable, model, random, 60, 101);
+      expectSame(memtable, model, random, 200);
+      expectSame(attach(structuredClone(memtable.handle())), model, random, 200);
+      expect(memtable.entries).toBeGreaterThan(200);
     });
 
     test('refuses to write through a handle', () => {

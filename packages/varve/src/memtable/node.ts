@@ -48,7 +48,9 @@ export const KEY = 7;
 export const ENTRY = 0;
 /** Levels, the entries counted as level 0: enough for 2^22 entries at full speed. */
 export const HEIGHT_MAX = 21;
-/** The hint of the end. */
+/** Kinds share a word with an offset whose low 3 bits are 0. */
+export const KIND_MAX = 7;
+/** The hint of the end, and of a place that is being changed. */
 export const CODE_MAX = 0x7fffffff;
 /** Where codes stop telling keys apart. */
 const SHARED_MAX = 127;

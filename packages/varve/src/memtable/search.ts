@@ -40,7 +40,10 @@ export class Place {
   shared = 0;
 }
 
-/** Order of an entry against (key, sequence) when `known` bytes are known to be equal; leaves `shared` and `isSameKey` in `place`. */
+/**
+ * Order of an entry against (key, sequence), when `known` bytes are known to be equal; leaves `shared` and `isSameKey` in
+ * `place`.
+ */
 export function compareEntry(
   pool: SegmentPool,
   entry: number,

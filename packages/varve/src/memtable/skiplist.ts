@@ -18,7 +18,7 @@ import { compareRanges, copyRange } from '../base/bytes.ts';
 import type { EntryIterator, PointResult } from '../base/entry.ts';
 import { KIND_DELETE, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import type { FragmentedTombstones } from '../base/range-tombstones.ts';
-import { BatchNodes } from './batch-nodes.ts';
+import { BatchEntries } from './batch-entries.ts';
 import { HEAD_BYTES, linkEntry, linkTower, makeHeads } from './link.ts';
 import {
   BACK,
@@ -26,6 +26,7 @@ import {
   HEIGHT_MAX,
   KEY,
   KEY_LENGTH,
+  KIND_MAX,
   SEQUENCE_HIGH,
   SEQUENCE_LOW,
   sequenceOf,
@@ -56,8 +57,8 @@ export class SkipList {
   /** Memory of the towers, for them to lie close together. */
   readonly #towers: Arena | undefined;
   readonly #rangeDeletes: RangeDeletes;
-  /** Nodes of the batch that is being added, for its own range deletes. */
-  readonly #batch = new BatchNodes();
+  /** Entries of the batch that is being added, for its own range deletes. */
+  readonly #batch = new BatchEntries();
   /** Where the last insert went. */
   readonly #place = new Place();
   /** Where the last point read went. */
@@ -122,6 +123,7 @@ export class SkipList {
     valueEnd: number,
   ): void {
     const arena = this.#writable();
+    assert(kind <= KIND_MAX, 'a memtable has 3 bits for the kind');
     const pool = this.#pool;
     const root = this.#root;
     if (root.head === 0) makeHeads(pool, arena, root, this.#place);

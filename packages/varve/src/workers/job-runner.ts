@@ -32,6 +32,8 @@ export interface JobContext {
   readonly fs: FileSystem;
   /** True once the job was cancelled: the job cleans up and throws. */
   cancelled(): boolean;
+  /** 16 bytes that no other table has, when a simulation decides them; the system's random source otherwise. */
+  uniqueId?(): Uint8Array;
 }
 
 export type JobTable = Readonly<

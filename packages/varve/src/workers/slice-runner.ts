@@ -7,7 +7,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import type { Scheduler } from '../runtime/scheduler.ts';
-import type { JobOutcome, JobRequest, JobRunner, JobTable, Lane, RunningJob } from './job-runner.ts';
+import type { JobContext, JobOutcome, JobRequest, JobRunner, JobTable, Lane, RunningJob } from './job-runner.ts';
 
 interface SliceJob {
   readonly steps: Generator<void, unknown>;
@@ -22,6 +22,8 @@ export interface SliceRunnerOptions {
   readonly jobs: JobTable;
   /** Milliseconds of work per turn; 0 means one step per turn. */
   readonly sliceMs?: number;
+  /** Unique ids of new tables; from the system's random source by default. */
+  readonly uniqueId?: (() => Uint8Array) | undefined;
   /** Chooses among `count` busy lanes; round robin by default. */
   readonly pick?: (count: number) => number;
 }
@@ -42,7 +44,12 @@ export class SliceRunner implements JobRunner {
   start(request: JobRequest, done: (outcome: JobOutcome) => void): RunningJob {
     const code = this.#options.jobs[request.name];
     if (code === undefined) throw new Error(`no job named ${request.name}`);
-    const context = { fs: this.#options.fs, cancelled: () => job.cancelled || this.#closed };
+    const { fs, uniqueId } = this.#options;
+    const context: JobContext = {
+      fs,
+      cancelled: () => job.cancelled || this.#closed,
+      ...(uniqueId === undefined ? {} : { uniqueId }),
+    };
     const job: SliceJob = { steps: code(request.input as never, context), done, cancelled: false };
     const lane = this.#lanes.get(request.lane);
     if (lane === undefined) this.#lanes.set(request.lane, [job]);

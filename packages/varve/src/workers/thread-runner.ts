@@ -150,8 +150,14 @@ export class ThreadRunner implements JobRunner {
     const job = thread.current;
     if (job === undefined || job.request.id !== reply.id) return;
     thread.current = undefined;
-    this.#pump(lane);
-    job.done(reply.ok ? { ok: true, output: reply.output } : { ok: false, error: reviveError(reply.error) });
+    try {
+      // Before the next job of the lane: what this one says may call that off.
+      job.done(
+        reply.ok ? { ok: true, output: reply.output } : { ok: false, error: reviveError(reply.error) },
+      );
+    } finally {
+      this.#pump(lane);
+    }
   }
 
   /** A thread died: its job fails, the lane starts another thread for the next one. */

@@ -4,6 +4,7 @@
  */
 import { type FileHandle, type FileSystem, writeFully } from '../../fs/file-system.ts';
 import { systemCode, VarveError } from '../../base/errors.ts';
+import { checkCancelled } from '../../compaction/job.ts';
 import type { JobContext } from '../../workers/job-runner.ts';
 
 export interface LogSyncInput {
@@ -36,6 +37,8 @@ export function* syncLog(input: LogSyncInput, { fs }: JobContext): Generator<voi
 
 export function* installEdits(input: InstallInput, context: JobContext): Generator<void, void> {
   if (input.log !== undefined) yield* syncLog(input.log, context);
+  // An fsync that failed elsewhere may have made this one succeed without the bytes: poison cancels what is on its way.
+  checkCancelled(context);
   // One frame, one sync (record/frame): of two unsynced frames a crash could keep the second without the first.
   withFile(context.fs, input.manifest, (file) => appendFrame(file, input.frame, input.offset));
   yield;

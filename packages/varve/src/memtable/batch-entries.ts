@@ -1,5 +1,5 @@
 /**
- * The nodes of the batch that is being added to a memtable, so that a range delete can turn the earlier operations of its
+ * The entries of the batch that is being added to a memtable, so that a range delete can turn the earlier operations of its
  * own batch into deletes (CONTRACT 1) without a walk over everything in its range. Owner's thread only.
  */
 import type { SegmentPool } from '../arena/segment-pool.ts';
@@ -9,25 +9,25 @@ import { KEY, KEY_LENGTH, VALUE } from './node.ts';
 /** Room that is kept between batches. */
 const KEPT = 1024;
 
-export class BatchNodes {
-  #nodes = new Int32Array(16);
+export class BatchEntries {
+  #entries = new Int32Array(16);
   #count = 0;
 
-  add(node: number): void {
-    if (this.#count === this.#nodes.length) {
+  add(entry: number): void {
+    if (this.#count === this.#entries.length) {
       const room = new Int32Array(2 * this.#count);
-      room.set(this.#nodes);
-      this.#nodes = room;
+      room.set(this.#entries);
+      this.#entries = room;
     }
-    this.#nodes[this.#count++] = node;
+    this.#entries[this.#count++] = entry;
   }
 
   clear(): void {
     this.#count = 0;
-    if (this.#nodes.length > KEPT) this.#nodes = new Int32Array(KEPT);
+    if (this.#entries.length > KEPT) this.#entries = new Int32Array(KEPT);
   }
 
-  /** Gives every node with a key in [from, to) the value reference `reference`. */
+  /** Gives every entry with a key in [from, to) the value reference `reference`. */
   replaceValues(
     pool: SegmentPool,
     from: Uint8Array,
@@ -40,12 +40,12 @@ export class BatchNodes {
   ): void {
     const { words, bytes } = pool;
     for (let i = 0; i < this.#count; i++) {
-      const node = this.#nodes[i]!;
-      const start = (node + KEY) * 4;
-      const end = start + words[node + KEY_LENGTH]!;
+      const entry = this.#entries[i]!;
+      const start = (entry + KEY) * 4;
+      const end = start + words[entry + KEY_LENGTH]!;
       if (compareRanges(bytes, start, end, from, fromStart, fromEnd) < 0) continue;
       if (compareRanges(bytes, start, end, to, toStart, toEnd) >= 0) continue;
-      Atomics.store(words, node + VALUE, reference);
+      Atomics.store(words, entry + VALUE, reference);
     }
   }
 }

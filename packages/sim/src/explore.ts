@@ -1,0 +1,44 @@
+/**
+ * Runs seeds one after the other and tells which failed, each with the one line that replays it.
+ */
+import { simulate } from './simulate.ts';
+
+export interface ExploreOptions {
+  readonly from: number;
+  /** Seeds at most; Infinity for as long as the time lasts. */
+  readonly count: number;
+  /** Milliseconds; Infinity for as many as there are. */
+  readonly limitMs: number;
+  /** Ends at the first seed that fails. */
+  readonly stopAtFailure: boolean;
+  readonly log: (line: string) => void;
+}
+
+export interface ExploreSummary {
+  readonly seeds: number;
+  readonly failed: number;
+}
+
+export async function explore(options: ExploreOptions): Promise<ExploreSummary> {
+  const { from, count, limitMs, stopAtFailure, log } = options;
+  const started = performance.now();
+  let [seeds, failed, lives, operations] = [0, 0, 0, 0];
+  while (seeds < count && performance.now() - started < limitMs && !(stopAtFailure && failed > 0)) {
+    const seed = from + seeds++;
+    try {
+      const result = await simulate(seed);
+      lives += result.lives;
+      operations += result.operations;
+    } catch (error) {
+      failed++;
+      log(`seed ${seed} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+      log(`replay it with: npm run sim -- --seed ${seed}\n`);
+    }
+  }
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  log(
+    `${seeds} seeds from ${from}: ${seeds - failed} passed, ${failed} failed; ` +
+      `${lives} lives, ${operations} disk operations in ${seconds} s`,
+  );
+  return { seeds, failed };
+}

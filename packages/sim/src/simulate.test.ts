@@ -1,0 +1,22 @@
+/** A fixed set of seeds in every test run; `npm run sim` explores fresh ones. */
+import { expect, test } from 'vitest';
+import { explore } from './explore.ts';
+import { simulate } from './simulate.ts';
+
+test('forty machines, each through several lives and deaths, keep every promise', {
+  timeout: 120_000,
+}, async () => {
+  const lines: string[] = [];
+  const { failed } = await explore({
+    from: 1,
+    count: 40,
+    limitMs: Number.POSITIVE_INFINITY,
+    stopAtFailure: false,
+    log: (line) => lines.push(line),
+  });
+  expect(failed, lines.join('\n')).toBe(0);
+});
+
+test('a seed replays the same run', { timeout: 60_000 }, async () => {
+  expect(await simulate(7)).toEqual(await simulate(7));
+});
