@@ -100,7 +100,7 @@ function adviceFor(error: VarveError): string | undefined {
     default:
       break;
   }
-  if (error.kind === 'corruption') return adviceForDamage(String(error.context['file'] ?? ''));
+  if (error.kind === 'corruption') return adviceForDamage(error.context['file']);
   if (error.context['system'] === 'EACCES' || error.context['system'] === 'EPERM') {
     return 'check who owns the directory and its files';
   }
@@ -108,10 +108,11 @@ function adviceFor(error: VarveError): string | undefined {
 }
 
 /** What helps depends on the file: only of the log is there more to read behind damage. */
-function adviceForDamage(file: string): string {
+function adviceForDamage(file: unknown): string {
   const copy = 'copy the directory before anything else';
-  if (file.endsWith('.wal')) return `${copy}; export what is left with --recovery salvage`;
-  if (file.endsWith('.sst'))
+  const name = typeof file === 'string' ? file : '';
+  if (name.endsWith('.wal')) return `${copy}; export what is left with --recovery salvage`;
+  if (name.endsWith('.sst'))
     return `${copy}; \`varve verify <db>\` lists all damage, export can save other ranges`;
   return `${copy}; \`varve dump <file>\` shows what can be read`;
 }

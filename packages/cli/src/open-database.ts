@@ -3,7 +3,7 @@
  * another program has the database open; always closed.
  *
  * The keyspace is opened as plain bytes whatever its codecs are; formats come from the codec names that are stored
- * (format.ts). A reader takes no lock, so tables may be replaced under it: that becomes FileGoneError.
+ * (format.ts). A reader takes no lock, so tables may be replaced under it: then it begins again, or FileGoneError says so.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,6 +13,9 @@ import type { Format, FormatName } from './format.ts';
 import { chooseFormat } from './format.ts';
 import { plural } from './output.ts';
 import { FileGoneError, NotFoundError, type Session } from './session.ts';
+
+/** How often a reader opens a database anew whose files were replaced before anything was printed. */
+const ATTEMPTS_MAX = 10;
 
 /** How a command opens its database. */
 export type Access = 'read' | 'write' | 'create';
@@ -24,13 +27,18 @@ export async function withDatabase(
   access: Access,
   work: (database: Database) => Promise<void> | void,
 ): Promise<void> {
-  try {
-    await openAndWork(session, path, access, work);
-  } catch (error) {
-    const gone = goneFile(error);
-    if (gone === undefined) throw error;
-    // LOCK is there while a program has the database open; after a crash, too, until the next open.
-    throw new FileGoneError(gone, access === 'read' && existsSync(join(path, 'LOCK')), error);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await openAndWork(session, path, access, work);
+      return;
+    } catch (error) {
+      const gone = goneFile(error);
+      if (gone === undefined) throw error;
+      // LOCK is there while a program has the database open; after a crash, too, until the next open.
+      const isLocked = access === 'read' && existsSync(join(path, 'LOCK'));
+      if (isLocked && attempt < ATTEMPTS_MAX && session.out.isUntouched) continue;
+      throw new FileGoneError(gone, isLocked, error);
+    }
   }
 }
 

@@ -14,6 +14,7 @@ export class Output {
   readonly #stream: OutputStream;
   #pending: string[] = [];
   #characters = 0;
+  #touched = false;
 
   constructor(stream: OutputStream) {
     this.#stream = stream;
@@ -24,11 +25,17 @@ export class Output {
     return this.#stream.isTTY === true;
   }
 
+  /** Nothing was printed yet. */
+  get isUntouched(): boolean {
+    return !this.#touched;
+  }
+
   get isFull(): boolean {
     return this.#characters >= FULL_CHARACTERS;
   }
 
   line(text = ''): void {
+    this.#touched = true;
     this.#pending.push(text, '\n');
     this.#characters += text.length + 1;
   }
@@ -40,6 +47,7 @@ export class Output {
 
   /** Bytes as they are. */
   async bytes(bytes: Uint8Array): Promise<void> {
+    this.#touched = true;
     await this.settle();
     await this.#write(bytes);
   }

@@ -5,11 +5,12 @@
  * What is promised is kept in `promised`: the highest sequence that reached each class. A write that was in flight when the
  * machine died may or may not have survived; the sequence that the next open reports decides, for all keyspaces at once.
  */
-import { type Database, type RangeView, type Snapshot, utf8, VarveError } from 'varve';
+import { type Database, type Snapshot, utf8, VarveError } from 'varve';
 import { openSimulated, type Random, type SimFs, SimulatedCrash } from 'varve/testing';
-import { checkAll, checkKeyspace, compareEntries, type TextKeyspace, Violation } from './check.ts';
+import { checkAll, checkKeyspace, type TextKeyspace, Violation } from './check.ts';
 import type { Change, Model } from './model.ts';
 import { ScriptedScheduler } from './scripted-scheduler.ts';
+import { Walks } from './walks.ts';
 import { type LifeSettings, padded, randomChange, randomKey } from './workload.ts';
 
 export interface Promised {
@@ -24,19 +25,6 @@ interface OpenSnapshot {
   readonly keyspaces: readonly string[];
 }
 
-interface MadeRange {
-  readonly name: string;
-  readonly from: string;
-  readonly reverse: boolean;
-  readonly view: RangeView<string, string>;
-}
-
-interface OpenWalk {
-  readonly iterator: Iterator<[string, string]>;
-  readonly rest: [string, string][];
-  readonly name: string;
-}
-
 export class Life {
   readonly #fs: SimFs;
   readonly #random: Random;
@@ -47,8 +35,7 @@ export class Life {
   readonly #keyspaces = new Map<string, TextKeyspace>();
   #db!: Database;
   #snapshots: OpenSnapshot[] = [];
-  #ranges: MadeRange[] = [];
-  #walks: OpenWalk[] = [];
+  readonly #walks: Walks;
   #failure: unknown;
   #crashAfter: number;
 
@@ -59,6 +46,7 @@ export class Life {
     this.#promised = promised;
     this.#settings = settings;
     this.#scheduler = new ScriptedScheduler(random);
+    this.#walks = new Walks(random, model, this.#keyspaces, settings);
     this.#crashAfter = settings.crashAtOperation ?? Number.POSITIVE_INFINITY;
     fs.onOperation = (operation) => {
       const counted = settings.crashAtSync ? operation.toLowerCase().includes('sync') : true;
@@ -135,7 +123,7 @@ export class Life {
     else if (roll < 62) this.#checkReads();
     else if (roll < 65) this.#openSnapshot();
     else if (roll < 68) this.#checkSnapshot();
-    else if (roll < 72) this.#walk();
+    else if (roll < 72) this.#walks.act(() => this.#name());
     else if (roll < 73) this.#createKeyspace();
     else if (roll < 74) this.#dropKeyspace();
     else if (roll < 76) this.#background(this.#db.flush());
@@ -262,63 +250,6 @@ export class Life {
     }
   }
 
-  /**
-   * Makes a range, begins a walk over one that was made a while ago, or takes some steps of a walk that was begun a while
-   * ago: it must show the state of its beginning.
-   */
-  #walk(): void {
-    const roll = this.#random.below(3);
-    if (roll === 0 && this.#ranges.length < 3) this.#makeRange();
-    else if (roll === 1 && this.#walks.length < 3) this.#beginWalk();
-    else this.#goOn();
-  }
-
-  #makeRange(): void {
-    const name = this.#name();
-    if (name === undefined) return;
-    const from = randomKey(this.#random, this.#settings);
-    const reverse = this.#random.oneIn(2);
-    this.#ranges.push({
-      name,
-      from,
-      reverse,
-      view: this.#keyspaces.get(name)!.range({ gte: from, reverse }),
-    });
-  }
-
-  #beginWalk(): void {
-    const range = this.#ranges.shift();
-    if (range === undefined) return;
-    const { name, from, reverse, view } = range;
-    const rest = this.#model.entries(name, this.#model.latest, from);
-    if (reverse) rest.reverse();
-    const iterator = view[Symbol.iterator]();
-    const first = iterator.next();
-    compareEntries(
-      first.done === true ? [] : [first.value],
-      rest.splice(0, 1),
-      `walk over ${name} from ${from}`,
-    );
-    if (first.done !== true) this.#walks.push({ iterator, rest, name });
-  }
-
-  #goOn(): void {
-    if (this.#walks.length === 0) return;
-    const walk = this.#random.pick(this.#walks);
-    for (let i = this.#random.below(20); i >= 0; i--) {
-      const step = walk.iterator.next();
-      compareEntries(
-        step.done === true ? [] : [step.value],
-        walk.rest.splice(0, 1),
-        `walk over ${walk.name}, later`,
-      );
-      if (step.done === true) {
-        this.#walks.splice(this.#walks.indexOf(walk), 1);
-        return;
-      }
-    }
-  }
-
   #createKeyspace(): void {
     const name = `ks${this.#random.below(4)}`;
     if (this.#keyspaces.has(name)) return;
@@ -336,8 +267,7 @@ export class Life {
   #dropKeyspace(): void {
     const name = this.#name();
     if (name === undefined || this.#keyspaces.size < 2) return;
-    this.#walks = this.#walks.filter((walk) => walk.name !== name);
-    this.#ranges = this.#ranges.filter((range) => range.name !== name);
+    this.#walks.forget(name);
     this.#snapshots = this.#snapshots.map(({ snapshot, keyspaces }) => ({
       snapshot,
       keyspaces: keyspaces.filter((other) => other !== name),

@@ -13,12 +13,10 @@ import { parseArgs } from 'node:util';
 import { explore } from './explore.ts';
 import { runKillRounds } from './kill/command.ts';
 import { runMutateCommand } from './mutate/command.ts';
-import type { Mutation } from './mutate/judge.ts';
 
 const usage = `usage: npm run sim -- [--seconds S | --seed N | --seeds COUNT --from FIRST] [--stop]
        npm run sim -- kill [--rounds N] [--seed N]
-       npm run sim -- mutate [--positions N] [--seed N]
-       npm run sim -- mutate --specimen NAME --file NAME --offset N --bit N`;
+       npm run sim -- mutate [--positions N] [--seed N] [--at SPECIMEN/FILE:OFFSET:BIT]`;
 
 const options = {
   seconds: { type: 'string' },
@@ -28,10 +26,7 @@ const options = {
   stop: { type: 'boolean' },
   rounds: { type: 'string' },
   positions: { type: 'string' },
-  specimen: { type: 'string' },
-  file: { type: 'string' },
-  offset: { type: 'string' },
-  bit: { type: 'string' },
+  at: { type: 'string' },
 } as const;
 
 function wrongCall(why: string): never {
@@ -61,22 +56,15 @@ function number(name: keyof typeof options, otherwise: number): number {
     : wrongCall(`--${name} takes a whole number; got ${String(text)}`);
 }
 
-/** The one bit that a replay of `mutate` judges. */
-function onlyOne(): { only?: Mutation } {
-  const { specimen, file } = values;
-  if (typeof specimen !== 'string' || typeof file !== 'string') return {};
-  return { only: { specimen, file, offset: number('offset', 0), bit: number('bit', 0) } };
-}
-
 const fresh = Math.floor(Math.random() * 2 ** 31);
 if (command === 'kill') {
-  // A broken promise is thrown: the rig keeps the directory that shows it.
-  await runKillRounds({ rounds: number('rounds', 200), seed: number('seed', fresh), log });
+  const { failed } = await runKillRounds({ rounds: number('rounds', 200), seed: number('seed', fresh), log });
+  process.exitCode = failed === 0 ? 0 : 1;
 } else if (command === 'mutate') {
   const { failed } = await runMutateCommand({
     positions: number('positions', 5000),
     seed: number('seed', fresh),
-    ...(typeof values['at'] === 'string' ? { at: values['at'] } : {}),
+    ...onlyOne(),
     log,
   });
   process.exitCode = failed === 0 ? 0 : 1;

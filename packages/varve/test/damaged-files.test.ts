@@ -5,9 +5,11 @@
 import { type Database, type Keyspace, utf8, VarveError } from 'varve';
 import { MemoryFs, Random } from 'varve/testing';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { crc32c } from '../src/base/crc32c.ts';
 import { encodeEdit } from '../src/manifest/version-edit.ts';
 import { emptyVersion, snapshotEdit } from '../src/manifest/version.ts';
 import { encodeFrame } from '../src/record/frame.ts';
+import { FOOTER_BYTES } from '../src/sstable/format.ts';
 import { ManualScheduler } from './manual-scheduler.ts';
 import { expectRefusal, refusal } from './refusal.ts';
 
@@ -134,8 +136,10 @@ describe('every file of a closed database', () => {
     );
     const table = filesOf(disk, /\.sst$/)[0]!;
     const bytes = bytesOf(disk, `/db/${table}`);
-    // The format version stands 16 bytes before the end (sstable/format).
-    new DataView(bytes.buffer).setUint32(bytes.length - 16, 99, true);
+    // The last 16 bytes: format version, checksum of the footer up to there, magic (sstable/format).
+    const view = new DataView(bytes.buffer);
+    view.setUint32(bytes.length - 16, 99, true);
+    view.setUint32(bytes.length - 12, crc32c(bytes, bytes.length - FOOTER_BYTES, bytes.length - 12), true);
     const got = await readAll(withFile(disk, table, bytes));
     expect(got).toMatchObject({ code: expect.stringMatching(/^UNSUPPORTED/), kind: 'invalid' });
     expect((got as VarveError).context).toMatchObject({ file: `/db/${table}` });

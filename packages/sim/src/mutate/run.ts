@@ -46,7 +46,7 @@ export async function runMutations(options: MutateOptions): Promise<MutateSummar
     }
     const failure =
       `${specimen}/${file} offset ${offset} bit ${bit}: ${what}\n  replay it with: ` +
-      `npm run sim -- mutate --seed ${seed} --at ${specimen}/${file}:${offset}:${bit}`;
+      `npm run sim -- mutate --seed ${seed} --specimen ${specimen} --file ${file} --offset ${offset} --bit ${bit}`;
     failures.push(failure);
     log(failure);
   };

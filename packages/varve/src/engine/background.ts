@@ -12,6 +12,7 @@ import type { JobOutput } from '../compaction/job.ts';
 import type { VersionEdit } from '../manifest/version-edit.ts';
 import type { Version } from '../manifest/version.ts';
 import { VarveError } from '../base/errors.ts';
+import { leveledSettings } from '../options/keyspace-settings.ts';
 import { isDiskFull } from './durability.ts';
 import type { Core } from './core.ts';
 import { CompactionRunner } from './compaction-runner.ts';
@@ -127,6 +128,11 @@ export class Background {
       if (oldest !== undefined && oldest.firstSequence <= through) return true;
     }
     return false;
+  }
+
+  /** A write meets the limit of the write-buffer budget: what is active and could be flushed is. */
+  makeRoom(): void {
+    if (this.#rotateLargest()) this.schedule();
   }
 
   /** Active memtables may take half of the write-buffer budget: past that the largest makes room. */
@@ -273,7 +279,7 @@ export class Background {
     this.#remove(numbers);
   }
 
-  /** Most files in level 0 over all keyspaces. */
+  /** Most files in level 0 over all keyspaces, not counting what a keyspace is set to gather there beyond the default. */
   get level0FilesMax(): number {
     return this.#level0FilesMax;
   }
@@ -281,8 +287,11 @@ export class Background {
   /** A new version is current: the views follow it. */
   versionInstalled(version: Version): void {
     this.#level0FilesMax = 0;
-    for (const keyspace of version.keyspaces.values()) {
-      this.#level0FilesMax = Math.max(this.#level0FilesMax, keyspace.levels[0]?.length ?? 0);
+    const usual = leveledSettings['level0Files']!.default!;
+    for (const { record, levels } of version.keyspaces.values()) {
+      const gathers = this.#core.state.trees.get(record.id)?.settings.compaction.level0Files ?? usual;
+      const files = (levels[0]?.length ?? 0) - Math.max(0, gathers - usual);
+      this.#level0FilesMax = Math.max(this.#level0FilesMax, files);
     }
   }
 

@@ -64,6 +64,7 @@ export class KeyspaceTable {
     if (tree === undefined) tree = this.#create(name, key.name, value.name);
     else checkSame(name, 'key', tree.record.keyCodec, options.key);
     tree.settings = resolved;
+    this.#core.background.versionInstalled(this.#core.installer.version);
     const handle = new KeyspaceHandle<K, V>(this.#core, tree, key, value);
     this.#handles.set(name, handle as unknown as AnyHandle);
     return handle;

@@ -265,6 +265,7 @@ class Opening {
       usedBytes: () => this.#pool.bytesUsed,
       flushPending: () => core.background.flushPending,
       level0Files: () => core.background.level0FilesMax,
+      makeRoom: () => core.background.makeRoom(),
     });
     const marks = new TimeMarks(options.timestamps);
     const pipeline = new CommitPipeline({

@@ -30,8 +30,10 @@ export interface PressureEnv {
   usedBytes(): number;
   /** True while something is on its way that will free memory; without it delaying would be pointless. */
   flushPending(): boolean;
-  /** Most files in level 0 over all keyspaces. */
+  /** Most files in level 0 over all keyspaces, not counting what a keyspace is set to gather there beyond the default. */
   level0Files(): number;
+  /** Starts what can free memtable memory, if nothing is on its way. */
+  makeRoom(): void;
 }
 
 export interface PressureStats {
@@ -70,6 +72,7 @@ export class Pressure {
   /** Before an awaited write: resolves when it may go on, at the latest when `giveUp` rejects. */
   async admitAsync(giveUp: Promise<never> | undefined): Promise<void> {
     for (let reason = this.stopReason(); reason !== undefined; reason = this.stopReason()) {
+      this.#env.makeRoom();
       if (this.#env.strategy === 'fail') throw this.#refuse(reason);
       this.#enter('block', reason);
       this.stats.blocked++;
@@ -99,6 +102,7 @@ export class Pressure {
 
   #stop(reason: string): void {
     const { strategy, syncWaitMsMax, runner, clock } = this.#env;
+    this.#env.makeRoom();
     if (strategy === 'fail') throw this.#refuse(reason);
     this.#enter('block', reason);
     this.stats.blocked++;
