@@ -11,6 +11,8 @@ export interface Progress {
   stop(): void;
 }
 
+const signals = ['SIGINT', 'SIGTERM'] as const;
+
 const silent: Progress = { update: () => undefined, stop: () => undefined };
 
 /** Starts a bar of `total` units of work; `total` 0 shows the note and the time only. */
@@ -25,21 +27,28 @@ export function startProgress(stream: OutputStream, label: string, total: number
     fps: 5,
     hideCursor: true,
     clearOnComplete: true,
-    // On Ctrl-C the cursor comes back.
-    gracefulExit: true,
     barCompleteChar: '\u2588',
     barIncompleteChar: '\u2591',
     barsize: 30,
   });
   bar.start(Math.max(1, total), 0, { note: '' });
   let stopped = false;
+  const stop = (): void => {
+    if (stopped) return;
+    stopped = true;
+    for (const name of signals) process.removeListener(name, interrupted);
+    bar.stop();
+  };
+  // The bar hides the cursor: it comes back before the signal does what it does without us.
+  const interrupted = (signal: NodeJS.Signals): void => {
+    stop();
+    process.kill(process.pid, signal);
+  };
+  for (const name of signals) process.once(name, interrupted);
   return {
     update(done, note) {
       if (!stopped) bar.update(total > 0 ? Math.min(done, total) : 0, { note });
     },
-    stop() {
-      if (!stopped) bar.stop();
-      stopped = true;
-    },
+    stop,
   };
 }

@@ -72,10 +72,10 @@ test('a verification names file and offset of every problem', () => {
 test('a dumped record is one line', () => {
   const detail = { keyspace: 1, key: 'a', value: '{"a b":1}\n', note: undefined };
   expect(dumpText({ offset: 120, kind: 'put', detail })).toBe(
-    '       120  put          keyspace=1 key=a value={"a b":1}\\n',
+    '       120  put           keyspace=1 key=a value={"a b":1}\\n',
   );
   expect(dumpText({ offset: 0, kind: 'tail', detail: { key: 'a b', empty: '', sequences: [2, 1] } })).toBe(
-    '         0  tail         key="a b" empty="" sequences=[2,1]',
+    '         0  tail          key="a b" empty="" sequences=[2,1]',
   );
 });
 

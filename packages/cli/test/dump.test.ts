@@ -67,7 +67,7 @@ test('behind damage in a log the listing goes on, with exit code 4', async () =>
   writeFileSync(damaged, bytes);
   const { code, stdout } = await cli(['dump', damaged]);
   expect(code).toBe(4);
-  expect(stdout).toMatch(/^ +\d+ {2}damage {7}bytes=\d+ /m);
+  expect(stdout).toMatch(/^ +\d+ {2}damage {8}bytes=\d+ /m);
   expect(stdout).toContain('key=user24 value=value 24');
   expect(stdout).toContain('key=user26 value=value 26');
 });

@@ -11,14 +11,12 @@ import { checkAll, checkKeyspace, type TextKeyspace, Violation } from './check.t
 import type { Change, Model } from './model.ts';
 import { ScriptedScheduler } from './scripted-scheduler.ts';
 import { Walks } from './walks.ts';
-import { type LifeSettings, padded, randomChange, randomKey } from './workload.ts';
+import { type Ending, type LifeSettings, padded, randomChange, randomKey } from './workload.ts';
 
 export interface Promised {
   os: number;
   disk: number;
 }
-
-export type Ending = 'power' | 'process' | 'closed';
 
 interface OpenSnapshot {
   readonly snapshot: Snapshot;

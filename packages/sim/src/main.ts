@@ -13,10 +13,12 @@ import { parseArgs } from 'node:util';
 import { explore } from './explore.ts';
 import { runKillRounds } from './kill/command.ts';
 import { runMutateCommand } from './mutate/command.ts';
+import type { Mutation } from './mutate/judge.ts';
 
 const usage = `usage: npm run sim -- [--seconds S | --seed N | --seeds COUNT --from FIRST] [--stop]
        npm run sim -- kill [--rounds N] [--seed N]
-       npm run sim -- mutate [--positions N] [--seed N] [--at SPECIMEN/FILE:OFFSET:BIT]`;
+       npm run sim -- mutate [--positions N] [--seed N]
+       npm run sim -- mutate --seed N --specimen NAME --file NAME --offset N --bit N`;
 
 const options = {
   seconds: { type: 'string' },
@@ -26,7 +28,10 @@ const options = {
   stop: { type: 'boolean' },
   rounds: { type: 'string' },
   positions: { type: 'string' },
-  at: { type: 'string' },
+  specimen: { type: 'string' },
+  file: { type: 'string' },
+  offset: { type: 'string' },
+  bit: { type: 'string' },
 } as const;
 
 function wrongCall(why: string): never {
@@ -54,6 +59,13 @@ function number(name: keyof typeof options, otherwise: number): number {
   return Number.isSafeInteger(value) && value >= 0
     ? value
     : wrongCall(`--${name} takes a whole number; got ${String(text)}`);
+}
+
+/** The one bit that a replay of `mutate` judges. */
+function onlyOne(): { only?: Mutation } {
+  const { specimen, file } = values;
+  if (typeof specimen !== 'string' || typeof file !== 'string') return {};
+  return { only: { specimen, file, offset: number('offset', 0), bit: number('bit', 0) } };
 }
 
 const fresh = Math.floor(Math.random() * 2 ** 31);

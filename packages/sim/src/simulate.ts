@@ -2,9 +2,9 @@
  * One seed, several lives of one machine: the whole run follows from the seed.
  */
 import { Random, SimFs } from 'varve/testing';
-import { type Ending, Life, type Promised } from './life.ts';
+import { Life, type Promised } from './life.ts';
 import { Model } from './model.ts';
-import { randomLife } from './workload.ts';
+import { type Ending, randomLife } from './workload.ts';
 
 export interface SimulationResult {
   readonly seed: number;

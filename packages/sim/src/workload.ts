@@ -4,7 +4,9 @@
 import type { DatabaseOptions, KeyspaceSettings } from 'varve';
 import type { Random } from 'varve/testing';
 import type { Change } from './model.ts';
-import type { Ending } from './life.ts';
+
+/** How a life ends: power loss, SIGKILL, or a clean close. */
+export type Ending = 'power' | 'process' | 'closed';
 
 export interface LifeSettings {
   readonly options: DatabaseOptions;

@@ -186,7 +186,9 @@ describe('keys and values', () => {
         decode: () => 1,
       },
     });
-    const error = await expectRefusal(() => odder.put('k', 1), 'VALUE_INVALID', 'invalid', { codec: 'strange' });
+    const error = await expectRefusal(() => odder.put('k', 1), 'VALUE_INVALID', 'invalid', {
+      codec: 'strange',
+    });
     expect(error.cause).toBe(thrown);
   });
 
@@ -231,7 +233,9 @@ describe('ranges', () => {
       await expectRefusal(() => snapshot.range(keyspace, range as never), 'RANGE_INVALID', 'invalid');
     }
     snapshot.close();
-    expect(await refusal(() => keyspace.range({ from: 'a' } as never))).toMatchObject({ context: { got: 'from' } });
+    expect(await refusal(() => keyspace.range({ from: 'a' } as never))).toMatchObject({
+      context: { got: 'from' },
+    });
     expect(db.stats().snapshots.count).toBe(0);
   });
 
@@ -274,7 +278,11 @@ describe('ranges', () => {
 describe('options', () => {
   test('an unknown option is refused with the nearest one, before anything is touched', async () => {
     const path = temporaryDirectory();
-    const error = await expectRefusal(() => open(path, { memorybytesmax: 1 } as never), 'OPTION_INVALID', 'invalid');
+    const error = await expectRefusal(
+      () => open(path, { memorybytesmax: 1 } as never),
+      'OPTION_INVALID',
+      'invalid',
+    );
     expect(error.message).toContain("did you mean 'memoryBytesMax'");
     expect(readdirSync(dirname(path))).toEqual([]);
   });
@@ -372,12 +380,18 @@ describe('options', () => {
       'NOT_SUPPORTED_YET',
       'invalid',
     );
-    await expectRefusal(() => db.batch().put(keyspace, 'a', 'b', { ttlMs: 1 }), 'NOT_SUPPORTED_YET', 'invalid');
+    await expectRefusal(
+      () => db.batch().put(keyspace, 'a', 'b', { ttlMs: 1 }),
+      'NOT_SUPPORTED_YET',
+      'invalid',
+    );
     const unbuilt = keyspace as unknown as Record<'merge' | 'explain', (...args: unknown[]) => unknown>;
     await expectRefusal(() => unbuilt.merge('a', 'b'), 'NOT_SUPPORTED_YET', 'invalid', { method: 'merge' });
     await expectRefusal(() => unbuilt.explain('a'), 'NOT_SUPPORTED_YET', 'invalid', { method: 'explain' });
     const batch = db.batch() as unknown as Record<'merge', (...args: unknown[]) => unknown>;
-    await expectRefusal(() => batch.merge(keyspace, 'a', 'b'), 'NOT_SUPPORTED_YET', 'invalid', { method: 'merge' });
+    await expectRefusal(() => batch.merge(keyspace, 'a', 'b'), 'NOT_SUPPORTED_YET', 'invalid', {
+      method: 'merge',
+    });
     expect(keyspace.count()).toBe(0);
   });
 
@@ -398,7 +412,9 @@ describe('options', () => {
       const error = await refusal(() => keyspace.put('a', 'b', wait as never));
       expect(['DURABILITY_INVALID', 'OPTION_INVALID']).toContain(error.code);
       expect((await refusal(() => keyspace.delete('a', wait as never))).kind).toBe('invalid');
-      expect((await refusal(() => db.write(db.batch().put(keyspace, 'a', 'b'), wait as never))).kind).toBe('invalid');
+      expect((await refusal(() => db.write(db.batch().put(keyspace, 'a', 'b'), wait as never))).kind).toBe(
+        'invalid',
+      );
     }
     await expectRefusal(() => keyspace.put('a', 'b', { ttl: 5 } as never), 'OPTION_INVALID', 'invalid', {
       got: 'ttl',
@@ -478,7 +494,9 @@ describe('the path', () => {
     await db.close();
     const fs = new FaultFs(inner);
     fs.add({ kind: 'EIO', operations: ['create', 'write', 'rename', 'remove', 'makeDirectory'] });
-    const error = await expectRefusal(() => open('/db', { fileSystem: fs }), 'IO_ERROR', 'io', { system: 'EIO' });
+    const error = await expectRefusal(() => open('/db', { fileSystem: fs }), 'IO_ERROR', 'io', {
+      system: 'EIO',
+    });
     expect(error.context['file']).toMatch(/^\/db\//);
     await expectRefusal(() => open('/new', { fileSystem: fs }), 'IO_ERROR', 'io', { system: 'EIO' });
     // Reading needs no writing.
@@ -707,7 +725,8 @@ describe('after close', () => {
     const settled = Promise.allSettled(pending);
     await db.close();
     for (const outcome of await settled) {
-      if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'CLOSED', kind: 'closed' });
+      if (outcome.status === 'rejected')
+        expect(outcome.reason).toMatchObject({ code: 'CLOSED', kind: 'closed' });
     }
     await expect(pending[1]).resolves.toBeGreaterThan(0);
   });
@@ -724,7 +743,11 @@ describe('what belongs to whom', () => {
     await expectRefusal(() => db.write(undefined as never), 'BATCH_FOREIGN', 'invalid');
     await expectRefusal(() => db.batch().put(foreign, 'a', '1'), 'KEYSPACE_FOREIGN', 'invalid');
     await expectRefusal(() => db.batch().delete(foreign, 'a'), 'KEYSPACE_FOREIGN', 'invalid');
-    await expectRefusal(() => db.batch().deleteRange(foreign, { gte: 'a', lt: 'b' }), 'KEYSPACE_FOREIGN', 'invalid');
+    await expectRefusal(
+      () => db.batch().deleteRange(foreign, { gte: 'a', lt: 'b' }),
+      'KEYSPACE_FOREIGN',
+      'invalid',
+    );
     await expectRefusal(() => db.batch().put({} as never, 'a', '1'), 'KEYSPACE_FOREIGN', 'invalid');
     const snapshot = db.snapshot();
     await expectRefusal(() => snapshot.get(foreign, 'a'), 'KEYSPACE_FOREIGN', 'invalid');
@@ -761,7 +784,8 @@ describe('what belongs to whom', () => {
     await expectRefusal(() => data.get('a'), 'KEYSPACE_DROPPED', 'invalid', context);
     await expectRefusal(() => db.batch().put(data, 'a', '1'), 'KEYSPACE_DROPPED', 'invalid', context);
     await expectRefusal(() => snapshot.get(data, 'k1'), 'KEYSPACE_DROPPED', 'invalid', context);
-    for (const cursor of cursors) await expectRefusal(() => cursor.next(), 'KEYSPACE_DROPPED', 'invalid', context);
+    for (const cursor of cursors)
+      await expectRefusal(() => cursor.next(), 'KEYSPACE_DROPPED', 'invalid', context);
     await expectRefusal(() => db.write(batch), 'KEYSPACE_DROPPED', 'invalid');
     expect(kept.count()).toBe(0);
     for (const cursor of cursors) cursor.close();
@@ -775,7 +799,12 @@ describe('what belongs to whom', () => {
     const db = await open(path);
     db.keyspace('data', { key: u64, value: utf8 }).put(1, 'one');
     const context = { keyspace: 'data', expected: 'u64', got: 'utf8' };
-    await expectRefusal(() => db.keyspace('data', { key: utf8, value: utf8 }), 'KEYSPACE_CODEC', 'invalid', context);
+    await expectRefusal(
+      () => db.keyspace('data', { key: utf8, value: utf8 }),
+      'KEYSPACE_CODEC',
+      'invalid',
+      context,
+    );
     await db.close();
     const again = await open(path);
     onTestFinished(() => again.close());

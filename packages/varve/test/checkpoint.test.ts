@@ -47,7 +47,11 @@ test('it holds what is in tables, in memtables and in the log buffer, and both g
   await other.compact();
   await db.compact();
   expect(texts(other).has('in the buffer')).toBe(true);
-  expect([data.has('only in the copy'), data.has('after'), data.has('in the buffer')]).toEqual([false, true, false]);
+  expect([data.has('only in the copy'), data.has('after'), data.has('in the buffer')]).toEqual([
+    false,
+    true,
+    false,
+  ]);
   expect(data.count()).toBe(before.data.length);
   expect((await db.verify()).problems).toEqual([]);
 });
@@ -110,7 +114,11 @@ test('it survives power loss once it has resolved, and is none while it is being
 test('writes, flushes and compactions meanwhile do not reach it', async () => {
   const time = new ManualScheduler();
   const fs = new SimFs();
-  const db = await time.open('/db', { fileSystem: fs, logBytesMax: 512 * 1024, memoryBytesMax: 16 * 1024 ** 2 });
+  const db = await time.open('/db', {
+    fileSystem: fs,
+    logBytesMax: 512 * 1024,
+    memoryBytesMax: 16 * 1024 ** 2,
+  });
   onTestFinished(() => db.close());
   const data = texts(db);
   const value = 'v'.repeat(1000);
@@ -139,7 +147,11 @@ test('with an outside log it has everything up to its position', async () => {
   await time.run(db.checkpoint('/copy'));
   const copy = await new ManualScheduler().open('/copy', { fileSystem: fs, log: 'external' });
   onTestFinished(() => copy.close());
-  expect([copy.appliedPosition(), texts(copy).get('a'), texts(copy, 'other').get('b')]).toEqual([3, '1', '2']);
+  expect([copy.appliedPosition(), texts(copy).get('a'), texts(copy, 'other').get('b')]).toEqual([
+    3,
+    '1',
+    '2',
+  ]);
 });
 
 test('one that fails says why, and the database goes on', async () => {

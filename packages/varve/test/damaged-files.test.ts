@@ -106,7 +106,11 @@ describe('every file of a closed database', () => {
           bytes[at]! ^= 1 << random.below(8);
           const got = await readAll(withFile(disk, name, bytes));
           if (got instanceof VarveError) {
-            expect({ name, at, kind: got.kind }).toEqual({ name, at, kind: expect.stringMatching(/^corruption|invalid$/) });
+            expect({ name, at, kind: got.kind }).toEqual({
+              name,
+              at,
+              kind: expect.stringMatching(/^corruption|invalid$/),
+            });
             if (got.kind === 'invalid') expect(got.code).toMatch(/^UNSUPPORTED/);
             expect(got.context['file']).toBe(`/db/${name}`);
           } else expect({ name, at, got }).toEqual({ name, at, got: expected });

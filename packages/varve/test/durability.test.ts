@@ -153,9 +153,15 @@ describe('classes', () => {
   test('replicated needs a cluster and is refused, and nothing is written', async () => {
     const { data, db } = await world();
     const wait = { durability: 'replicated' } as const;
-    await expectRefusal(() => data.put('a', '1', wait), 'DURABILITY_INVALID', 'invalid', { got: 'replicated' });
+    await expectRefusal(() => data.put('a', '1', wait), 'DURABILITY_INVALID', 'invalid', {
+      got: 'replicated',
+    });
     await expectRefusal(() => data.delete('a', wait), 'DURABILITY_INVALID', 'invalid');
-    await expectRefusal(() => db.write(db.batch().put(data, 'a', '1'), wait), 'DURABILITY_INVALID', 'invalid');
+    await expectRefusal(
+      () => db.write(db.batch().put(data, 'a', '1'), wait),
+      'DURABILITY_INVALID',
+      'invalid',
+    );
     await expectRefusal(() => db.sync('replicated' as never), 'DURABILITY_INVALID', 'invalid');
     expect(data.has('a')).toBe(false);
   });
@@ -342,11 +348,19 @@ describe('giving up waiting', () => {
     const before = db.stats().sequence;
     const reason = new Error('changed my mind');
     const signal = AbortSignal.abort(reason);
-    const error = await expectRefusal(() => data.put('a', 'v', { durability: 'disk', signal }), 'ABORTED', 'busy', {
-      applied: false,
-    });
+    const error = await expectRefusal(
+      () => data.put('a', 'v', { durability: 'disk', signal }),
+      'ABORTED',
+      'busy',
+      {
+        applied: false,
+      },
+    );
     expect(error.cause).toBe(reason);
-    expect({ got: data.get('a'), sequence: db.stats().sequence }).toEqual({ got: undefined, sequence: before });
+    expect({ got: data.get('a'), sequence: db.stats().sequence }).toEqual({
+      got: undefined,
+      sequence: before,
+    });
   });
 
   test('a signal that aborts during the wait ends the wait; the write stays', async () => {
@@ -466,7 +480,10 @@ describe('segments', () => {
     await time.settle();
     expect({ created: created.length, recycled: renamed.length > 0 }).toEqual({ created: 0, recycled: true });
     await time.run(db.sync());
-    const { data: again } = await world(small, fs.crash(new Random(3), { data: 'nothing', names: 'nothing' }));
+    const { data: again } = await world(
+      small,
+      fs.crash(new Random(3), { data: 'nothing', names: 'nothing' }),
+    );
     expect(again.count()).toBe(300);
   });
 

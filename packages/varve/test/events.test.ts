@@ -64,7 +64,13 @@ describe('events', () => {
     }
     await time.settle();
     expect(told).toHaveLength(1);
-    expect(told[0]).toMatchObject({ keyspace: 'data', fromLevel: 0, filesIn: 4, filesOut: 1, reason: expect.any(String) });
+    expect(told[0]).toMatchObject({
+      keyspace: 'data',
+      fromLevel: 0,
+      filesIn: 4,
+      filesOut: 1,
+      reason: expect.any(String),
+    });
     expect(told[0]!['bytesOut']).toBeLessThan(told[0]!['bytesIn'] as number);
   });
 
@@ -99,7 +105,10 @@ describe('stats', () => {
     expect(Object.keys(stats.keyspaces).sort()).toEqual(['data', 'other']);
     expect(stats.keyspaces['data']).toMatchObject({ entries: 100, bytes: 0 });
     expect(stats.keyspaces['data']!.memtableBytes).toBeGreaterThan(1000);
-    const memtables = Object.values(stats.keyspaces).reduce((sum, { memtableBytes }) => sum + memtableBytes, 0);
+    const memtables = Object.values(stats.keyspaces).reduce(
+      (sum, { memtableBytes }) => sum + memtableBytes,
+      0,
+    );
     expect(stats.memoryBytes.memtables).toBe(memtables);
     expect(stats.memoryBytes.pool).toBe(memtables);
     expect(stats.written.user).toBeGreaterThan(100 * 'value'.length);

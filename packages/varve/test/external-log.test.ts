@@ -94,7 +94,10 @@ describe('the ways in', () => {
         position++;
       } catch (error) {
         expect(error).toMatchObject({ code: 'BUSY', kind: 'busy' });
-        expect({ applied: db.appliedPosition(), count: batch.count }).toEqual({ applied: position, count: 1 });
+        expect({ applied: db.appliedPosition(), count: batch.count }).toEqual({
+          applied: position,
+          count: 1,
+        });
         await time.settle();
         db.applyExternal(position + 1, batch);
         break;
@@ -154,7 +157,11 @@ describe('what survives', () => {
     const db = await opened(fs, time);
     db.applyExternal(7, db.batch().put(texts(db, 'data'), 'a', '1'));
     await time.run(db.flush());
-    const reader = await new ManualScheduler().open('/db', { fileSystem: fs, log: 'external', readOnly: true });
+    const reader = await new ManualScheduler().open('/db', {
+      fileSystem: fs,
+      log: 'external',
+      readOnly: true,
+    });
     expect([reader.appliedPosition(), texts(reader, 'data').get('a')]).toEqual([7, '1']);
     await expectRefusal(
       () => reader.applyExternal(8, reader.batch().put(texts(reader, 'data'), 'b', '1')),
@@ -182,7 +189,13 @@ function randomLog(random: Random, length: number): Entry[][] {
     Array.from({ length: 1 + random.below(4) }, () => {
       const kind = random.oneIn(12) ? 'deleteRange' : random.oneIn(5) ? 'delete' : 'put';
       const [from, to] = [key(), key()].sort() as [string, string];
-      return { keyspace: random.pick(names), kind, key: from, to, value: `${position}:`.repeat(random.below(300)) };
+      return {
+        keyspace: random.pick(names),
+        kind,
+        key: from,
+        to,
+        value: `${position}:`.repeat(random.below(300)),
+      };
     }),
   );
 }
@@ -194,7 +207,7 @@ function stateAfter(log: readonly Entry[][], length: number): Record<string, [st
     const entries = state.get(keyspace)!;
     if (kind === 'put') entries.set(key, value);
     else if (kind === 'delete') entries.delete(key);
-    else for (const each of [...entries.keys()]) if (each >= key && each < to) entries.delete(each);
+    else for (const each of entries.keys()) if (each >= key && each < to) entries.delete(each);
   }
   return Object.fromEntries([...state].map(([name, entries]) => [name, [...entries].sort(byKey)]));
 }

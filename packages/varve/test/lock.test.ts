@@ -81,7 +81,11 @@ test('two opens at once: one gets it', async () => {
 test('a child process is told who has it, and gets it after close', async () => {
   const path = temporaryDirectory();
   const db = await open(path);
-  expect(await child(path).answer).toMatchObject({ code: 'LOCKED', kind: 'busy', holder: { pid: process.pid } });
+  expect(await child(path).answer).toMatchObject({
+    code: 'LOCKED',
+    kind: 'busy',
+    holder: { pid: process.pid },
+  });
   await db.close();
   const owner = child(path);
   expect(await owner.answer).toEqual({ pid: owner.process.pid });

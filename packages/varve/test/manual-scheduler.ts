@@ -62,13 +62,14 @@ export class ManualScheduler implements Scheduler {
   /** The result of a promise that needs turns and time to settle. */
   async run<T>(promise: Promise<T>, msMax = 60_000): Promise<T> {
     let isPending = true;
-    const done = (): void => void (isPending = false);
-    promise.then(done, done);
+    const settled = (): void => void (isPending = false);
+    promise.then(settled, settled);
     const end = this.#now + msMax;
     await this.settle();
     while (isPending) {
       const next = Math.min(...this.#tasks.map((task) => task.due));
-      if (next > end) throw new Error('the promise is pending, and nothing is scheduled that could settle it');
+      if (next > end)
+        throw new Error('the promise is pending, and nothing is scheduled that could settle it');
       this.#now = Math.max(this.#now, next);
       await this.settle();
     }

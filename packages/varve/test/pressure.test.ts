@@ -231,7 +231,9 @@ describe('many small keyspaces', () => {
   for (const pressure of ['slow', 'block'] as const) {
     test(`share the budget: the largest makes room, and nobody is refused under ${pressure}`, async () => {
       const { db, time } = await world({ pressure });
-      const keyspaces = Array.from({ length: 64 }, (_, i) => db.keyspace(`ks${i}`, { key: utf8, value: utf8 }));
+      const keyspaces = Array.from({ length: 64 }, (_, i) =>
+        db.keyspace(`ks${i}`, { key: utf8, value: utf8 }),
+      );
       for (let round = 0; round < 20; round++) {
         for (const keyspace of keyspaces) keyspace.put(`k${round}`, 'v');
         await time.turn();

@@ -24,7 +24,9 @@ export async function expectRefusal(
   context: Readonly<Record<string, unknown>> = {},
 ): Promise<VarveError> {
   const error = await refusal(act);
-  expect({ code: error.code, kind: error.kind }, error.message).toEqual({ code, kind });
+  if (error.code !== code || error.kind !== kind) {
+    throw new Error(`should be ${kind} ${code}, is ${error.kind} ${error.code}`, { cause: error });
+  }
   expect(error.context).toMatchObject(context);
   expect(error.message).not.toBe('');
   return error;

@@ -12,6 +12,9 @@ import { escapeControls, toPlain } from '../format.ts';
 import type { Session } from '../session.ts';
 import { NotFoundError, UsageError, wholeNumber } from '../session.ts';
 
+/** The longest kinds are 'segment-start' and 'history-floor'. */
+const KIND_WIDTH = 13;
+
 export function addDump(program: Command, session: Session): void {
   program
     .command('dump')
@@ -42,12 +45,12 @@ function dumpJson({ offset, kind, detail }: DumpLine): unknown {
   return { offset, kind, detail: toPlain(detail) };
 }
 
-/** '       485  put          keyspace=1 key=a value=1'. */
+/** '       485  put           keyspace=1 key=a value=1'. */
 export function dumpText({ offset, kind, detail }: DumpLine): string {
   const members = Object.entries(detail)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}=${showDetail(name, value)}`);
-  return `${String(offset).padStart(10)}  ${kind.padEnd(12)} ${members.join(' ')}`.trimEnd();
+  return `${String(offset).padStart(10)}  ${kind.padEnd(KIND_WIDTH)} ${members.join(' ')}`.trimEnd();
 }
 
 /** Text as it is; in quotes when that would not tell where it ends. */

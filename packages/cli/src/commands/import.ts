@@ -10,7 +10,7 @@ import { type FileFormat, fileFormatOf, fileFormatOption } from '../file-format.
 import { readEntries } from '../import-source.ts';
 import type { KeyspaceChoice } from '../open-database.ts';
 import { chooseKeyspace, withDatabase } from '../open-database.ts';
-import { plural, showSize } from '../output.ts';
+import { plural, showCount, showSize } from '../output.ts';
 import { startProgress } from '../progress.ts';
 import { type Input, openInput } from '../read-input.ts';
 import type { Session } from '../session.ts';
@@ -18,6 +18,8 @@ import { takeArguments } from '../session.ts';
 
 const BATCH_ENTRIES = 1000;
 const BATCH_BYTES = 1024 * 1024;
+/** In less time a rate says nothing. */
+const RATED_MS = 500;
 
 interface Options extends KeyspaceChoice {
   readonly format?: FileFormat;
@@ -78,9 +80,8 @@ async function load(
   const ms = Math.round(performance.now() - started);
   if (session.options.json === true) session.out.json({ keyspace: keyspace.name, entries, bytes, ms });
   else {
-    const rate = Math.round((entries * 1000) / Math.max(1, ms));
-    session.out.line(
-      `imported ${plural(entries, 'entry', 'entries')} (${showSize(bytes)}) into '${keyspace.name}', ${plural(rate, 'entry', 'entries')}/s`,
-    );
+    const what = `${plural(entries, 'entry', 'entries')} (${showSize(bytes)}) into '${keyspace.name}'`;
+    const rate = ms < RATED_MS ? '' : `, ${showCount(Math.round((entries * 1000) / ms))} a second`;
+    session.out.line(`imported ${what} in ${(ms / 1000).toFixed(1)} s${rate}`);
   }
 }

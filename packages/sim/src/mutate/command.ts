@@ -15,7 +15,7 @@ export async function runMutateCommand(options: {
   const { seed, log } = options;
   const started = performance.now();
   const { positions, verdicts, failures } = await runMutations(options);
-  for (const [name, count] of [...verdicts].sort()) log(`${String(count).padStart(6)}  ${name}`);
+  for (const name of [...verdicts.keys()].sort()) log(`${String(verdicts.get(name)).padStart(6)}  ${name}`);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   log(`${positions} positions of seed ${seed}: ${failures.length} failures, in ${seconds} s`);
   return { failed: failures.length };

@@ -3,8 +3,7 @@
  *
  * Progress word (Int32): index of the mutation at hand plus 1, written here before each, read by the run's watchdog.
  */
-import { workerData } from 'node:worker_threads';
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { Judge, type Mutation, type Verdict } from './judge.ts';
 import type { Specimen } from './specimens.ts';
 

@@ -89,3 +89,8 @@ export function systemCode(error: unknown): string {
   const code = (error as { code?: unknown } | null | undefined)?.code;
   return typeof code === 'string' && !(error instanceof VarveError) ? code : '';
 }
+
+/** What was thrown, as an Error: user code and hosts may throw anything. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : internal(`something that is no error was thrown: ${String(thrown)}`);
+}

@@ -14,7 +14,7 @@ import type { Version } from '../manifest/version.ts';
 import { VarveError } from '../base/errors.ts';
 import { leveledSettings } from '../options/keyspace-settings.ts';
 import { isDiskFull } from './durability.ts';
-import type { Core } from './core.ts';
+import type { BackgroundWork, Core } from './core.ts';
 import { CompactionRunner } from './compaction-runner.ts';
 import { flushSettings, registeredSequences } from './job-input.ts';
 import type { Tree } from './tree.ts';
@@ -28,7 +28,7 @@ interface FlushPart {
   output: JobOutput | undefined;
 }
 
-export class Background {
+export class Background implements BackgroundWork {
   readonly #core: Core;
   readonly compactions: CompactionRunner;
   #retrying = false;

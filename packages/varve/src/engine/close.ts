@@ -4,7 +4,7 @@
  * Memtables are not flushed: the log has them, and a clean close is quick. Awaited writes settle before; what still waits
  * for room gets `CLOSED`. From the first line on every other call throws `CLOSED`; iterators left open do so too.
  */
-import { closed } from '../base/errors.ts';
+import { asError, closed } from '../base/errors.ts';
 import type { Core } from './core.ts';
 
 export async function closeDatabase(core: Core): Promise<void> {
@@ -24,7 +24,7 @@ export async function closeDatabase(core: Core): Promise<void> {
   await runner.close();
   tables.close();
   for (const tree of state.trees.values()) tree.drop();
-  if (failure !== undefined) throw failure;
+  if (failure !== undefined) throw asError(failure);
 }
 
 const exitHooks = new Set<Core>();

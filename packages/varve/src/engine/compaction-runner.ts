@@ -16,13 +16,13 @@ import type { VersionEdit } from '../manifest/version-edit.ts';
 import { tableBytesAt } from '../options/keyspace-settings.ts';
 import type { RunningJob } from '../workers/job-runner.ts';
 import { isDiskFull } from './durability.ts';
-import type { Core } from './core.ts';
+import type { Compactions, Core } from './core.ts';
 import { registeredSequences, tableSettings } from './job-input.ts';
 import type { Tree } from './tree.ts';
 
 const FULL_RETRY_MS = 1000;
 
-export class CompactionRunner {
+export class CompactionRunner implements Compactions {
   readonly #core: Core;
   readonly #installed: () => void;
   readonly #forget: (numbers: readonly number[]) => void;

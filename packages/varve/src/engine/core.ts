@@ -7,6 +7,9 @@ import type { Clock } from '../base/clock.ts';
 import type { BlockCache } from '../cache/block-cache.ts';
 import type { SegmentPool } from '../arena/segment-pool.ts';
 import type { FileSystem } from '../fs/file-system.ts';
+import type { CompactionPlan } from '../compaction/plan.ts';
+import type { RunningSet } from '../compaction/running-set.ts';
+import type { Version } from '../manifest/version.ts';
 import type { VersionEdit } from '../manifest/version-edit.ts';
 import type { Events } from '../observe/events.ts';
 import type { ResolvedDatabaseOptions } from '../options/resolve.ts';
@@ -16,7 +19,6 @@ import type { Scheduler } from '../runtime/scheduler.ts';
 import type { TableCache } from '../sstable/table-cache.ts';
 import type { Log } from '../wal/log.ts';
 import type { JobRunner } from '../workers/job-runner.ts';
-import type { Background } from './background.ts';
 import type { CommitPipeline } from './commit-pipeline.ts';
 import type { Durability } from './durability.ts';
 import type { ExternalPosition } from './external-position.ts';
@@ -31,6 +33,30 @@ export interface Counters {
   log: number;
   flush: number;
   compaction: number;
+}
+
+/** What runs compactions, as `db.compact` sees it (compaction-runner.ts). */
+export interface Compactions {
+  runningOf(tree: Tree): RunningSet;
+  failureOf(tree: Tree): unknown;
+  start(tree: Tree, plan: CompactionPlan): void;
+  change(): Promise<void>;
+}
+
+/** What decides about background work, as the rest of the engine sees it (background.ts). */
+export interface BackgroundWork {
+  readonly compactions: Compactions;
+  readonly flushPending: boolean;
+  readonly level0FilesMax: number;
+  committed(touched: readonly Tree[]): void;
+  /** Rotates what could free memory, because a write waits for it. */
+  makeRoom(): void;
+  schedule(): void;
+  flush(): Promise<void>;
+  forget(files: readonly number[]): void;
+  versionInstalled(version: Version): void;
+  stop(): void;
+  wake(): void;
 }
 
 export interface Core {
@@ -54,7 +80,7 @@ export interface Core {
   readonly pressure: Pressure;
   readonly pipeline: CommitPipeline;
   readonly installer: Installer;
-  readonly background: Background;
+  readonly background: BackgroundWork;
   readonly incarnation: number;
   /** Next table number, shared with the jobs (BigInt64, Atomics.add). */
   readonly fileNumbers: SharedArrayBuffer;

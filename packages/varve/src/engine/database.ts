@@ -33,6 +33,7 @@ export interface Maintenance {
 
 export class DatabaseHandle implements Database {
   readonly recovered: OpenReport;
+  readonly #path: string;
   readonly #core: Core;
   readonly #keyspaces: KeyspaceTable;
   readonly #maintenance: Maintenance;
@@ -40,12 +41,14 @@ export class DatabaseHandle implements Database {
   #closing: Promise<void> | undefined;
 
   constructor(
+    path: string,
     core: Core,
     keyspaces: KeyspaceTable,
     recovered: OpenReport,
     maintenance: Maintenance,
     release: () => Promise<void>,
   ) {
+    this.#path = path;
     this.#core = core;
     this.#keyspaces = keyspaces;
     this.recovered = recovered;
@@ -54,7 +57,7 @@ export class DatabaseHandle implements Database {
   }
 
   get path(): string {
-    return this.#core.state.path;
+    return this.#path;
   }
 
   get events(): EventTarget {
@@ -89,13 +92,13 @@ export class DatabaseHandle implements Database {
   write(batch: Batch, wait?: WriteWait): number | Promise<number> {
     const core = this.#core;
     const buffer = BatchHandle.bufferOf(batch, core);
-    let release: (() => void) | undefined;
+    let release = (): void => undefined;
     let isWaiting = true;
     const commit = (): number => {
       const sequence = core.pipeline.commit(buffer);
       buffer.clear();
       isWaiting = false;
-      release?.();
+      release();
       return sequence;
     };
     if (wait === undefined) return commit();
@@ -105,7 +108,7 @@ export class DatabaseHandle implements Database {
     // It waits for room: until then nobody else may fill, empty or write the batch.
     release = BatchHandle.hold(batch);
     return written.catch((error: unknown) => {
-      if (isWaiting) release?.();
+      if (isWaiting) release();
       throw error;
     });
   }
@@ -180,7 +183,7 @@ export class DatabaseHandle implements Database {
   }
 
   close(): Promise<void> {
-    this.#closing ??= closeDatabase(this.#core).finally(this.#release);
+    this.#closing ??= closeDatabase(this.#core).finally(async () => this.#release());
     return this.#closing;
   }
 

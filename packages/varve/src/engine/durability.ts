@@ -6,7 +6,7 @@
  * it runs shares the next: that is the whole group commit. A failed fsync or hand-over poisons; a full disk keeps the
  * bytes in the buffer and tries again, while writes are refused with `busy`.
  */
-import { busy, systemCode, VarveError } from '../base/errors.ts';
+import { asError, busy, systemCode, VarveError } from '../base/errors.ts';
 import type { Clock } from '../base/clock.ts';
 import { Deferred } from '../runtime/deferred.ts';
 import type { Poison } from '../runtime/poison.ts';
@@ -107,7 +107,10 @@ export class Durability {
       this.#failed(error);
       throw error;
     }
-    if (durability === 'disk') this.#noteSync();
+    if (durability === 'disk') {
+      this.#noteSync();
+      this.#scheduleMarker();
+    }
     this.#settle();
     return durability === 'os' ? this.#log.handedOverSequence : this.#log.syncedSequence;
   }
@@ -167,7 +170,7 @@ export class Durability {
     }
     if (failure !== undefined) this.#rejectAll(failure);
     this.#log.close();
-    if (failure !== undefined && !this.#env.poison.raised) throw failure;
+    if (failure !== undefined && !this.#env.poison.raised) throw asError(failure);
   }
 
   /** An fsync has ended; what was appended since it began waits for the next one. */
@@ -236,12 +239,18 @@ export class Durability {
     });
   }
 
+  /** Seals the log once nothing has followed a disk sync for a while; one timer that looks again, not one per sync. */
   #scheduleMarker(): void {
-    this.#markerTimer?.cancel();
+    if (this.#markerTimer !== undefined || this.#closed) return;
+    const sequence = this.#log.lastSequence;
     this.#markerTimer = this.#env.scheduler.after(MARKER_AFTER_MS, () => {
       this.#markerTimer = undefined;
       if (this.#closed || this.#env.poison.raised || this.#log.lastSequence !== this.#log.syncedSequence)
         return;
+      if (this.#log.lastSequence !== sequence) {
+        this.#scheduleMarker();
+        return;
+      }
       try {
         this.#log.writeMarker();
       } catch (error) {

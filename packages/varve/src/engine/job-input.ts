@@ -35,9 +35,13 @@ export function flushSettings(tree: Tree): TableSettings {
 /** The codec as one that this runtime can write; `CODEC_UNAVAILABLE` (invalid) otherwise. */
 export function writableCodec(codec: Codec): CompressionName {
   if (codec === 'snappy') {
-    throw invalid('CODEC_UNAVAILABLE', "compression 'snappy' is not written by this release; use 'lz4' or 'zstd'", {
-      codec,
-    });
+    throw invalid(
+      'CODEC_UNAVAILABLE',
+      "compression 'snappy' is not written by this release; use 'lz4' or 'zstd'",
+      {
+        codec,
+      },
+    );
   }
   writableTransform(codec);
   return codec;

@@ -56,6 +56,7 @@ export class KeyspaceTable {
     if (known !== undefined) {
       checkSame(name, 'key', known.codecs.key.name, options.key);
       checkSame(name, 'value', known.codecs.value.name, options.value);
+      if (Object.keys(settings).length > 0) this.#find(name)!.settings = resolved;
       return known as unknown as KeyspaceHandle<K, V>;
     }
     const key = (options.key ?? bytes) as KeyCodec<K>;

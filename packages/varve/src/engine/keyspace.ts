@@ -92,7 +92,7 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     const v = this.encodeValue(value);
     this.check();
     if (this.#find(k, this.#core.state.visible)) return false;
-    this.#write(KIND_PUT, k, v, undefined);
+    this.#commit(KIND_PUT, k, v);
     return true;
   }
 
@@ -116,16 +116,15 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
       );
     }
     if (value === undefined) {
-      if (old !== undefined || before !== this.#core.state.visible)
-        this.#write(KIND_DELETE, k, EMPTY, undefined);
+      if (old !== undefined || before !== this.#core.state.visible) this.#commit(KIND_DELETE, k, EMPTY);
       return undefined;
     }
-    this.#write(KIND_PUT, k, this.encodeValue(value), undefined);
+    this.#commit(KIND_PUT, k, this.encodeValue(value));
     return value;
   }
 
   get(key: K): V | undefined {
-    return this.getAt(key, this.#core.state.visible);
+    return this.getAt(key, undefined);
   }
 
   async getAsync(key: K): Promise<V | undefined> {
@@ -133,11 +132,19 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   }
 
   getMany(keys: readonly K[]): (V | undefined)[] {
-    return this.getManyAt(keys, this.#core.state.visible);
+    // Codecs are user code and may write between two keys: the register keeps what this sequence needs.
+    const { register, state, clock } = this.#core;
+    const sequence = state.visible;
+    register.add(sequence, clock.monotonic());
+    try {
+      return this.getManyAt(keys, sequence);
+    } finally {
+      register.remove(sequence);
+    }
   }
 
   has(key: K): boolean {
-    return this.hasAt(key, this.#core.state.visible);
+    return this.hasAt(key, undefined);
   }
 
   count(range: Range<K> = {}): number {
@@ -169,11 +176,11 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     throw invalid('NOT_SUPPORTED_YET', 'merge comes with a later release', { method: 'merge' });
   }
 
-  /** The value at `sequence`: what `get` and snapshots stand on. */
-  getAt(key: K, sequence: number): V | undefined {
+  /** The value at `sequence`, or at the visible one: what `get` and snapshots stand on. */
+  getAt(key: K, sequence: number | undefined): V | undefined {
     const k = this.encodeKey(key);
     this.check();
-    if (!this.#find(k, sequence)) return undefined;
+    if (!this.#find(k, sequence ?? this.#core.state.visible)) return undefined;
     const { value, valueStart, valueEnd } = this.#core.found;
     return decodeValue(this.#value, value, valueStart, valueEnd);
   }
@@ -185,10 +192,10 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     return keys.map((key) => this.getAt(key, sequence));
   }
 
-  hasAt(key: K, sequence: number): boolean {
+  hasAt(key: K, sequence: number | undefined): boolean {
     const k = this.encodeKey(key);
     this.check();
-    return this.#find(k, sequence);
+    return this.#find(k, sequence ?? this.#core.state.visible);
   }
 
   /** A range at `sequence`, or at the sequence that is visible when each iteration begins. */
@@ -256,25 +263,28 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     }
   }
 
-  // ATOMIC: encodes nothing, calls no user code; the scratch buffer is free again when it returns.
   #write(
     kind: number,
     key: Uint8Array,
     value: Uint8Array,
     wait: Partial<WriteWait> | undefined,
   ): number | Promise<number> {
+    if (!isWait(wait)) return this.#commit(kind, key, value);
     this.check();
+    checkWait(wait);
     const core = this.#core;
-    if (isWait(wait)) {
-      checkWait(wait);
-      const own = new BatchBuffer();
-      own.add(kind, this.id, key, 0, key.length, value, 0, value.length);
-      return writeAwaited(core, own.length, wait, () => core.pipeline.commit(own));
-    }
-    const batch = core.scratch;
-    batch.clear();
-    batch.add(kind, this.id, key, 0, key.length, value, 0, value.length);
-    return core.pipeline.commit(batch);
+    const own = new BatchBuffer();
+    own.add(kind, this.id, key, 0, key.length, value, 0, value.length);
+    return writeAwaited(core, own.length, wait, () => core.pipeline.commit(own));
+  }
+
+  // ATOMIC: encodes nothing, calls no user code; the scratch buffer is free again when it returns.
+  #commit(kind: number, key: Uint8Array, value: Uint8Array): number {
+    this.check();
+    const { scratch, pipeline } = this.#core;
+    scratch.clear();
+    scratch.add(kind, this.id, key, 0, key.length, value, 0, value.length);
+    return pipeline.commit(scratch);
   }
 
   #find(key: Uint8Array, sequence: number): boolean {

@@ -40,8 +40,15 @@ import { writeFirstManifest } from './first-manifest.ts';
 import { editFacts, obsoleteFiles, releaseLog, removeFiles, replayFloor } from './housekeeping.ts';
 import { Installer } from './installer.ts';
 import { KeyspaceTable } from './keyspace-table.ts';
+import { writeOptionsFile } from './options-file.ts';
 import { Pressure } from './pressure.ts';
-import { type DirectoryContents, findManifest, readDirectory, replayLog, type ReplayEnv } from './recovery.ts';
+import {
+  type DirectoryContents,
+  findManifest,
+  readDirectory,
+  replayLog,
+  type ReplayEnv,
+} from './recovery.ts';
 import { flushReplayed } from './replay-flush.ts';
 import { SnapshotRegister } from './snapshot-register.ts';
 import { EngineState } from './state.ts';
@@ -186,7 +193,7 @@ class Opening {
       cutBytes: report.cutBytes,
       segments: report.segments.length,
       ms: clock.monotonic() - started,
-      warnings: [...(found?.warnings ?? []), ...report.warnings],
+      warnings: [...(found?.warnings ?? []), ...report.warnings, ...sliceWarning(core)],
     };
     const keyspaces = new KeyspaceTable(core, core.installer.version.nextKeyspaceId, (record) =>
       this.#newTree(record, core.installer.version),
@@ -195,7 +202,10 @@ class Opening {
     // Later, when whoever opened can listen.
     core.scheduler.soon(() => core.events.emit('recovery', () => recovered));
     core.background.schedule();
-    return new DatabaseHandle(core, keyspaces, recovered, this.#maintenance, async () => lock?.release());
+    const path = fs.name === 'memory' ? ':memory:' : state.path;
+    return new DatabaseHandle(path, core, keyspaces, recovered, this.#maintenance, async () =>
+      lock?.release(),
+    );
   }
 
   #checkMode(exists: boolean): void {
@@ -331,6 +341,8 @@ class Opening {
     const background = new Background(core);
     background.versionInstalled(opened.version);
     if (!options.readOnly) {
+      const number = Number(Atomics.add(new BigInt64Array(this.#fileNumbers), 0, 1n));
+      writeOptionsFile(fs, state, options, number, contents.options);
       removeFiles(core, obsoleteFiles(state.path, contents, opened.version));
       releaseLog(core);
     }
@@ -347,7 +359,11 @@ class Opening {
       segmentBytes: Math.max(SEGMENT_BYTES_MIN, Math.min(SEGMENT_BYTES_MAX, Math.floor(logBytesMax / 8))),
       timestamps,
       nextSegment: () => Number(Atomics.add(new BigInt64Array(this.#fileNumbers), 0, 1n)),
-      previous: { segment: report.end.segment, endOffset: report.end.offset, lastSequence: this.#state.visible },
+      previous: {
+        segment: report.end.segment,
+        endOffset: report.end.offset,
+        lastSequence: this.#state.visible,
+      },
       recovered: report.segments,
       counters,
     });
@@ -381,4 +397,10 @@ function installed(core: Core, version: Version): void {
     if (keyspace !== undefined) tree.installVersion(keyspace);
   }
   core.background.versionInstalled(version);
+}
+
+/** Background work without threads is said, because it shares the caller's thread (CONTRACT 6). */
+function sliceWarning({ runner, fs }: Core): string[] {
+  if (runner.kind === 'threads') return [];
+  return [`on the ${fs.name} file system background work runs in time slices on this thread`];
 }

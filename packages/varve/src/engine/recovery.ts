@@ -25,12 +25,18 @@ export interface DirectoryContents {
   readonly manifests: readonly number[];
   readonly logs: readonly number[];
   readonly tables: readonly number[];
+  readonly options: readonly number[];
   /** Highest number of any file. */
   readonly highest: number;
 }
 
 export function readDirectory(fs: FileSystem, directory: string): DirectoryContents {
-  const found = { manifests: [] as number[], logs: [] as number[], tables: [] as number[] };
+  const found: Record<'manifests' | 'logs' | 'tables' | 'options', number[]> = {
+    manifests: [],
+    logs: [],
+    tables: [],
+    options: [],
+  };
   let highest = 0;
   for (const name of fs.list(directory)) {
     const parsed = parseFileName(name);
@@ -39,6 +45,7 @@ export function readDirectory(fs: FileSystem, directory: string): DirectoryConte
     if (parsed.kind === 'manifest') found.manifests.push(parsed.number);
     else if (parsed.kind === 'log') found.logs.push(parsed.number);
     else if (parsed.kind === 'table') found.tables.push(parsed.number);
+    else if (parsed.kind === 'options') found.options.push(parsed.number);
   }
   for (const numbers of Object.values(found)) numbers.sort((a, b) => a - b);
   return { ...found, highest };

@@ -12,7 +12,12 @@ import type { ResolvedKeyspaceSettings } from '../options/resolve.ts';
 import type { TableCache } from '../sstable/table-cache.ts';
 import { pointGet } from './get.ts';
 import type { ReadView } from './read-view.ts';
-import type { EngineState } from './state.ts';
+
+/** The words of the open database that a tree reads and raises (state.ts). */
+interface TreeState {
+  readonly visible: number;
+  generation: number;
+}
 
 export class Tree {
   readonly record: KeyspaceRecord;
@@ -28,12 +33,12 @@ export class Tree {
   /** Immutables of a dropped tree that a running flush still reads. */
   #held: readonly Memtable[] = [];
   #view: ReadView;
-  readonly #state: EngineState;
+  readonly #state: TreeState;
   readonly #newMemtable: () => Memtable;
   isDropped = false;
 
   constructor(
-    state: EngineState,
+    state: TreeState,
     record: KeyspaceRecord,
     settings: ResolvedKeyspaceSettings,
     version: KeyspaceVersion,

@@ -17,7 +17,9 @@ const waitMembers = new Set(['durability', 'signal', 'deadlineMs']);
 /** Refuses what is no object, and unknown members by name: those of a put, and where `waits` is true those of a wait. */
 export function checkMembers(options: object, waits: boolean): void {
   if (typeof options !== 'object' || options === null) {
-    throw invalid('OPTION_INVALID', `options of a write are an object; got ${String(options)}`, { got: typeof options });
+    throw invalid('OPTION_INVALID', `options of a write are an object; got ${String(options)}`, {
+      got: typeof options,
+    });
   }
   const unknown = Object.keys(options).find((name) => name !== 'ttlMs' && !(waits && waitMembers.has(name)));
   if (unknown === undefined) return;

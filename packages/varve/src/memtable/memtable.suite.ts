@@ -9,45 +9,12 @@ import type { EntryIterator } from '../base/entry.ts';
 import { KIND_DELETE, KIND_PUT, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import { Random } from '../base/random.ts';
 import { FragmentedTombstones } from '../base/range-tombstones.ts';
-import type { RangeTombstone } from '../base/range-tombstones.ts';
+import { Model } from './memtable-model.suite.ts';
+import type { ModelEntry } from './memtable-model.suite.ts';
 import type { Memtable } from './memtable.ts';
 
 const text = new TextEncoder();
 const decoder = new TextDecoder();
-
-interface ModelEntry {
-  readonly key: Uint8Array;
-  readonly sequence: number;
-  kind: number;
-  value: Uint8Array;
-}
-
-/** The same operations on a list. */
-class Model {
-  readonly entries: ModelEntry[] = [];
-  readonly tombstones: RangeTombstone[] = [];
-
-  add(sequence: number, kind: number, key: Uint8Array, value: Uint8Array): void {
-    if (kind === KIND_RANGE_DELETE) {
-      if (compareBytes(key, value) >= 0) return;
-      this.tombstones.push({ start: key, end: value, sequence });
-      for (const entry of this.entries) {
-        const isInside = compareBytes(key, entry.key) <= 0 && compareBytes(entry.key, value) < 0;
-        if (!isInside || entry.sequence !== sequence) continue;
-        entry.kind = KIND_DELETE;
-        entry.value = new Uint8Array(0);
-      }
-      return;
-    }
-    const same = this.entries.find((e) => e.sequence === sequence && compareBytes(e.key, key) === 0);
-    if (same === undefined) this.entries.push({ key, sequence, kind, value });
-    else Object.assign(same, { kind, value });
-  }
-
-  sorted(): ModelEntry[] {
-    return this.entries.toSorted((a, b) => compareBytes(a.key, b.key) || b.sequence - a.sequence);
-  }
-}
 
 /** Adds with the bytes in the middle of larger arrays that are overwritten afterwards. */
 export function addTo(

@@ -7,7 +7,7 @@
  *   memtableBytesMax = 67108864            name = value as JSON
  *   [keyspace "users"]                     name as JSON; the same for every keyspace
  *
- * Written by the engine at open and when a keyspace is created; read back by tools. Settings that say how to open, and
+ * Written by the engine at open; read back by tools. Settings that say how to open, and
  * components (file system, clock), are not stored. Invariant: parse(format(x)) gives the persisted part of x.
  */
 import { corruption, invalid } from '../base/errors.ts';

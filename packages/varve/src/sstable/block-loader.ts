@@ -35,6 +35,23 @@ export class TableCounters {
   blockBytesRead = 0;
 }
 
+/** Most blocks fit this; larger ones get memory of their own. */
+const USUAL_BLOCK_BYTES = 4096;
+/** Memory for block copies is cut from pieces of this size: an array buffer for each would cost more than a seek. */
+const SLAB_BYTES = 16 * USUAL_BLOCK_BYTES;
+let slab = EMPTY;
+let slabUsed = 0;
+
+function blockBuffer(length: number): Uint8Array {
+  if (length > USUAL_BLOCK_BYTES) return new Uint8Array(length);
+  if (slabUsed + USUAL_BLOCK_BYTES > slab.length) {
+    slab = new Uint8Array(SLAB_BYTES);
+    slabUsed = 0;
+  }
+  slabUsed += USUAL_BLOCK_BYTES;
+  return slab.subarray(slabUsed - USUAL_BLOCK_BYTES, slabUsed);
+}
+
 /** A block that a walk holds: its own copy, or lent from its own read-ahead buffer. */
 export class HeldBlock {
   bytes: Uint8Array = EMPTY;
@@ -48,7 +65,7 @@ export class HeldBlock {
   }
 
   copy(bytes: Uint8Array, start: number, length: number): void {
-    if (length > this.#own.length) this.#own = new Uint8Array(Math.max(4096, length));
+    if (length > this.#own.length) this.#own = blockBuffer(length);
     this.#own.set(bytes.subarray(start, start + length));
     this.bytes = this.#own;
     this.start = 0;

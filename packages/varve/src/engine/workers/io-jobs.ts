@@ -79,7 +79,13 @@ function synced(path: string, sync: () => void): void {
     sync();
   } catch (cause) {
     if (!(cause instanceof VarveError)) throw cause;
-    throw new VarveError('io', 'SYNC_FAILED', `fsync failed on ${path}: ${cause.message}`, { file: path }, { cause });
+    throw new VarveError(
+      'io',
+      'SYNC_FAILED',
+      `fsync failed on ${path}: ${cause.message}`,
+      { file: path },
+      { cause },
+    );
   }
 }
 
