@@ -34,7 +34,7 @@ export class Life {
   #db!: Database;
   #snapshots: OpenSnapshot[] = [];
   readonly #walks: Walks;
-  #failure: unknown;
+  #failure: Error | undefined;
   #crashAfter: number;
 
   constructor(fs: SimFs, random: Random, model: Model, promised: Promised, settings: LifeSettings) {
@@ -288,7 +288,7 @@ export class Life {
     promise.catch((error: unknown) => {
       if (this.#fs.stopped || (error instanceof VarveError && ['busy', 'closed'].includes(error.kind)))
         return;
-      this.#failure ??= error;
+      this.#failure ??= error instanceof Error ? error : new Error(String(error));
     });
   }
 
@@ -300,14 +300,14 @@ export class Life {
   /** Runs `start` to its end by giving the scheduler steps; false when the machine died on the way. */
   async #pump(start: () => Promise<void>): Promise<boolean> {
     let done = false;
-    let failure: unknown;
+    let failure: Error | undefined;
     start().then(
       () => {
         done = true;
       },
       (error: unknown) => {
         done = true;
-        failure = error;
+        failure = error instanceof Error ? error : new Error(String(error));
       },
     );
     for (let idle = 0; !done; ) {

@@ -17,6 +17,8 @@ import {
 } from 'varve';
 import { FaultFs, MemoryFs, SimFs } from 'varve/testing';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import type { DirectoryLock, FileHandle, OpenMode } from '../src/fs/file-system.ts';
+import { systemFailure } from '../src/fs/system-error.ts';
 import { expectRefusal, refusal } from './refusal.ts';
 import { temporaryDirectory } from './temp-directory.ts';
 
@@ -508,6 +510,49 @@ describe('the path', () => {
     expect(texts(again).get('a')).toBe('1');
     await again.close();
   });
+});
+
+/** A directory that its user may read and not write. */
+class Unwritable extends MemoryFs {
+  isWritable = true;
+
+  override open(path: string, mode: OpenMode): FileHandle {
+    if (mode !== 'read') this.#check('open', path);
+    return super.open(path, mode);
+  }
+
+  override makeDirectory(path: string): void {
+    this.#check('mkdir', path);
+    super.makeDirectory(path);
+  }
+
+  override lock(directory: string): Promise<DirectoryLock> {
+    this.#check('open', `${directory}/LOCK`);
+    return super.lock(directory);
+  }
+
+  #check(operation: string, path: string): void {
+    if (!this.isWritable) throw systemFailure('EACCES', operation, path);
+  }
+}
+
+test('a read-only directory is refused for writing, and read with readOnly', async () => {
+  const fileSystem = new Unwritable();
+  const db = await open('/db', { fileSystem });
+  texts(db).put('a', '1');
+  await db.close();
+  fileSystem.isWritable = false;
+  await expectRefusal(() => open('/db', { fileSystem }), 'IO_ERROR', 'io', {
+    system: 'EACCES',
+    file: '/db/LOCK',
+  });
+  await expectRefusal(() => open('/new', { fileSystem }), 'IO_ERROR', 'io', {
+    system: 'EACCES',
+    file: '/new',
+  });
+  const reader = await open('/db', { fileSystem, readOnly: true });
+  expect(texts(reader).get('a')).toBe('1');
+  await reader.close();
 });
 
 describe('read-only', () => {

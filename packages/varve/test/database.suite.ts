@@ -21,7 +21,7 @@ export function databaseSuite(name: string, make: () => DatabaseUnderTest): void
     return db;
   };
 
-  describe(name, () => {
+  describe(`a database ${name}`, () => {
     test('stores, finds and removes bytes', async () => {
       const db = await opened();
       const data = db.keyspace('data');
@@ -66,7 +66,7 @@ export function databaseSuite(name: string, make: () => DatabaseUnderTest): void
     });
 
     for (const flushed of [false, true]) {
-      describe(flushed ? 'in tables' : 'in the memtable', () => {
+      describe(`with its data in ${flushed ? 'tables' : 'the memtable'}`, () => {
         const filled = async (): Promise<Database> => {
           const db = await opened();
           const data = db.keyspace('data', { key: utf8, value: utf8 });
@@ -79,7 +79,8 @@ export function databaseSuite(name: string, make: () => DatabaseUnderTest): void
         test('ranges have all bounds, prefix, limit and both directions', async () => {
           const db = await filled();
           const data = db.keyspace<string, string>('data', { key: utf8, value: utf8 });
-          const keys = (range?: Parameters<typeof data.range>[0]): string => [...data.range(range).keys()].join('');
+          const keys = (range?: Parameters<typeof data.range>[0]): string =>
+            [...data.range(range).keys()].join('');
           expect(keys()).toBe('abcefgh');
           expect(keys({ reverse: true })).toBe('hgfecba');
           expect(keys({ gte: 'b', lt: 'f' })).toBe('bce');
@@ -184,9 +185,9 @@ export function databaseSuite(name: string, make: () => DatabaseUnderTest): void
       const sequence = db.write(batch);
       expect(db.write(batch)).toBe(sequence);
       expect(db.write(batch.put(data, 'b', '2'))).toBe(sequence + 1);
-      expect(await db.write(batch.put(data, 'c', '3').clear().put(data, 'd', '4'), { durability: 'disk' })).toBe(
-        sequence + 2,
-      );
+      expect(
+        await db.write(batch.put(data, 'c', '3').clear().put(data, 'd', '4'), { durability: 'disk' }),
+      ).toBe(sequence + 2);
       expect([...data.range().keys()]).toEqual(['a', 'b', 'd']);
     });
 
@@ -219,7 +220,9 @@ export function databaseSuite(name: string, make: () => DatabaseUnderTest): void
       snapshot.close();
       snapshot.close();
       expect(db.stats().snapshots.count).toBe(0);
-      expect(() => snapshot.get(data, 'k0')).toThrow(expect.objectContaining({ code: 'CLOSED', kind: 'closed' }));
+      expect(() => snapshot.get(data, 'k0')).toThrow(
+        expect.objectContaining({ code: 'CLOSED', kind: 'closed' }),
+      );
     });
 
     test('an iterator shows the state at its beginning while writes, flushes and compactions go on', async () => {
@@ -292,7 +295,12 @@ export function databaseSuite(name: string, make: () => DatabaseUnderTest): void
 
     test('thousands of entries over many flushes and compactions equal a sorted map', async () => {
       const db = await opened({ memoryBytesMax: 8 * 1024 * 1024, memtableBytesMax: 2 * 1024 * 1024 });
-      const data = db.keyspace('data', { key: u64, value: u64, memtableBytes: 256 * 1024, tableBytes: 64 * 1024 });
+      const data = db.keyspace('data', {
+        key: u64,
+        value: u64,
+        memtableBytes: 256 * 1024,
+        tableBytes: 64 * 1024,
+      });
       const model = new Map<number, number>();
       for (let i = 0; i < 40_000; i++) {
         const key = (i * 7919) % 9973;

@@ -92,5 +92,7 @@ export function systemCode(error: unknown): string {
 
 /** What was thrown, as an Error: user code and hosts may throw anything. */
 export function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : internal(`something that is no error was thrown: ${String(thrown)}`);
+  return thrown instanceof Error
+    ? thrown
+    : internal(`something that is no error was thrown: ${String(thrown)}`);
 }

@@ -5,12 +5,19 @@
 export const KIND_DELETE = 0;
 export const KIND_PUT = 1;
 export const KIND_MERGE = 2;
-export const KIND_PUT_EXPIRY = 3;
-export const KIND_BLOB = 4;
+const KIND_PUT_EXPIRY = 3;
+const KIND_BLOB = 4;
 /** Key is the start (inclusive), value the end (exclusive); kept apart from point entries everywhere but in a batch. */
 export const KIND_RANGE_DELETE = 5;
 
-const names = ['delete', 'put', 'merge', 'put-expiry', 'blob', 'range-delete'];
+const names: Readonly<Record<number, string>> = {
+  [KIND_DELETE]: 'delete',
+  [KIND_PUT]: 'put',
+  [KIND_MERGE]: 'merge',
+  [KIND_PUT_EXPIRY]: 'put-expiry',
+  [KIND_BLOB]: 'blob',
+  [KIND_RANGE_DELETE]: 'range-delete',
+};
 
 /** Name of a kind for messages and dumps; 'unknown(n)' for numbers of a later release. */
 export function kindName(kind: number): string {

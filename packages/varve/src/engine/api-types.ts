@@ -166,6 +166,8 @@ export interface OpenReport {
   segments: number;
   ms: number;
   warnings: string[];
+  /** Where flushes and compactions run: in worker threads, or in time slices on this thread (any file system but node's). */
+  background: 'threads' | 'slices';
 }
 
 export interface VerifyReport {

@@ -11,7 +11,6 @@ import type { FlushInput } from '../compaction/flush-job.ts';
 import type { JobOutput } from '../compaction/job.ts';
 import type { VersionEdit } from '../manifest/version-edit.ts';
 import type { Version } from '../manifest/version.ts';
-import { VarveError } from '../base/errors.ts';
 import { leveledSettings } from '../options/keyspace-settings.ts';
 import { isDiskFull } from './durability.ts';
 import type { BackgroundWork, Core } from './core.ts';
@@ -77,7 +76,7 @@ export class Background implements BackgroundWork {
 
   /** Starts every flush and compaction that is due. */
   schedule(): void {
-    if (this.#stopped || this.#core.poison.raised || this.#retrying) return;
+    if (this.#stopped || this.#core.poison.raised || this.#retrying || this.#core.options.readOnly) return;
     if (this.#core.log === undefined) this.#flushTogether();
     else {
       for (const tree of this.#core.state.trees.values()) {
@@ -299,9 +298,4 @@ export class Background implements BackgroundWork {
     const paths = numbers.map((number) => inDirectory(this.#core.state.path, tableName(number)));
     this.#core.removeFiles(paths);
   }
-}
-
-/** True for errors of a job that was told to stop. */
-export function isCancelled(error: unknown): boolean {
-  return error instanceof VarveError && error.code === 'CANCELLED';
 }

@@ -117,7 +117,9 @@ export class CommitPipeline {
     this.#lastTime = Math.max(this.#lastTime, this.#env.clock.now());
     if (position !== undefined) external.advance(position);
     durability?.append(RECORD_BATCH, sequence, this.#lastTime, batch.bytes, 0, batch.length);
-    applyBatch(state, this.#reader, batch.bytes, 0, batch.length, sequence);
+    // The reader still stands at the only operation of a single write.
+    if (batch.count === 1) insert(this.#touched[0]!, this.#reader, sequence);
+    else applyBatch(state, this.#reader, batch.bytes, 0, batch.length, sequence);
     state.visible = sequence;
     counters.user += batch.length;
     this.#env.committed(this.#touched);
@@ -174,17 +176,12 @@ export function applyBatch(
   while (reader.next()) {
     const tree = state.trees.get(reader.keyspaceId);
     if (tree === undefined || sequence <= tree.view.version.flushedSequence) continue;
-    tree
-      .writable()
-      .add(
-        sequence,
-        reader.kind,
-        reader.bytes,
-        reader.keyStart,
-        reader.keyEnd,
-        reader.bytes,
-        reader.valueStart,
-        reader.valueEnd,
-      );
+    insert(tree, reader, sequence);
   }
+}
+
+/** Inserts the operation that the reader stands at. */
+function insert(tree: Tree, reader: BatchReader, sequence: number): void {
+  const { kind, bytes, keyStart, keyEnd, valueStart, valueEnd } = reader;
+  tree.writable().add(sequence, kind, bytes, keyStart, keyEnd, bytes, valueStart, valueEnd);
 }

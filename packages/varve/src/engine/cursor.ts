@@ -10,7 +10,9 @@ import { compareRanges, copyRange, EMPTY } from '../base/bytes.ts';
 import type { VisibleIterator } from '../iterator/visible.ts';
 import type { Cursor } from './api-types.ts';
 import type { Core } from './core.ts';
-import { type KeyRange, openScan } from './scan.ts';
+import type { EntryIterator } from '../base/entry.ts';
+import type { ReadView } from './read-view.ts';
+import { type KeyRange, mergedSources, openScan } from './scan.ts';
 import type { Tree } from './tree.ts';
 
 export interface CursorRange extends KeyRange {
@@ -27,13 +29,16 @@ export class RangeCursor implements Cursor {
   /** Throws when what the cursor was made from (a snapshot) is closed. */
   readonly #check: () => void;
   #source: VisibleIterator | undefined;
+  /** What `#source` walks over, and the view that it was made from. */
+  #merged: EntryIterator | undefined;
+  #view: ReadView | undefined;
   #generation = -1;
   #started = false;
   #ended = false;
   #open = true;
   #left: number;
-  #keyBuffer: Uint8Array = new Uint8Array(64);
-  #valueBuffer: Uint8Array = new Uint8Array(256);
+  #keyBuffer: Uint8Array = EMPTY;
+  #valueBuffer: Uint8Array = EMPTY;
   #key: Uint8Array = EMPTY;
   #value: Uint8Array = EMPTY;
 
@@ -100,6 +105,7 @@ export class RangeCursor implements Cursor {
     if (!this.#open) return;
     this.#open = false;
     this.#source = undefined;
+    this.#leaveMerged();
     this.#core.register.remove(this.#sequence);
   }
 
@@ -108,9 +114,27 @@ export class RangeCursor implements Cursor {
   }
 
   #reopen(): VisibleIterator {
-    this.#source = openScan(this.#tree.view, this.#tree.tables, this.#range, this.#sequence);
+    this.#leaveMerged();
+    const { view, tables, idleSources } = this.#tree;
+    const merged =
+      (this.#isWhole ? idleSources.take(view) : undefined) ?? mergedSources(view, tables, this.#range);
+    this.#source = openScan(merged, view, tables, this.#range, this.#sequence);
+    this.#merged = merged;
+    this.#view = view;
     this.#generation = this.#core.state.generation;
     return this.#source;
+  }
+
+  /** The sources are free for the next cursor, if they are still those of the current view. */
+  #leaveMerged(): void {
+    const merged = this.#merged;
+    this.#merged = undefined;
+    if (merged === undefined || !this.#isWhole || this.#view !== this.#tree.view) return;
+    this.#tree.idleSources.leave(this.#view, merged);
+  }
+
+  get #isWhole(): boolean {
+    return this.#range.lower === undefined && this.#range.upper === undefined;
   }
 
   #atKey(source: VisibleIterator): boolean {
@@ -140,6 +164,7 @@ export class RangeCursor implements Cursor {
   #end(): boolean {
     this.#ended = true;
     this.#source = undefined;
+    this.#leaveMerged();
     this.#generation = -1;
     this.#key = EMPTY;
     this.#value = EMPTY;

@@ -12,8 +12,9 @@ import type {
   OpenReport,
   Range,
   Snapshot,
+  VerifyReport,
+  WriteWait,
 } from './api-types.ts';
-import type { VerifyReport, WriteWait } from './api-types.ts';
 import { BatchHandle } from './batch.ts';
 import { closeDatabase } from './close.ts';
 import { compactDatabase } from './compact.ts';
@@ -183,8 +184,16 @@ export class DatabaseHandle implements Database {
   }
 
   close(): Promise<void> {
-    this.#closing ??= closeDatabase(this.#core).finally(async () => this.#release());
+    this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await closeDatabase(this.#core);
+    } finally {
+      await this.#release();
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {

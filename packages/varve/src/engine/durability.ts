@@ -69,12 +69,10 @@ export class Durability {
       throw error;
     }
     this.#scheduleHandOver();
-    const { policy, clock } = this.#env;
-    const now = clock.monotonic();
-    const action = policy.onAppend(now);
+    const action = this.#env.policy.onAppend(this.#now);
     if (action === 'sync-now') this.#syncAppended();
     else if (action === 'sync-background') this.#requestSync();
-    else this.#armTimer(now);
+    else this.#armTimer();
   }
 
   /** Resolves with a safe sequence once everything up to `sequence` has reached `durability`. */
@@ -177,21 +175,23 @@ export class Durability {
   #noteSync(): void {
     const now = this.#env.clock.monotonic();
     this.#env.policy.onSynced(now, this.#log.lastSequence - this.#log.syncedSequence);
-    this.#armTimer(now);
+    this.#armTimer();
   }
 
   /** The next background sync of the interval, if one is due and not on its way. */
-  #armTimer(now: number): void {
+  #armTimer(): void {
     const due = this.#dueTimer === undefined && !this.#closed ? this.#env.policy.dueAt() : undefined;
     if (due === undefined) return;
-    this.#dueTimer = this.#env.scheduler.after(Math.max(0, due - now), () => {
+    this.#dueTimer = this.#env.scheduler.after(Math.max(0, due - this.#now()), () => {
       this.#dueTimer = undefined;
       // Another fsync may have covered what the timer was set for: then it is due later, or not at all.
       const { policy, clock } = this.#env;
       if ((policy.dueAt() ?? Infinity) <= clock.monotonic()) this.#requestSync();
-      else this.#armTimer(clock.monotonic());
+      else this.#armTimer();
     });
   }
+
+  readonly #now = (): number => this.#env.clock.monotonic();
 
   readonly #release = (): void => this.#env.runner.unhold();
 

@@ -24,7 +24,7 @@ export function editFacts(core: Core, marks: TimeMarks, flushed?: ReadonlyMap<Tr
 
 /**
  * The sequence through which everything is in tables: what lies above is only in the log and in memtables. A keyspace without unflushed
- * writes does not count, so an idle one pins nothing.
+ * writes does not count, so an idle one pins nothing. Keyspace changes count until the manifest has them.
  */
 export function replayFloor(state: EngineState, flushed?: ReadonlyMap<Tree, number>): number {
   let floor = state.visible;
@@ -32,6 +32,7 @@ export function replayFloor(state: EngineState, flushed?: ReadonlyMap<Tree, numb
     const unflushed = tree.oldestUnflushed(flushed?.get(tree));
     if (unflushed !== undefined) floor = Math.min(floor, unflushed - 1);
   }
+  for (const sequence of state.pendingChanges) floor = Math.min(floor, sequence - 1);
   return floor;
 }
 

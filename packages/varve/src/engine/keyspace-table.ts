@@ -90,6 +90,7 @@ export class KeyspaceTable {
       // Flushes and compactions that were installed since the drop count too.
       const levels = core.installer.version.keyspaces.get(tree.id)?.levels ?? [];
       files = levels.flat().map((file) => file.number);
+      core.state.pendingChanges.delete(sequence);
       return { keyspacesDropped: [tree.id], metaSequence: sequence, ...core.editFacts() };
     });
     core.background.forget(files);
@@ -117,11 +118,10 @@ export class KeyspaceTable {
     const record: KeyspaceRecord = { id, name, keyCodec, valueCodec, createdSequence: sequence };
     const tree = this.#newTree(record, core);
     core.state.trees.set(id, tree);
-    const edit = (): VersionEdit => ({
-      keyspacesCreated: [record],
-      metaSequence: sequence,
-      ...core.editFacts(),
-    });
+    const edit = (): VersionEdit => {
+      core.state.pendingChanges.delete(sequence);
+      return { keyspacesCreated: [record], metaSequence: sequence, ...core.editFacts() };
+    };
     void this.#install(edit).catch(() => {
       // Poisoned or closed: the log record has it, and the next write says why.
     });
@@ -137,6 +137,8 @@ export class KeyspaceTable {
     const sequence = state.visible + 1;
     durability.append(RECORD_KEYSPACE, sequence, clock.now(), body, 0, body.length);
     state.visible = sequence;
+    // Until the edit is made that carries it: no other edit may let replay start behind the record.
+    state.pendingChanges.add(sequence);
     return sequence;
   }
 

@@ -193,7 +193,8 @@ class Opening {
       cutBytes: report.cutBytes,
       segments: report.segments.length,
       ms: clock.monotonic() - started,
-      warnings: [...(found?.warnings ?? []), ...report.warnings, ...sliceWarning(core)],
+      warnings: [...(found?.warnings ?? []), ...report.warnings],
+      background: core.runner.kind,
     };
     const keyspaces = new KeyspaceTable(core, core.installer.version.nextKeyspaceId, (record) =>
       this.#newTree(record, core.installer.version),
@@ -397,10 +398,4 @@ function installed(core: Core, version: Version): void {
     if (keyspace !== undefined) tree.installVersion(keyspace);
   }
   core.background.versionInstalled(version);
-}
-
-/** Background work without threads is said, because it shares the caller's thread (CONTRACT 6). */
-function sliceWarning({ runner, fs }: Core): string[] {
-  if (runner.kind === 'threads') return [];
-  return [`on the ${fs.name} file system background work runs in time slices on this thread`];
 }

@@ -3,7 +3,8 @@
  *
  * Sources, newest first: memtable, immutables, tables of level 0, then one concatenation a level. Sources that can not
  * touch [lower, upper) are left out; range tombstones of the others are gathered into one set. Built per cursor and per
- * re-seek; nothing in it outlives the view that it was built from.
+ * re-seek; nothing in it outlives the view that it was built from. The sources of a whole keyspace do not depend on the
+ * reader, so a cursor that closes leaves them to the next one (`IdleSources`): most of what a seek costs is building them.
  */
 import { compareBytes } from '../base/bytes.ts';
 import type { EntryIterator } from '../base/entry.ts';
@@ -12,6 +13,7 @@ import { ConcatIterator } from '../iterator/concat.ts';
 import { mergeIterators } from '../iterator/merging.ts';
 import { VisibleIterator } from '../iterator/visible.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
+import type { Memtable } from '../memtable/memtable.ts';
 import type { TableCache } from '../sstable/table-cache.ts';
 import { findFile } from './get.ts';
 import type { ReadView } from './read-view.ts';
@@ -22,39 +24,84 @@ export interface KeyRange {
   readonly upper: Uint8Array | undefined;
 }
 
-export function openScan(
-  view: ReadView,
-  tables: TableCache,
-  range: KeyRange,
-  sequence: number,
-): VisibleIterator {
-  const sources: EntryIterator[] = [];
-  const tombstones: FragmentedTombstones[] = [];
-  const memtables = view.memtable === undefined ? view.immutables : [view.memtable, ...view.immutables];
-  for (const memtable of memtables) {
-    if (memtable.entries === 0) continue;
-    sources.push(memtable.iterator());
-    const ranges = memtable.rangeTombstones();
-    if (ranges !== undefined) tombstones.push(ranges);
+/** The merged sources of a whole view that no cursor uses at the moment; at most one set a keyspace. */
+export class IdleSources {
+  #source: EntryIterator | undefined;
+  #view: ReadView | undefined;
+
+  /** Takes them out if they are those of `view`: two cursors never share a position. */
+  take(view: ReadView): EntryIterator | undefined {
+    const source = this.#view === view ? this.#source : undefined;
+    this.#source = undefined;
+    return source;
   }
+
+  leave(view: ReadView, source: EntryIterator): void {
+    this.#view = view;
+    this.#source = source;
+  }
+
+  /** The view was replaced: what it was made of may go away. */
+  clear(): void {
+    this.#view = undefined;
+    this.#source = undefined;
+  }
+}
+
+/** The merge of all sources of the view that may hold keys of the range. */
+export function mergedSources(view: ReadView, tables: TableCache, range: KeyRange): EntryIterator {
+  const sources: EntryIterator[] = [];
+  for (const memtable of memtablesOf(view)) sources.push(memtable.iterator());
   view.version.levels.forEach((files, level) => {
-    const touched = level === 0 ? files.filter((file) => touches(file, range)) : filesInRange(files, range);
-    for (const file of touched) {
-      if (file.rangeTombstones === 0) continue;
-      const ranges = tables.get(file).rangeTombstones;
-      if (ranges !== undefined) tombstones.push(ranges);
-    }
+    const touched = filesTouched(files, level, range);
     if (level === 0) for (const file of touched) sources.push(tables.get(file).iterator());
     else if (touched.length > 0) {
       sources.push(new ConcatIterator(touched, (index) => tables.get(touched[index]!).iterator()));
     }
   });
-  return new VisibleIterator(mergeIterators(sources), {
+  return mergeIterators(sources);
+}
+
+/** What a reader at `sequence` sees of `source`, the merged sources of the view for the range. */
+export function openScan(
+  source: EntryIterator,
+  view: ReadView,
+  tables: TableCache,
+  range: KeyRange,
+  sequence: number,
+): VisibleIterator {
+  return new VisibleIterator(source, {
     snapshot: sequence,
-    tombstones: tombstones.length === 0 ? undefined : FragmentedTombstones.merge(tombstones),
+    tombstones: tombstonesOf(view, tables, range),
     lower: range.lower,
     upper: range.upper,
   });
+}
+
+function tombstonesOf(view: ReadView, tables: TableCache, range: KeyRange): FragmentedTombstones | undefined {
+  const tombstones: FragmentedTombstones[] = [];
+  for (const memtable of memtablesOf(view)) {
+    const ranges = memtable.rangeTombstones();
+    if (ranges !== undefined) tombstones.push(ranges);
+  }
+  view.version.levels.forEach((files, level) => {
+    if (!files.some((file) => file.rangeTombstones > 0)) return;
+    for (const file of filesTouched(files, level, range)) {
+      if (file.rangeTombstones === 0) continue;
+      const ranges = tables.get(file).rangeTombstones;
+      if (ranges !== undefined) tombstones.push(ranges);
+    }
+  });
+  return tombstones.length === 0 ? undefined : FragmentedTombstones.merge(tombstones);
+}
+
+function memtablesOf(view: ReadView): readonly Memtable[] {
+  return view.memtable === undefined ? view.immutables : [view.memtable, ...view.immutables];
+}
+
+function filesTouched(files: readonly FileMeta[], level: number, range: KeyRange): readonly FileMeta[] {
+  if (range.lower === undefined && range.upper === undefined) return files;
+  return level === 0 ? files.filter((file) => touches(file, range)) : filesInRange(files, range);
 }
 
 /** The files of a sorted level that may hold keys of the range. */

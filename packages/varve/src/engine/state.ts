@@ -15,6 +15,8 @@ export class EngineState {
   isClosed = false;
   /** Open keyspaces by id. */
   readonly trees: Map<number, Tree> = new Map();
+  /** Sequences of keyspace changes that are in the log and not in the manifest yet: replay needs them. */
+  readonly pendingChanges: Set<number> = new Set();
 
   constructor(path: string) {
     this.path = path;

@@ -12,6 +12,7 @@ import type { ResolvedKeyspaceSettings } from '../options/resolve.ts';
 import type { TableCache } from '../sstable/table-cache.ts';
 import { pointGet } from './get.ts';
 import type { ReadView } from './read-view.ts';
+import { IdleSources } from './scan.ts';
 
 /** The words of the open database that a tree reads and raises (state.ts). */
 interface TreeState {
@@ -33,6 +34,8 @@ export class Tree {
   /** Immutables of a dropped tree that a running flush still reads. */
   #held: readonly Memtable[] = [];
   #view: ReadView;
+  /** For cursors over the whole keyspace. */
+  readonly idleSources: IdleSources = new IdleSources();
   readonly #state: TreeState;
   readonly #newMemtable: () => Memtable;
   isDropped = false;
@@ -154,6 +157,7 @@ export class Tree {
 
   #replace(view: ReadView): void {
     this.#view = view;
+    this.idleSources.clear();
     this.#state.generation++;
   }
 }

@@ -46,7 +46,7 @@ export class VisibleIterator {
   readonly #upper: Uint8Array | undefined;
   #forward = true;
   /** Copy of a key, always with room for one more byte, which is zero: the key's successor. */
-  #saved: Uint8Array = new Uint8Array(64);
+  #saved: Uint8Array = EMPTY;
   #savedLength = 0;
   #savedValue: Uint8Array = EMPTY;
 
@@ -231,7 +231,7 @@ export class VisibleIterator {
   #saveKey(): void {
     const { key, keyStart, keyEnd } = this.#source;
     const length = keyEnd - keyStart;
-    if (length + 1 > this.#saved.length) this.#saved = new Uint8Array(2 * length + 1);
+    if (length + 1 > this.#saved.length) this.#saved = new Uint8Array(2 * length + 32);
     copyRange(key, keyStart, keyEnd, this.#saved, 0);
     this.#saved[length] = 0;
     this.#savedLength = length;

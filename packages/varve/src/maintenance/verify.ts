@@ -1,6 +1,6 @@
 /**
- * `db.verify()`: reads every table of the current version (with `full` every block of it, else its metadata) and the manifest,
- * and lists what is wrong instead of stopping at the first problem. Gives the event loop a turn every few blocks.
+ * `db.verify()`: reads every table of the current version (with `full` every block of it, else its metadata) and
+ * lists what is wrong instead of stopping at the first problem. Gives the event loop a turn every few blocks.
  */
 import { VarveError } from '../base/errors.ts';
 import type { VerifyReport } from '../engine/api-types.ts';
@@ -14,7 +14,9 @@ const BLOCKS_PER_TURN = 32;
 
 export async function verify(core: Core, full: boolean): Promise<VerifyReport> {
   const report: VerifyReport = { files: 0, bytes: 0, entries: 0, problems: [] };
-  for (const tree of [...core.state.trees.values()]) {
+  // A copy: keyspaces may come and go while this waits.
+  const trees = [...core.state.trees.values()];
+  for (const tree of trees) {
     for (const file of tree.view.version.levels.flat()) {
       core.state.checkOpen();
       // A compaction may have replaced the file since: then its successors are not looked at, and it is not missed.

@@ -35,19 +35,26 @@ export const RECORD_KEYSPACE = 2;
 /** States the synced position; consumes no sequence. */
 export const RECORD_MARKER = 3;
 /** Reserved for two-phase transactions. */
-export const RECORD_PREPARE = 4;
+const RECORD_PREPARE = 4;
 export const RECORD_COMMIT = 5;
 export const RECORD_SEGMENT_START = 6;
 
 const FLAG_TIMESTAMP = 1;
 const FLAG_RECYCLED = 1;
 
-const names = ['', 'batch', 'keyspace', 'marker', 'prepare', 'commit', 'segment-start'];
+const names: Readonly<Record<number, string>> = {
+  [RECORD_BATCH]: 'batch',
+  [RECORD_KEYSPACE]: 'keyspace',
+  [RECORD_MARKER]: 'marker',
+  [RECORD_PREPARE]: 'prepare',
+  [RECORD_COMMIT]: 'commit',
+  [RECORD_SEGMENT_START]: 'segment-start',
+};
 
 /** Name of a record kind for messages and dumps. */
 export function recordKindName(kind: number): string {
   const name = names[kind];
-  return name === undefined || name === '' ? `unknown(${kind})` : name;
+  return name ?? `unknown(${kind})`;
 }
 
 /** A place in the log: file number and byte offset. Segment 0 is before every record. */

@@ -3,7 +3,7 @@
  * walks take a block of their own (`fetchInto`), because the cache may evict theirs between two moves.
  *
  * A block enters the cache only after its checksum and its structure were verified, so a hit is believed.
- * The file is opened when it is needed and can be put down between calls (`park`): the table cache limits descriptors that way.
+ * The file is opened when it is needed and can be put down between reads (`park`): the table cache limits descriptors that way.
  * One thread.
  */
 import { EMPTY } from '../base/bytes.ts';
@@ -87,6 +87,7 @@ export class BlockLoader {
   readonly #fs: FileSystem;
   readonly #cache: BlockCache | undefined;
   #file: FileHandle | undefined;
+  #parked = false;
   #closed = false;
   #seed: TableSeed;
   /** Blocks end at or before this offset. */
@@ -136,8 +137,13 @@ export class BlockLoader {
     return this.#file;
   }
 
-  /** Puts the descriptor down until the next read. */
+  /** Puts the descriptor down; from now on each read opens the file for itself, so that none is left open. */
   park(): void {
+    this.#parked = true;
+    this.#putDown();
+  }
+
+  #putDown(): void {
     this.#file?.close();
     this.#file = undefined;
   }
@@ -145,7 +151,7 @@ export class BlockLoader {
   /** For good. Idempotent. */
   close(): void {
     this.#closed = true;
-    this.park();
+    this.#putDown();
     this.#stored = EMPTY;
     this.bytes = EMPTY;
   }
@@ -242,7 +248,20 @@ export class BlockLoader {
 
   /** Leaves the block in `opened`. */
   #read(offset: number, length: number, type: number, readAhead: ReadAhead | undefined): void {
-    const file = this.file();
+    try {
+      this.#readFrom(this.file(), offset, length, type, readAhead);
+    } finally {
+      if (this.#parked) this.#putDown();
+    }
+  }
+
+  #readFrom(
+    file: FileHandle,
+    offset: number,
+    length: number,
+    type: number,
+    readAhead: ReadAhead | undefined,
+  ): void {
     if (offset + length > this.#limit) {
       throw corruption('a block handle points past the blocks of the table', {
         file: this.path,

@@ -219,7 +219,7 @@ export class TableReader {
     return { loader: this.#loader.bypass(), top: this.#top };
   }
 
-  /** Puts the file descriptor down; the next read that misses the cache opens the file again. */
+  /** Puts the file descriptor down; a read that misses the cache opens the file again, for itself only. */
   park(): void {
     this.#loader.park();
   }

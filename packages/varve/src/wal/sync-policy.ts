@@ -30,10 +30,10 @@ export class SyncPolicy {
     this.#intervalMs = timing.intervalMs ?? Infinity;
   }
 
-  /** One more record was appended at `nowMs`: what is to be done about it at once. */
-  onAppend(nowMs: number): SyncAction {
+  /** One more record was appended: what is to be done about it at once. `now` is asked only for the first since an fsync. */
+  onAppend(now: () => number): SyncAction {
     if (this.#everyWrite) return 'sync-now';
-    if (this.#unsynced++ === 0) this.#since = nowMs;
+    if (this.#unsynced++ === 0) this.#since = now();
     if (this.#unsynced - this.#asked < this.#everyN) return 'none';
     this.#asked = this.#unsynced;
     return 'sync-background';

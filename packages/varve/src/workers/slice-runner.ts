@@ -7,7 +7,15 @@
 import type { Clock } from '../base/clock.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import type { Scheduler } from '../runtime/scheduler.ts';
-import type { JobContext, JobOutcome, JobRequest, JobRunner, JobTable, Lane, RunningJob } from './job-runner.ts';
+import type {
+  JobContext,
+  JobOutcome,
+  JobRequest,
+  JobRunner,
+  JobTable,
+  Lane,
+  RunningJob,
+} from './job-runner.ts';
 
 interface SliceJob {
   readonly steps: Generator<void, unknown>;

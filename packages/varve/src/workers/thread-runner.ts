@@ -63,7 +63,9 @@ export class ThreadRunner implements JobRunner {
     this.#seen = now;
     let delivered = 0;
     for (const lane of lanes) {
-      for (const thread of [...this.#threads[lane]]) {
+      // A copy: delivering an outcome may start another thread.
+      const threads = [...this.#threads[lane]];
+      for (const thread of threads) {
         for (
           let m = receiveMessageOnPort(thread.port);
           m !== undefined;
