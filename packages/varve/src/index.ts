@@ -1,7 +1,8 @@
 /**
  * `varve`: the embedded database. Everything that the package promises is exported here by name.
  */
-import type { Database } from './engine/api-types.ts';
+import { invalid } from './base/errors.ts';
+import type { Database, ShareHandle } from './engine/api-types.ts';
 import { openDatabase } from './engine/open.ts';
 import type { FileSystem } from './fs/file-system.ts';
 import { maintenance } from './maintenance/maintenance.ts';
@@ -25,6 +26,13 @@ export function open(path: string, options: DatabaseOptions = {}): Promise<Datab
   return openDatabase(path, options, maintenance);
 }
 
+/** Opens in a worker thread what another thread shares. A later release; rejects with `NOT_SUPPORTED_YET` until then. */
+export function attach(_handle: ShareHandle): Promise<Database> {
+  return Promise.reject(
+    invalid('NOT_SUPPORTED_YET', 'attach comes with a later release', { method: 'attach' }),
+  );
+}
+
 export { VarveError } from './base/errors.ts';
 export type { ErrorKind } from './base/errors.ts';
 export type { Clock } from './base/clock.ts';
@@ -43,6 +51,7 @@ export type {
   DatabaseStats,
   Disposer,
   Durability,
+  Explanation,
   Keyspace,
   KeyspaceOptions,
   OpenReport,
@@ -50,6 +59,7 @@ export type {
   Range,
   RangeView,
   Sequence,
+  ShareHandle,
   Snapshot,
   VerifyReport,
   WriteWait,

@@ -61,3 +61,17 @@ test('a table that is missing is found at open, before anything is changed', asy
   expect(again.keyspace('data').count()).toBe(10);
   await again.close();
 });
+
+test('salvage goes on without a table that is missing, and says so', async () => {
+  const fs = new MemoryFs();
+  const db = await open('/db', { fileSystem: fs });
+  db.keyspace('lost').put(key(1), key(1));
+  db.keyspace('kept').put(key(2), key(2));
+  await db.flush();
+  await db.close();
+  fs.remove(`/db/${fs.list('/db').find((name) => name.endsWith('.sst'))!}`);
+  const salvaged = await open('/db', { fileSystem: fs, recovery: 'salvage' });
+  expect(salvaged.recovered.warnings).toEqual([expect.stringMatching(/\.sst is missing$/)]);
+  expect(salvaged.keyspace('lost').count() + salvaged.keyspace('kept').count()).toBe(1);
+  await salvaged.close();
+});

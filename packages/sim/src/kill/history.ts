@@ -30,6 +30,14 @@ export function stepAt(seed: number, epoch: number, sequence: number): Step {
   const random = new Random(seed ^ Math.imul(epoch, 0x9e3779b1) ^ Math.imul(sequence, 0x85ebca6b));
   const changes: Change[] = [];
   const count = random.pick([1, 1, 1, 1, 1, 2, 3, 8, 30]);
+  // In some lives many records are so large that the system is likely to be killed in the middle of writing one.
+  if (count === 1 && epoch % 6 === 0 && random.oneIn(3)) {
+    const value = `${epoch}.${sequence}:${'large'.repeat(200 * KIB + random.below(400 * KIB))}`;
+    return {
+      kind: 'batch',
+      changes: [{ kind: 'put', keyspace: 'events', key: keyText(random.below(4)), value }],
+    };
+  }
   while (changes.length < count) {
     changes.push(
       changeOf(random, keyspaceOf(random, phase < PASSING_LENGTH), `${epoch}.${sequence}.${changes.length}`),

@@ -1,22 +1,22 @@
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { expect, test } from 'vitest';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
 import { ExpectedState } from '../steps.ts';
 import { stepAt } from './history.ts';
 import { runRounds } from './rounds.ts';
 
-const leftovers = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith('varve-kill-'));
-
 test('what a killed process was promised is there when the database opens again, and nothing else', async () => {
-  const before = leftovers();
+  const directory = mkdtempSync(join(tmpdir(), 'varve-kill-test-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   const lines: string[] = [];
-  const summary = await runRounds({ rounds: 20, seed: 20_260, log: (line) => lines.push(line) });
+  const summary = await runRounds({ rounds: 20, seed: 20_260, directory, log: (line) => lines.push(line) });
   expect(lines).toHaveLength(20);
   expect(summary.endings).toEqual({ kill: 12, exit: 2, throw: 2, reject: 2, close: 2 });
   expect(summary.killed).toBe(12);
   expect(summary.sequences).toBeGreaterThan(100);
   expect(summary.promises).toBeGreaterThan(20);
-  expect(leftovers().filter((name) => !before.includes(name))).toEqual([]);
+  expect(readdirSync(directory)).toEqual([]);
 }, 60_000);
 
 test('the history of a seed is the same every time, and another one in each life of the writer', () => {

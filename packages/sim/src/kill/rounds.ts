@@ -21,6 +21,8 @@ export interface KillOptions {
   readonly rounds: number;
   readonly seed: number;
   readonly log: (line: string) => void;
+  /** Where the databases are made, in a directory of the run; the system's temporary directory when it is not given. */
+  readonly directory?: string;
   /** Leaves what a failing round found on disk; the error says where. */
   readonly keepFailed?: boolean;
 }
@@ -37,10 +39,12 @@ export interface KillSummary {
 }
 
 const KIB = 1024;
+/** What a writer leaves that was killed while it opened. */
+const killedInOpen = /^MANIFEST-\d+ was not completed and is ignored$/;
 
 /** Runs the rounds; throws a Violation that says which round of which seed found what. */
 export async function runRounds(options: KillOptions): Promise<KillSummary> {
-  const root = mkdtempSync(join(tmpdir(), 'varve-kill-'));
+  const root = mkdtempSync(join(options.directory ?? tmpdir(), 'varve-kill-'));
   let failed = false;
   try {
     return await new Rounds(options, root).run();
@@ -164,7 +168,8 @@ class Rounds {
       }
       checkState(db, this.#expected);
       const { warnings, cutBytes, segments } = db.recovered;
-      if (warnings.length > 0) throw new Violation(`open warns: ${warnings.join('; ')}`);
+      const strange = warnings.filter((warning) => !killedInOpen.test(warning));
+      if (strange.length > 0) throw new Violation(`open warns: ${strange.join('; ')}`);
       if (random.oneIn(3)) {
         const { problems } = await db.verify();
         if (problems.length > 0) throw new Violation(`verify finds ${JSON.stringify(problems[0])}`);

@@ -105,13 +105,27 @@ export interface Keyspace<K, V> {
   /** Bytes in tables that the range takes, estimated from their indexes. */
   approximateSize(range?: Range<K>): number;
   range(range?: Range<K>): RangeView<K, V>;
+  /** A later release; refused by name (`NOT_SUPPORTED_YET`) until then. */
+  merge(key: K, operand: V): Sequence;
+  /** A later release; refused by name (`NOT_SUPPORTED_YET`) until then. */
+  explain(target: K | Range<K>): Explanation;
 }
+
+/** What `explain` will tell. */
+export interface Explanation {
+  toString(): string;
+}
+
+/** What an open database will hand to another thread. */
+export type ShareHandle = unknown;
 
 /** Writes that become visible together. Filled once, written once, then empty and fillable again. */
 export interface Batch {
   put<K, V>(keyspace: Keyspace<K, V>, key: K, value: V, options?: PutOptions): this;
   delete<K, V>(keyspace: Keyspace<K, V>, key: K): this;
   deleteRange<K, V>(keyspace: Keyspace<K, V>, range: { gte: K; lt: K }): this;
+  /** A later release; refused by name (`NOT_SUPPORTED_YET`) until then. */
+  merge<K, V>(keyspace: Keyspace<K, V>, key: K, operand: V): this;
   /** Operations in it. */
   readonly count: number;
   /** Bytes that it takes in the log. */

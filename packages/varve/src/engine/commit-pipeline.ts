@@ -38,21 +38,21 @@ export interface CommitEnv {
   readonly counters: { user: number };
   readonly isReadOnly: boolean;
   readonly external: ExternalPosition;
+  /** Stored time of the newest batch of earlier opens. */
+  readonly lastTime: number;
   /** After each commit, with the trees it wrote to: rotates what is full, starts what is due. */
   committed(touched: readonly Tree[]): void;
 }
-
-/** Memtable bytes that an entry may take beside its key and value. */
-const ENTRY_OVERHEAD = 160;
 
 export class CommitPipeline {
   readonly #env: CommitEnv;
   readonly #reader = new BatchReader();
   readonly #touched: Tree[] = [];
-  #lastTime = 0;
+  #lastTime: number;
 
   constructor(env: CommitEnv) {
     this.#env = env;
+    this.#lastTime = env.lastTime;
   }
 
   /** Stored time of the newest batch; never runs back. */
@@ -78,6 +78,8 @@ export class CommitPipeline {
     this.#env.runner.poll();
     this.#env.durability?.admit();
     this.#env.pressure.admit(batch.length);
+    // Jobs that ended meanwhile may have raised it.
+    this.#env.poison.check();
     return this.#apply(batch, position);
   }
 
@@ -131,7 +133,7 @@ export class CommitPipeline {
     const { state } = this.#env;
     const reader = this.#reader;
     const touched = this.#touched;
-    touched.length = 0;
+    let trees = 0;
     reader.reset(batch.bytes, 0, batch.length, undefined);
     while (reader.next()) {
       const tree = state.trees.get(reader.keyspaceId);
@@ -141,14 +143,16 @@ export class CommitPipeline {
           keyspaceId: reader.keyspaceId,
         });
       }
-      if (tree.pendingOps === 0) touched.push(tree);
+      if (tree.pendingOps === 0) touched[trees++] = tree;
       tree.pendingOps++;
       tree.pendingBytes += reader.keyEnd - reader.keyStart + reader.valueEnd - reader.valueStart;
     }
+    // Not cut to nothing for each batch: that would give its memory back, and a single write would take it anew.
+    if (touched.length !== trees) touched.length = trees;
     let enough = true;
     for (const tree of touched) {
-      const bytes = tree.pendingBytes + tree.pendingOps * ENTRY_OVERHEAD;
-      enough = enough && tree.writable().reserve(bytes, tree.pendingOps);
+      // The memtable adds what its entries take beside key and value.
+      enough = enough && tree.writable().reserve(tree.pendingBytes, tree.pendingOps);
     }
     this.#clearTally();
     if (!enough)

@@ -9,6 +9,7 @@
 import { compareRanges, copyRange, EMPTY } from '../base/bytes.ts';
 import type { VisibleIterator } from '../iterator/visible.ts';
 import type { Cursor } from './api-types.ts';
+import { keyInvalid } from './codecs/codec.ts';
 import type { Core } from './core.ts';
 import type { EntryIterator } from '../base/entry.ts';
 import type { ReadView } from './read-view.ts';
@@ -34,6 +35,8 @@ export class RangeCursor implements Cursor {
   #view: ReadView | undefined;
   #generation = -1;
   #started = false;
+  /** Stays true when a move throws: its source may stand anywhere then, and the next move seeks anew. */
+  #isMoving = false;
   #ended = false;
   #open = true;
   #left: number;
@@ -68,18 +71,21 @@ export class RangeCursor implements Cursor {
     if (!this.#open || this.#ended) return false;
     if (this.#left <= 0) return this.#end();
     const reverse = this.#range.reverse;
-    if (this.#generation !== this.#core.state.generation || this.#source === undefined) {
-      const source = this.#reopen();
+    const source = this.#current();
+    this.#isMoving = true;
+    if (source === undefined) {
+      const fresh = this.#reopen();
       if (!this.#started) {
-        if (reverse) source.last();
-        else source.first();
-      } else if (reverse) source.seekBefore(this.#key, 0, this.#key.length);
+        if (reverse) fresh.last();
+        else fresh.first();
+      } else if (reverse) fresh.seekBefore(this.#key, 0, this.#key.length);
       else {
-        source.seek(this.#key, 0, this.#key.length);
-        if (source.valid && this.#atKey(source)) source.next();
+        fresh.seek(this.#key, 0, this.#key.length);
+        if (fresh.valid && this.#atKey(fresh)) fresh.next();
       }
-    } else if (reverse) this.#source.prev();
-    else this.#source.next();
+    } else if (reverse) source.prev();
+    else source.next();
+    this.#isMoving = false;
     this.#started = true;
     return this.#take();
   }
@@ -87,17 +93,21 @@ export class RangeCursor implements Cursor {
   /** To the first entry at or past `key` in the direction of the range. */
   seek(key: Uint8Array): boolean {
     this.#check();
+    if (!(key instanceof Uint8Array)) throw keyInvalid('bytes', 'a Uint8Array', key);
     if (!this.#open) return false;
     this.#ended = false;
     if (this.#left <= 0) return this.#end();
-    const source = this.#generation === this.#core.state.generation ? this.#source! : this.#reopen();
-    this.#started = true;
+    const current = this.#current();
+    this.#isMoving = true;
+    const source = current ?? this.#reopen();
     if (this.#range.reverse) {
       // At or below the key: strictly below its successor.
       const above = new Uint8Array(key.length + 1);
       above.set(key);
       source.seekBefore(above, 0, above.length);
     } else source.seek(key, 0, key.length);
+    this.#isMoving = false;
+    this.#started = true;
     return this.#take();
   }
 
@@ -111,6 +121,11 @@ export class RangeCursor implements Cursor {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** The source, when it is of the current view and stands where the last move left it. */
+  #current(): VisibleIterator | undefined {
+    return this.#generation === this.#core.state.generation && !this.#isMoving ? this.#source : undefined;
   }
 
   #reopen(): VisibleIterator {
@@ -147,16 +162,16 @@ export class RangeCursor implements Cursor {
     if (!source.valid) return this.#end();
     this.#left--;
     const keyLength = source.keyEnd - source.keyStart;
-    if (keyLength > this.#keyBuffer.length) this.#keyBuffer = new Uint8Array(keyLength * 2);
+    if (keyLength > this.#keyBuffer.length) this.#keyBuffer = larger(this.#keyBuffer, keyLength);
     copyRange(source.key, source.keyStart, source.keyEnd, this.#keyBuffer, 0);
     if (this.#key.length !== keyLength || this.#key.buffer !== this.#keyBuffer.buffer) {
-      this.#key = this.#keyBuffer.subarray(0, keyLength);
+      this.#key = upTo(this.#keyBuffer, keyLength);
     }
     const valueLength = source.valueEnd - source.valueStart;
-    if (valueLength > this.#valueBuffer.length) this.#valueBuffer = new Uint8Array(valueLength * 2);
+    if (valueLength > this.#valueBuffer.length) this.#valueBuffer = larger(this.#valueBuffer, valueLength);
     copyRange(source.value, source.valueStart, source.valueEnd, this.#valueBuffer, 0);
     if (this.#value.length !== valueLength || this.#value.buffer !== this.#valueBuffer.buffer) {
-      this.#value = this.#valueBuffer.subarray(0, valueLength);
+      this.#value = upTo(this.#valueBuffer, valueLength);
     }
     return true;
   }
@@ -170,4 +185,13 @@ export class RangeCursor implements Cursor {
     this.#value = EMPTY;
     return false;
   }
+}
+
+/** A first buffer is no larger than its entry: many cursors show one. */
+function larger(buffer: Uint8Array, length: number): Uint8Array {
+  return new Uint8Array(buffer.length === 0 ? length : length * 2);
+}
+
+function upTo(buffer: Uint8Array, length: number): Uint8Array {
+  return length === buffer.length ? buffer : buffer.subarray(0, length);
 }

@@ -24,7 +24,7 @@ import type { KeyspaceHandle } from './keyspace.ts';
 import type { KeyspaceTable } from './keyspace-table.ts';
 import { SnapshotHandle } from './snapshot.ts';
 import { collectStats } from './stats.ts';
-import { checkWait, writeAwaited } from './write-wait.ts';
+import { checkWait, withOptions, writeAwaited } from './write-wait.ts';
 
 /** What higher floors bring (maintenance): given to open, so that the engine does not import upwards. */
 export interface Maintenance {
@@ -91,6 +91,10 @@ export class DatabaseHandle implements Database {
   write(batch: Batch): number;
   write(batch: Batch, wait: WriteWait): Promise<number>;
   write(batch: Batch, wait?: WriteWait): number | Promise<number> {
+    return withOptions(wait, () => this.#write(batch, wait));
+  }
+
+  #write(batch: Batch, wait: WriteWait | undefined): number | Promise<number> {
     const core = this.#core;
     const buffer = BatchHandle.bufferOf(batch, core);
     let release = (): void => undefined;

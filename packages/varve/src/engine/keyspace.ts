@@ -25,7 +25,7 @@ import { type CursorRange, RangeCursor } from './cursor.ts';
 import { RangeReader } from './range-view.ts';
 import { approximateSize } from './approximate-size.ts';
 import type { Tree } from './tree.ts';
-import { checkMembers, checkWait, isWait, writeAwaited } from './write-wait.ts';
+import { checkMembers, checkWait, isWait, withOptions, writeAwaited } from './write-wait.ts';
 
 export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   readonly name: string;
@@ -62,21 +62,28 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   put(key: K, value: V, options?: PutOptions): number;
   put(key: K, value: V, options: PutOptions & WriteWait): Promise<number>;
   put(key: K, value: V, options?: PutOptions & Partial<WriteWait>): number | Promise<number> {
-    this.checkPutOptions(options, true);
-    const k = this.encodeKey(key);
-    const v = this.encodeValue(value);
-    return this.#write(KIND_PUT, k, v, options);
+    if (options === undefined) return this.#commit(KIND_PUT, this.encodeKey(key), this.encodeValue(value));
+    return withOptions(options, () => {
+      this.checkPutOptions(options, true);
+      const k = this.encodeKey(key);
+      return this.#write(KIND_PUT, k, this.encodeValue(value), options);
+    });
   }
 
   delete(key: K): number;
   delete(key: K, wait: WriteWait): Promise<number>;
   delete(key: K, wait?: WriteWait): number | Promise<number> {
-    return this.#write(KIND_DELETE, this.encodeKey(key), EMPTY, wait);
+    if (wait === undefined) return this.#commit(KIND_DELETE, this.encodeKey(key), EMPTY);
+    return withOptions(wait, () => this.#write(KIND_DELETE, this.encodeKey(key), EMPTY, wait));
   }
 
   deleteRange(range: { gte: K; lt: K }): number;
   deleteRange(range: { gte: K; lt: K }, wait: WriteWait): Promise<number>;
   deleteRange(range: { gte: K; lt: K }, wait?: WriteWait): number | Promise<number> {
+    return withOptions(wait, () => this.#deleteRange(range, wait));
+  }
+
+  #deleteRange(range: { gte: K; lt: K }, wait: WriteWait | undefined): number | Promise<number> {
     const bounds = this.encodeDeleteRange(range);
     if (bounds !== undefined) return this.#write(KIND_RANGE_DELETE, bounds.from, bounds.to, wait);
     // Nothing to write, and yet refused where a write would be.

@@ -6,7 +6,7 @@ import { SegmentPool } from '../arena/segment-pool.ts';
 import { PointResult } from '../base/entry.ts';
 import { invalid } from '../base/errors.ts';
 import { BlockCache } from '../cache/block-cache.ts';
-import { makeDurableDirectory, syncParent } from '../fs/durable-directory.ts';
+import { makeDurableDirectory, removeIfEmpty, syncParent } from '../fs/durable-directory.ts';
 import type { DirectoryLock, FileSystem } from '../fs/file-system.ts';
 import { inDirectory, tableName } from '../fs/file-names.ts';
 import { MemoryFs } from '../fs/memory-fs.ts';
@@ -44,6 +44,8 @@ import { writeOptionsFile } from './options-file.ts';
 import { Pressure } from './pressure.ts';
 import {
   type DirectoryContents,
+  filesSeen,
+  replayBytesMax,
   findManifest,
   readDirectory,
   replayLog,
@@ -67,6 +69,8 @@ export interface Components {
   readonly sliceMs?: number;
 }
 
+/** Attempts of a read-only open beside an owner that moves files. */
+const ATTEMPTS_MAX = 10;
 const SEGMENT_BYTES_MAX = 64 * 1024 * 1024;
 const SEGMENT_BYTES_MIN = 64 * 1024;
 /** Memtable memory beside the budget: one largest batch, and what chunks round up. */
@@ -90,12 +94,17 @@ export async function openDatabase(
   const directory = inMemory ? '/memory' : fs.threads === 'node' ? resolve(path).replaceAll(sep, '/') : path;
   const created = prepareDirectory(fs, directory, resolved, path);
   const lock = resolved.readOnly ? undefined : await fs.lock(directory);
-  try {
-    return await new Opening(fs, directory, resolved, maintenance, components).run(lock);
-  } catch (error) {
-    await lock?.release();
-    if (created) discardEmpty(fs, directory);
-    throw error;
+  for (let attempt = 1; ; attempt++) {
+    const before = resolved.readOnly ? filesSeen(fs, directory) : '';
+    try {
+      return await new Opening(fs, directory, resolved, maintenance, components).run(lock);
+    } catch (error) {
+      // Without the lock an owner may have worked on between two looks at the directory: then look again.
+      if (resolved.readOnly && attempt < ATTEMPTS_MAX && filesSeen(fs, directory) !== before) continue;
+      await lock?.release();
+      if (created) removeIfEmpty(fs, directory);
+      throw error;
+    }
   }
 }
 
@@ -114,14 +123,6 @@ function prepareDirectory(
   if (!options.createIfMissing) throw invalid('NOT_FOUND', `there is no database at ${path}`, { path });
   makeDurableDirectory(fs, directory);
   return true;
-}
-
-function discardEmpty(fs: FileSystem, directory: string): void {
-  try {
-    fs.removeDirectory(directory);
-  } catch {
-    // Not empty, or gone: nothing of ours to take away.
-  }
 }
 
 /** One run of open: the state that its steps share. */
@@ -149,7 +150,9 @@ class Opening {
     this.#components = components;
     this.#state = new EngineState(directory);
     const poolBytes = options.memtableBytesMax + options.batchBytesMax * 2 + POOL_SLACK;
-    this.#pool = new SegmentPool(Math.min(POOL_BYTES_MAX, poolBytes));
+    // Reading only, nothing can be flushed: the log that an owner with other settings left must fit as a whole.
+    const unflushed = options.readOnly ? replayBytesMax(fs, directory) : 0;
+    this.#pool = new SegmentPool(Math.min(POOL_BYTES_MAX, Math.max(poolBytes, unflushed)));
     this.#cache = new BlockCache(options.cacheBytesMax);
     this.#tables = new TableCache({
       fs,
@@ -290,6 +293,7 @@ class Opening {
       clock,
       batchBytesMax: options.batchBytesMax,
       isReadOnly: options.readOnly,
+      lastTime: Math.max(report.lastTimestampMs, version.timeMarks.at(-1)?.time ?? 0),
       counters,
       committed: (touched) => {
         marks.sample(pipeline.lastTime, state.visible);

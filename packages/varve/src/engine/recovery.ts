@@ -51,6 +51,30 @@ export function readDirectory(fs: FileSystem, directory: string): DirectoryConte
   return { ...found, highest };
 }
 
+/** What a byte of log takes in a memtable at most: in a batch of many deletes of short keys. */
+const REPLAY_FACTOR = 12;
+
+/** What of a directory changes when its owner works: names and sizes. Empty when it can not be listed. */
+export function filesSeen(fs: FileSystem, directory: string): string {
+  try {
+    return fs
+      .list(directory)
+      .map((name) => `${name} ${fs.status(inDirectory(directory, name))?.size}`)
+      .join('\n');
+  } catch {
+    return '';
+  }
+}
+
+/** Memtable bytes that a replay of the whole log takes at most. */
+export function replayBytesMax(fs: FileSystem, directory: string): number {
+  let bytes = 0;
+  for (const name of fs.list(directory)) {
+    if (parseFileName(name)?.kind === 'log') bytes += fs.status(inDirectory(directory, name))?.size ?? 0;
+  }
+  return bytes * REPLAY_FACTOR;
+}
+
 export interface ReplayEnv {
   readonly fs: FileSystem;
   readonly state: EngineState;
@@ -91,14 +115,14 @@ export function replayLog(env: ReplayEnv, logs: readonly number[]): ReplayReport
         const change = decodeKeyspaceChange(bytes.slice(start, end), where);
         if (change.change === 'create') {
           const { id, name, keyCodec, valueCodec } = change;
+          // Salvage steps over records: whoever made the name again had dropped it.
+          for (const tree of state.trees.values()) if (tree.name === name) dropTree(env, tree.id, sequence);
           const record: KeyspaceRecord = { id, name, keyCodec, valueCodec, createdSequence: sequence };
           env.version = applyEdit(env.version, { keyspacesCreated: [record], metaSequence: sequence });
           state.trees.set(id, env.newTree(record));
-        } else {
-          env.version = applyEdit(env.version, { keyspacesDropped: [change.id], metaSequence: sequence });
-          state.trees.get(change.id)?.drop();
-          state.trees.delete(change.id);
-        }
+        } else if (state.trees.has(change.id)) dropTree(env, change.id, sequence);
+        else if (env.mode !== 'salvage')
+          throw corruption('a keyspace is dropped that is not there', { ...where });
       },
     },
   );
@@ -107,9 +131,16 @@ export function replayLog(env: ReplayEnv, logs: readonly number[]): ReplayReport
   return report;
 }
 
+function dropTree(env: ReplayEnv, id: number, sequence: number): void {
+  env.version = applyEdit(env.version, { keyspacesDropped: [id], metaSequence: sequence });
+  env.state.trees.get(id)?.drop();
+  env.state.trees.delete(id);
+}
+
 /**
  * The manifest in force; undefined for a directory that holds no database. Data without a manifest is damage, and so is a
- * manifest that names a table which is not there: open would remove the tables that it does not name. Salvage goes on.
+ * manifest that names a table which is not there: open would remove the tables that it does not name. Salvage goes on
+ * without the missing ones and says so.
  */
 export function findManifest(
   fs: FileSystem,
@@ -118,27 +149,38 @@ export function findManifest(
   mode: ReplayEnv['mode'],
 ): LoadedManifest | undefined {
   const loaded = loadManifest(fs, directory, contents.manifests);
-  if (loaded !== undefined) {
-    if (mode !== 'salvage') checkTables(fs, directory, contents.tables, loaded);
-    return loaded;
+  if (loaded === undefined) {
+    if (contents.tables.length + contents.logs.length === 0) return undefined;
+    throw corruption('there are tables or logs but no complete manifest', { file: directory });
   }
-  if (contents.tables.length + contents.logs.length === 0) return undefined;
-  throw corruption('there are tables or logs but no complete manifest', { file: directory });
+  const missing = missingTables(fs, directory, contents.tables, loaded.version);
+  if (missing.length === 0) return loaded;
+  const files = missing.map(({ number }) => inDirectory(directory, tableName(number)));
+  if (mode !== 'salvage') {
+    const context = { file: files[0]!, manifest: loaded.path, missing: files.length };
+    throw corruption('a table that the manifest names is missing', context);
+  }
+  const version = applyEdit(loaded.version, { removedFiles: missing });
+  return { ...loaded, version, warnings: [...loaded.warnings, ...files.map((file) => `${file} is missing`)] };
 }
 
-function checkTables(
+function missingTables(
   fs: FileSystem,
   directory: string,
   tables: readonly number[],
-  { version, path: manifest }: LoadedManifest,
-): void {
+  version: Version,
+): { keyspace: number; level: number; number: number }[] {
   const listed = new Set(tables);
-  for (const { levels } of version.keyspaces.values()) {
-    for (const { number } of levels.flat()) {
-      const file = inDirectory(directory, tableName(number));
-      // A read-only open may run beside a writer that made the table since the directory was listed.
-      if (listed.has(number) || fs.status(file) !== undefined) continue;
-      throw corruption('a table that the manifest names is missing', { file, manifest });
-    }
+  const missing: { keyspace: number; level: number; number: number }[] = [];
+  for (const [keyspace, { levels }] of version.keyspaces) {
+    levels.forEach((files, level) => {
+      for (const { number } of files) {
+        // A read-only open may run beside a writer that made the table since the directory was listed.
+        if (listed.has(number) || fs.status(inDirectory(directory, tableName(number))) !== undefined)
+          continue;
+        missing.push({ keyspace, level, number });
+      }
+    });
   }
+  return missing;
 }

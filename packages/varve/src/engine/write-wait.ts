@@ -5,12 +5,15 @@
  * (deadline, abort) before the commit means nothing was written; after it the write stays and only the waiting ends, which
  * the error says in `context.applied`.
  */
-import { busy, invalid, VarveError } from '../base/errors.ts';
+import { asError, busy, invalid, VarveError } from '../base/errors.ts';
 import { Deferred } from '../runtime/deferred.ts';
 import type { Durability, PutOptions, WriteWait } from './api-types.ts';
 import type { Core } from './core.ts';
 
 const classes: readonly Durability[] = ['memory', 'os', 'disk', 'replicated'];
+
+/** The longest time that a timer can be set to, 24 days: a later deadline is none. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
 
 const waitMembers = new Set(['durability', 'signal', 'deadlineMs']);
 
@@ -31,6 +34,20 @@ export function isWait(options: (PutOptions & Partial<WriteWait>) | undefined): 
   if (options === undefined) return false;
   checkMembers(options, true);
   return Object.keys(options).some((name) => name !== 'ttlMs');
+}
+
+/**
+ * Runs a write that was given options. A call that asks for a durability gives a promise, so whatever refuses it rejects:
+ * such a call never throws.
+ */
+export function withOptions<T>(options: unknown, run: () => T | Promise<T>): T | Promise<T> {
+  const givesPromise = typeof options === 'object' && options !== null && 'durability' in options;
+  if (!givesPromise) return run();
+  try {
+    return run();
+  } catch (error) {
+    return Promise.reject(asError(error));
+  }
 }
 
 /** Refuses a wait that can not be met: unknown class, `replicated`, a bad deadline. */
@@ -88,7 +105,8 @@ export async function writeAwaited(
     limit.check(false);
     core.pipeline.checkWritable(bytes);
     core.runner.poll();
-    await core.pressure.admitAsync(limit.promise);
+    // Not awaited without need: the commit would come after what the caller writes next.
+    if (core.pressure.stopReason() !== undefined) await core.pressure.admitAsync(limit.promise);
     const sequence = commit();
     limit.applied = true;
     const reached = reach(core, wait.durability, sequence);
@@ -120,7 +138,7 @@ class WaitLimit {
     const abort = (): void => deferred.reject(this.#aborted());
     signal?.addEventListener('abort', abort, { once: true });
     const timer =
-      deadlineMs === undefined
+      deadlineMs === undefined || deadlineMs > TIMER_MS_MAX
         ? undefined
         : core.scheduler.after(deadlineMs, () => deferred.reject(this.#late(deadlineMs)), true);
     this.#end = () => {

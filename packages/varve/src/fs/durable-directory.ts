@@ -24,6 +24,15 @@ export function syncParent(fs: FileSystem, directory: string): void {
   }
 }
 
+/** Takes back a directory that was made for something that failed, unless something is in it. */
+export function removeIfEmpty(fs: FileSystem, directory: string): void {
+  try {
+    fs.removeDirectory(directory);
+  } catch {
+    // Not empty, or gone: nothing of ours to take away.
+  }
+}
+
 /** The directory that `path` is a name in; `path` itself for a root and for a name without one. */
 function parentOf(path: string): string {
   const cut = path.lastIndexOf('/');

@@ -3,8 +3,9 @@
  * file system has no links, or across disks); the log is copied up to a record boundary; the manifest is written anew.
  *
  * The state is fixed in one step on the owner's thread: log handed over, tables linked, log segments opened. Segments are
- * only ever appended to until they are released, and an open descriptor survives that, so copying them may take its time.
- * Everything is synced before the promise resolves; a failure leaves the target directory for the caller to remove.
+ * only ever appended to until they are released, and while we read none is recycled, so copying them may take its time.
+ * The manifest comes last, when everything that it names is on disk: what a crash or a failure leaves of a checkpoint has
+ * none and does not open. A failure leaves the target directory for the caller to remove.
  */
 import { resolve, sep } from 'node:path';
 import { invalid, systemCode } from '../base/errors.ts';
@@ -13,6 +14,7 @@ import { makeDurableDirectory } from '../fs/durable-directory.ts';
 import { inDirectory, logName, tableName } from '../fs/file-names.ts';
 import { type FileHandle, type FileSystem, readFully, writeFully } from '../fs/file-system.ts';
 import { createManifest } from '../manifest/manifest-file.ts';
+import type { Version } from '../manifest/version.ts';
 
 const COPY_BYTES = 1024 * 1024;
 
@@ -41,17 +43,22 @@ export async function checkpoint(core: Core, path: string): Promise<void> {
     throw invalid('EXISTS', `${path} is there already; a checkpoint makes its own directory`, { path });
   }
   makeDurableDirectory(fs, target);
-  const logs = takeState(core, target);
+  const unpin = core.log?.pin();
+  const logs: LogCopy[] = [];
   try {
+    const version = takeState(core, target, logs);
     for (const log of logs) await copyLog(core, log, target);
+    // Last, when all that it names is on disk: a checkpoint that was not finished does not open.
+    fs.syncDirectory(target);
+    createManifest(fs, target, version.nextFileNumber - 1, version);
   } finally {
+    unpin?.();
     for (const log of logs) log.source.close();
   }
-  fs.syncDirectory(target);
 }
 
 // ATOMIC: version, tables and the end of the log belong together.
-function takeState(core: Core, target: string): LogCopy[] {
+function takeState(core: Core, target: string, logs: LogCopy[]): Version {
   const { fs, installer, log } = core;
   core.durability?.syncNow('os');
   const { version } = installer;
@@ -62,12 +69,10 @@ function takeState(core: Core, target: string): LogCopy[] {
     }
   }
   const number = Number(Atomics.add(new BigInt64Array(core.fileNumbers), 0, 1n));
-  createManifest(fs, target, number, { ...version, nextFileNumber: number + 1 });
-  return (log?.segments() ?? []).map(({ number: segment, path, bytes }) => ({
-    number: segment,
-    source: fs.open(path, 'read'),
-    bytes,
-  }));
+  for (const { number: segment, path, bytes } of log?.segments() ?? []) {
+    logs.push({ number: segment, source: fs.open(path, 'read'), bytes });
+  }
+  return { ...version, nextFileNumber: number + 1 };
 }
 
 async function copyLog(core: Core, log: LogCopy, target: string): Promise<void> {

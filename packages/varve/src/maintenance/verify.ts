@@ -20,7 +20,7 @@ export async function verify(core: Core, full: boolean): Promise<VerifyReport> {
     for (const file of tree.view.version.levels.flat()) {
       core.state.checkOpen();
       // A compaction may have replaced the file since: then its successors are not looked at, and it is not missed.
-      if (!tree.view.version.levels.some((files) => files.includes(file))) continue;
+      if (tree.isDropped || !tree.view.version.levels.some((files) => files.includes(file))) continue;
       await verifyTable(core, file, full, report);
     }
   }

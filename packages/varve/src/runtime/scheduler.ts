@@ -13,7 +13,13 @@ export interface Scheduler {
   soon(task: () => void): void;
   /** Runs `task` once, `ms` milliseconds from now; a pending timer does not keep the process alive unless `keepAlive`. */
   after(ms: number, task: () => void, keepAlive?: boolean): Timer;
+  /** Somebody waits (true) or does no longer: meanwhile the process stays alive, whatever it is that is waited for. */
+  keepAlive?(on: boolean): void;
 }
+
+const TIMER_MS_MAX = 2 ** 31 - 1;
+let waiting = 0;
+let alive: NodeJS.Timeout | undefined;
 
 export const systemScheduler: Scheduler = {
   soon(task) {
@@ -23,5 +29,11 @@ export const systemScheduler: Scheduler = {
     const timer = setTimeout(task, ms);
     if (!keepAlive) timer.unref();
     return { cancel: () => clearTimeout(timer) };
+  },
+  keepAlive(on) {
+    waiting += on ? 1 : -1;
+    alive ??= setInterval(() => undefined, TIMER_MS_MAX);
+    if (waiting > 0) alive.ref();
+    else alive.unref();
   },
 };

@@ -263,6 +263,11 @@ export class Log {
     return this.#list.release(upToSequence, manifestSegment);
   }
 
+  /** Until the result is called no live segment is recycled: who has one open reads what was in it (CONTRACT 4). */
+  pin(): () => void {
+    return this.#list.pin();
+  }
+
   /** Closes the files and removes spares. Hands nothing over: see `syncNow`. Idempotent. */
   close(): void {
     this.#failure ??= closed('the log');
@@ -339,12 +344,8 @@ export class Log {
     if (last?.isSynced === true) last.close();
     this.#buffer.segment = number;
     const lastSequence = this.#lastSequence;
-    this.#buffer.addSegmentStart(lastSequence, {
-      recycled: spare !== undefined,
-      lastSequence,
-      segment,
-      endOffset,
-    });
+    const link = { recycled: spare !== undefined, lastSequence, segment, endOffset };
+    this.#buffer.addSegmentStart(lastSequence, link);
   }
 
   #write(bytes: Uint8Array, start: number, end: number): void {

@@ -31,6 +31,8 @@ export class SegmentList {
   #bytesBefore = 0;
 
   readonly #spareBytesMax: number;
+  /** Readers of whole segments that are under way. */
+  #readers = 0;
 
   /** Segments of more than `spareBytesMax` (one huge batch made them so) are removed, not recycled. */
   constructor(recovered: readonly LogSegment[], spareBytesMax: number) {
@@ -115,6 +117,16 @@ export class SegmentList {
     return needed?.number;
   }
 
+  /** See `Log.pin`. */
+  pin(): () => void {
+    this.#readers++;
+    let isPinned = true;
+    return () => {
+      if (isPinned) this.#readers--;
+      isPinned = false;
+    };
+  }
+
   /** See `Log.release`. */
   release(upToSequence: number, manifestSegment: number): string[] {
     const current = this.current;
@@ -128,7 +140,8 @@ export class SegmentList {
       else this.#written.shift();
       writer?.close();
       this.#bytesBefore -= segment.bytes;
-      const keep = this.#spares.length < SPARES_MAX && segment.bytes <= this.#spareBytesMax;
+      const isSmall = segment.bytes <= this.#spareBytesMax;
+      const keep = this.#readers === 0 && isSmall && this.#spares.length < SPARES_MAX;
       if (writer !== undefined && keep) this.#spares.push(writer);
       else removable.push(segment.path);
     }

@@ -44,6 +44,7 @@ export class SliceRunner implements JobRunner {
   #scheduled = false;
   #closed = false;
   #delivered = 0;
+  #holds = 0;
 
   constructor(options: SliceRunnerOptions) {
     this.#options = options;
@@ -83,8 +84,13 @@ export class SliceRunner implements JobRunner {
     return this.#delivered !== before;
   }
 
-  hold(): void {}
-  unhold(): void {}
+  hold(): void {
+    if (this.#holds++ === 0) this.#options.scheduler.keepAlive?.(true);
+  }
+
+  unhold(): void {
+    if (--this.#holds === 0) this.#options.scheduler.keepAlive?.(false);
+  }
 
   close(): Promise<void> {
     this.#closed = true;

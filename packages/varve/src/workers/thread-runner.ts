@@ -10,6 +10,7 @@
  */
 import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from 'node:worker_threads';
 import { internal } from '../base/errors.ts';
+import { systemScheduler } from '../runtime/scheduler.ts';
 import { reviveError } from './error-transfer.ts';
 import type { JobOutcome, JobRequest, JobRunner, Lane, RunningJob } from './job-runner.ts';
 import type { WorkerData, WorkerReply, WorkerRequest } from './protocol.ts';
@@ -91,13 +92,16 @@ export class ThreadRunner implements JobRunner {
   }
 
   hold(): void {
-    if (this.#holds++ === 0)
-      for (const lane of lanes) for (const thread of this.#threads[lane]) thread.port.ref();
+    if (this.#holds++ > 0) return;
+    // What is waited for may be a timer (a full disk that is tried again) while no thread runs yet.
+    systemScheduler.keepAlive?.(true);
+    for (const lane of lanes) for (const thread of this.#threads[lane]) thread.port.ref();
   }
 
   unhold(): void {
-    if (--this.#holds === 0)
-      for (const lane of lanes) for (const thread of this.#threads[lane]) thread.port.unref();
+    if (--this.#holds > 0) return;
+    systemScheduler.keepAlive?.(false);
+    for (const lane of lanes) for (const thread of this.#threads[lane]) thread.port.unref();
   }
 
   async close(): Promise<void> {
