@@ -23,6 +23,7 @@ export const exposed = {
     'codecs/tuple.ts',
     'codecs/u64.ts',
     'codecs/utf8.ts',
+    'components.ts',
     'core.ts',
     'database.ts',
     'keyspace-change.ts',

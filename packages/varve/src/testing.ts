@@ -3,7 +3,8 @@
  * an open that takes a scheduler, so that a whole run follows from one seed.
  */
 import type { Database } from './engine/api-types.ts';
-import { type Components, openDatabase } from './engine/open.ts';
+import type { Components } from './engine/components.ts';
+import { openDatabase } from './engine/open.ts';
 import type { DatabaseOptions } from './index.ts';
 import { maintenance } from './maintenance/maintenance.ts';
 
@@ -13,12 +14,16 @@ import { maintenance } from './maintenance/maintenance.ts';
  * @example
  * const db = await openSimulated('/db', { fileSystem: new SimFs(), clock }, { scheduler, sliceMs: 0 });
  */
-export function openSimulated(path: string, options: DatabaseOptions, components: Components): Promise<Database> {
+export function openSimulated(
+  path: string,
+  options: DatabaseOptions,
+  components: Components,
+): Promise<Database> {
   return openDatabase(path, options, maintenance, components);
 }
 
 export { Random } from './base/random.ts';
-export type { Components } from './engine/open.ts';
+export type { Components } from './engine/components.ts';
 export { FaultFs } from './fs/fault-fs.ts';
 export type { FaultKind, FaultOperation, FaultRule } from './fs/fault-rules.ts';
 export { MemoryFs } from './fs/memory-fs.ts';

@@ -2,7 +2,7 @@
  * What every open database does, whatever it is stored on: one suite over all file systems.
  */
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type Database, type DatabaseOptions, json, open, tuple, u64, utf8 } from 'varve';
+import { type Cursor, type Database, type DatabaseOptions, json, open, tuple, u64, utf8 } from 'varve';
 
 export interface DatabaseUnderTest {
   readonly path: string;
@@ -241,6 +241,49 @@ export function databaseSuite(name: string, make: () => DatabaseUnderTest): void
       }
       expect(seen).toEqual(Array.from({ length: 1000 }, (_, i) => i));
       expect(db.stats().snapshots.count).toBe(0);
+    });
+
+    test('cursors over the whole keyspace follow and cross each other, each with its own position and state', async () => {
+      const db = await opened();
+      const data = db.keyspace('data', { key: u64, value: u64 });
+      for (let i = 0; i < 300; i++) data.put(i, i);
+      await db.flush();
+      const valuesOf = (cursor: Cursor): number[] => {
+        const values: number[] = [];
+        while (cursor.next()) values.push(Number(u64.decode(cursor.value)));
+        return values;
+      };
+      const upTo300 = Array.from({ length: 300 }, (_, i) => i);
+      for (let round = 0; round < 3; round++) {
+        const first = data.range().cursor();
+        const second = data.range().cursor();
+        expect(first.next()).toBe(true);
+        expect(second.seek(u64.encode(299))).toBe(true);
+        expect(valuesOf(first)).toEqual(upTo300.slice(1));
+        first.close();
+        const third = data.range({ reverse: true }).cursor();
+        expect(third.next()).toBe(true);
+        // A later cursor has moved on: what this one lends stays until its own next move.
+        expect(Number(u64.decode(second.value))).toBe(299);
+        expect(second.next()).toBe(false);
+        expect(valuesOf(third)).toEqual(upTo300.slice(0, 299).reverse());
+        second.close();
+        third.close();
+        data.put(1000 + round, 1000);
+        expect(data.count()).toBe(301);
+        data.deleteRange({ gte: 1000, lt: 2000 });
+        expect(data.count()).toBe(300);
+        if (round === 1) await db.flush();
+      }
+      expect(db.stats().snapshots.count).toBe(0);
+    });
+
+    test('a flush makes one table, however large it is', async () => {
+      const db = await opened();
+      const data = db.keyspace('data', { tableBytes: 4096 });
+      for (let i = 0; i < 100; i++) data.put(Uint8Array.of(i), new Uint8Array(1000).fill(i));
+      await db.flush();
+      expect(db.stats().keyspaces['data']!.levels[0]!.files).toBe(1);
     });
 
     test('putIfAbsent and update decide and write in one step', async () => {

@@ -113,5 +113,6 @@ function checkPlace(specimens: readonly Specimen[], only: Mutation): Mutation {
 }
 
 function kindOf(file: string): string {
-  return file.startsWith('MANIFEST') ? 'manifest' : file.slice(file.lastIndexOf('.') + 1);
+  const named = /^(MANIFEST|OPTIONS)-/.exec(file)?.[1];
+  return named?.toLowerCase() ?? file.slice(file.lastIndexOf('.') + 1);
 }

@@ -1,4 +1,4 @@
-import { beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeAll, beforeEach, expect, test, vi } from 'vitest';
 
 import { BlockCache } from '../cache/block-cache.ts';
 import { MemoryFs } from '../fs/memory-fs.ts';
@@ -55,6 +55,29 @@ test('a walk over a table that was parked goes on', () => {
   tables.get({ number: 3 });
   iterator.first();
   expect(iterator.sequence).toBe(1);
+});
+
+test('a walk over a table that was parked leaves no file open', () => {
+  let openFiles = 0;
+  const open = fs.open.bind(fs);
+  vi.spyOn(fs, 'open').mockImplementation((path, mode) => {
+    const file = open(path, mode);
+    const close = file.close.bind(file);
+    openFiles++;
+    return Object.assign(file, {
+      close: () => {
+        openFiles--;
+        close();
+      },
+    });
+  });
+  const tables = new TableCache({ fs, pathOf, openFilesMax: 1 });
+  const iterator = tables.get({ number: 1 }).iterator();
+  tables.get({ number: 2 });
+  expect(openFiles).toBe(1);
+  iterator.first();
+  expect(iterator.valid).toBe(true);
+  expect(openFiles).toBe(1);
 });
 
 test('an evicted table is closed and its blocks leave the cache', () => {

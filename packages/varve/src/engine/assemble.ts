@@ -1,0 +1,228 @@
+/**
+ * Puts the running database together from what recovery found: makes the new incarnation durable, starts a log, and wires
+ * the parts. The only place that knows them all.
+ */
+import type { SegmentPool } from '../arena/segment-pool.ts';
+import type { BlockCache } from '../cache/block-cache.ts';
+import type { FileSystem } from '../fs/file-system.ts';
+import type { ResolvedDatabaseOptions } from '../options/resolve.ts';
+import type { TableCache } from '../sstable/table-cache.ts';
+import type { EngineState } from './state.ts';
+import { PointResult } from '../base/entry.ts';
+import type { Version } from '../manifest/version.ts';
+import { Events } from '../observe/events.ts';
+import { BatchBuffer } from '../record/batch.ts';
+import { Poison } from '../runtime/poison.ts';
+import { type Scheduler, systemScheduler } from '../runtime/scheduler.ts';
+import { Log } from '../wal/log.ts';
+import type { ReplayReport } from '../wal/replay-run.ts';
+import { SyncPolicy } from '../wal/sync-policy.ts';
+import type { JobRunner } from '../workers/job-runner.ts';
+import { workerEntry } from '../workers/resolve.ts';
+import { SliceRunner } from '../workers/slice-runner.ts';
+import { ThreadRunner } from '../workers/thread-runner.ts';
+import { Background } from './background.ts';
+import { CommitPipeline } from './commit-pipeline.ts';
+import type { Core, Counters } from './core.ts';
+import { Durability } from './durability.ts';
+import { ExternalPosition } from './external-position.ts';
+import { writeFirstManifest } from './first-manifest.ts';
+import { editFacts, obsoleteFiles, releaseLog, removeFiles, replayFloor } from './housekeeping.ts';
+import { Installer } from './installer.ts';
+import { writeOptionsFile } from './options-file.ts';
+import { Pressure } from './pressure.ts';
+import type { DirectoryContents } from './recovery.ts';
+import { SnapshotRegister } from './snapshot-register.ts';
+import { TimeMarks } from './time-marks.ts';
+import { jobs } from './workers/jobs.ts';
+import type { Components } from './components.ts';
+
+/** What the run of open made before: memory, tables, the recovered state. */
+export interface OpeningParts {
+  readonly fs: FileSystem;
+  readonly options: ResolvedDatabaseOptions;
+  readonly components: Components;
+  readonly state: EngineState;
+  readonly pool: SegmentPool;
+  readonly cache: BlockCache;
+  readonly tables: TableCache;
+  readonly fileNumbers: SharedArrayBuffer;
+}
+
+const SEGMENT_BYTES_MAX = 64 * 1024 * 1024;
+const SEGMENT_BYTES_MIN = 64 * 1024;
+
+/** Makes the new incarnation durable and puts the running parts together. */
+export function assemble(
+  parts: OpeningParts,
+  version: Version,
+  report: ReplayReport,
+  contents: DirectoryContents,
+): Core {
+  const { fs, options, state } = parts;
+  const { clock } = options;
+  const scheduler = parts.components.scheduler ?? systemScheduler;
+  const events = new Events();
+  const runner = makeRunner(parts, scheduler);
+  const poison = new Poison((cause) => {
+    core.durability?.poisoned();
+    core.installer.poisoned();
+    pressure.abandon(poison.error());
+    core.background.wake();
+    events.emit('poison', () => ({ cause }));
+  });
+  const counters: Counters = { user: 0, log: 0, flush: 0, compaction: 0 };
+  const incarnation = version.incarnation + (options.readOnly ? 0 : 1);
+  const log = makeLog(parts, incarnation, report, counters);
+  const opened = options.readOnly
+    ? { version, manifest: { path: '', bytes: 0 } }
+    : writeFirstManifest(
+        fs,
+        state,
+        version,
+        contents,
+        parts.fileNumbers,
+        log?.firstNeeded(replayFloor(state)) ?? version.logSegment,
+      );
+  const policy = new SyncPolicy(options.sync);
+  const durability =
+    log === undefined ? undefined : new Durability({ log, policy, runner, scheduler, clock, poison });
+  const external = new ExternalPosition(opened.version.appliedPosition);
+  const pressure = new Pressure({
+    strategy: options.pressure,
+    limitBytes: options.memtableBytesMax,
+    syncWaitMsMax: options.syncWaitMsMax,
+    runner,
+    clock,
+    events,
+    usedBytes: () => parts.pool.bytesUsed,
+    flushPending: () => core.background.flushPending,
+    level0Files: () => core.background.level0FilesMax,
+    makeRoom: () => core.background.makeRoom(),
+  });
+  const marks = new TimeMarks(options.timestamps);
+  const pipeline = new CommitPipeline({
+    state,
+    log,
+    durability,
+    external,
+    pressure,
+    poison,
+    runner,
+    clock,
+    batchBytesMax: options.batchBytesMax,
+    isReadOnly: options.readOnly,
+    lastTime: Math.max(report.lastTimestampMs, version.timeMarks.at(-1)?.time ?? 0),
+    counters,
+    committed: (touched) => {
+      marks.sample(pipeline.lastTime, state.visible);
+      core.background.committed(touched);
+    },
+  });
+  const installer = new Installer(
+    {
+      runner,
+      scheduler,
+      poison,
+      log,
+      durability,
+      manifest: opened.manifest,
+      installed: (now) => installed(core, now),
+    },
+    opened.version,
+  );
+  const core: Core = {
+    state,
+    options,
+    fs,
+    clock,
+    scheduler,
+    runner,
+    events,
+    poison,
+    pool: parts.pool,
+    cache: parts.cache,
+    tables: parts.tables,
+    register: new SnapshotRegister(),
+    counters,
+    log,
+    durability,
+    external,
+    pressure,
+    pipeline,
+    installer,
+    get background() {
+      return background;
+    },
+    incarnation: opened.version.incarnation,
+    fileNumbers: parts.fileNumbers,
+    found: new PointResult(),
+    scratch: new BatchBuffer(),
+    editFacts: (flushed) => editFacts(core, marks, flushed),
+    releaseLog: () => releaseLog(core),
+    removeFiles: (paths) => removeFiles(core, paths),
+  };
+  const background = new Background(core);
+  background.versionInstalled(opened.version);
+  if (!options.readOnly) {
+    const number = Number(Atomics.add(new BigInt64Array(parts.fileNumbers), 0, 1n));
+    writeOptionsFile(fs, state, options, number, contents.options);
+    removeFiles(core, obsoleteFiles(state.path, contents, opened.version));
+    releaseLog(core);
+  }
+  return core;
+}
+
+function makeLog(
+  parts: OpeningParts,
+  incarnation: number,
+  report: ReplayReport,
+  counters: Counters,
+): Log | undefined {
+  const { readOnly, log, logBytesMax, timestamps } = parts.options;
+  if (readOnly || log === 'external') return undefined;
+  return new Log({
+    fs: parts.fs,
+    directory: parts.state.path,
+    incarnation,
+    segmentBytes: Math.max(SEGMENT_BYTES_MIN, Math.min(SEGMENT_BYTES_MAX, Math.floor(logBytesMax / 8))),
+    timestamps,
+    nextSegment: () => Number(Atomics.add(new BigInt64Array(parts.fileNumbers), 0, 1n)),
+    previous: {
+      segment: report.end.segment,
+      endOffset: report.end.offset,
+      lastSequence: parts.state.visible,
+    },
+    recovered: report.segments,
+    counters,
+  });
+}
+
+function makeRunner(parts: OpeningParts, scheduler: Scheduler): JobRunner {
+  const { workers, clock } = parts.options;
+  if (parts.fs.threads === 'node' && parts.components.scheduler === undefined) {
+    return new ThreadRunner({
+      entry: workerEntry('./workers/job.worker', import.meta.url),
+      threads: { io: 1, flush: 1, compaction: workers },
+    });
+  }
+  const { pickLane, sliceMs, uniqueId } = parts.components;
+  return new SliceRunner({
+    fs: parts.fs,
+    scheduler,
+    clock,
+    jobs,
+    uniqueId,
+    ...(pickLane === undefined ? {} : { pick: pickLane }),
+    ...(sliceMs === undefined ? {} : { sliceMs }),
+  });
+}
+
+/** A new version is durable: the views of all trees follow it. */
+function installed(core: Core, version: Version): void {
+  for (const tree of core.state.trees.values()) {
+    const keyspace = version.keyspaces.get(tree.id);
+    if (keyspace !== undefined) tree.installVersion(keyspace);
+  }
+  core.background.versionInstalled(version);
+}

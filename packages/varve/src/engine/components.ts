@@ -1,0 +1,14 @@
+/**
+ * What a simulation or a test puts in the place of the system's own parts, beside the file system and the clock.
+ */
+import type { Scheduler } from '../runtime/scheduler.ts';
+
+export interface Components {
+  readonly scheduler?: Scheduler;
+  /** Chooses which busy lane takes the next step, when jobs run in slices. */
+  readonly pickLane?: (count: number) => number;
+  /** Unique ids of tables (16 bytes each), when jobs run in slices. */
+  readonly uniqueId?: () => Uint8Array;
+  /** Milliseconds of background work per turn when jobs run in slices; 0 is one step. */
+  readonly sliceMs?: number;
+}
