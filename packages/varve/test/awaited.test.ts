@@ -11,7 +11,9 @@ test('an awaited write that is refused rejects instead of throwing', async () =>
   await expect(data.put(wrong, 'v', wait)).rejects.toMatchObject({ code: 'KEY_INVALID' });
   await expect(data.put('k', wrong, wait)).rejects.toMatchObject({ code: 'VALUE_INVALID' });
   await expect(data.delete(wrong, wait)).rejects.toMatchObject({ code: 'KEY_INVALID' });
-  await expect(data.deleteRange({ gte: 'b', lt: 'a' }, wait)).rejects.toMatchObject({ code: 'RANGE_INVALID' });
+  await expect(data.deleteRange({ gte: 'b', lt: 'a' }, wait)).rejects.toMatchObject({
+    code: 'RANGE_INVALID',
+  });
   await expect(db.write({} as never, wait)).rejects.toMatchObject({ code: 'BATCH_FOREIGN' });
   await db.close();
   await expect(data.put('k', 'v', wait)).rejects.toMatchObject({ code: 'CLOSED' });

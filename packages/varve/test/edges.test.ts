@@ -3,7 +3,7 @@
  * owner, cursors that meet a failing disk, and what waits while a process would like to end.
  */
 import { spawnSync } from 'node:child_process';
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, type FileSystem, type Keyspace, open, utf8 } from 'varve';
 import * as varve from 'varve';
@@ -329,6 +329,27 @@ describe('writes', () => {
   });
 });
 
+test('a compaction that was asked for waits while the disk is full, it does not try without a pause', async () => {
+  const fs = new FaultFs(new MemoryFs());
+  const time = new ManualScheduler();
+  const db = await time.open('/db', { fileSystem: fs });
+  onTestFinished(() => db.close());
+  for (let i = 0; i < 3; i++) {
+    for (const key of ['a', 'z']) texts(db).put(key, `value ${i}`);
+    await time.run(db.flush());
+  }
+  fs.add({ kind: 'ENOSPC', operations: ['create'], path: '.sst' });
+  const compacted = db.compact();
+  compacted.catch(() => undefined);
+  for (let turn = 0; turn < 100; turn++) await time.turn();
+  expect(fs.injected.ENOSPC).toBe(1);
+  await time.advance(3500);
+  expect(fs.injected.ENOSPC).toBe(4);
+  fs.heal();
+  await time.run(compacted);
+  expect(db.stats().keyspaces['data']!.levels[0]!.files).toBe(0);
+});
+
 test('verify does not miss the tables of a keyspace that is dropped meanwhile', async () => {
   const db = await open(temporaryDirectory());
   onTestFinished(() => db.close());
@@ -341,22 +362,7 @@ test('verify does not miss the tables of a keyspace that is dropped meanwhile', 
 });
 
 test('a promise that waits for room on a disk keeps the process alive, whoever runs the jobs', () => {
-  const script = join(import.meta.dirname, `alive-${process.pid}.ts`);
-  onTestFinished(() => rmSync(script, { force: true }));
-  writeFileSync(
-    script,
-    `import { open } from 'varve';
-    import { FaultFs, MemoryFs } from 'varve/testing';
-    const fs = new FaultFs(new MemoryFs());
-    const db = await open('/db', { fileSystem: fs, sync: 'manual' });
-    const data = db.keyspace('data');
-    data.put(new Uint8Array(1), new Uint8Array(1));
-    db.syncNow();
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    fs.add({ kind: 'ENOSPC', operations: ['write'], times: 2 });
-    await data.put(new Uint8Array(2), new Uint8Array(1), { durability: 'os' });
-    console.log('settled');`,
-  );
+  const script = join(import.meta.dirname, 'fixtures/waits-for-room.ts');
   const { stdout, status } = spawnSync(process.execPath, ['--conditions=varve-source', script], {
     encoding: 'utf8',
   });

@@ -70,6 +70,10 @@ async function compactTree(
       // Whoever drops a keyspace while it is compacted has compacted it.
       if (tree.isDropped) return;
       if (range.upper !== undefined && compareBytes(from, range.upper) >= 0) break;
+      if (core.background.compactions.isWaiting) {
+        await core.background.compactions.change();
+        continue;
+      }
       const running = core.background.compactions.runningOf(tree);
       const plan = pickManual(tree.view.version, running, leveledSettings(tree), {
         level,
@@ -82,10 +86,11 @@ async function compactTree(
         continue;
       }
       core.background.compactions.start(tree, plan);
-      // The deepest level is rewritten in place: its files are still there afterwards, so the walk has to move on.
-      if (isLast) from = resumeAfter(plan);
       while (running.has(plan)) await core.background.compactions.change();
       checkFailure(core, tree);
+      // The deepest level is rewritten in place: its files are still there afterwards, so the walk has to move on, but not
+      // over what found the disk full.
+      if (isLast && !core.background.compactions.isWaiting) from = resumeAfter(plan);
     }
   }
 }

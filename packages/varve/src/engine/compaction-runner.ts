@@ -64,6 +64,11 @@ export class CompactionRunner implements Compactions {
     return running;
   }
 
+  /** The disk was full; nothing is started until it is tried again, which ends in a change. */
+  get isWaiting(): boolean {
+    return this.#isWaiting;
+  }
+
   /** Why a keyspace does not compact any more, if it does not. */
   failureOf(tree: Tree): unknown {
     return this.#failed.get(tree);
@@ -162,6 +167,7 @@ export class CompactionRunner implements Compactions {
       core.scheduler.after(FULL_RETRY_MS, () => {
         this.#isWaiting = false;
         this.schedule();
+        this.wake();
       });
       return;
     }

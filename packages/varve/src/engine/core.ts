@@ -37,6 +37,7 @@ export interface Counters {
 
 /** What runs compactions, as `db.compact` sees it (compaction-runner.ts). */
 export interface Compactions {
+  readonly isWaiting: boolean;
   runningOf(tree: Tree): RunningSet;
   failureOf(tree: Tree): unknown;
   start(tree: Tree, plan: CompactionPlan): void;

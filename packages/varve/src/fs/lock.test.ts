@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { VarveError } from '../base/errors.ts';
 import { lockDirectory } from './lock.ts';
@@ -13,22 +14,7 @@ import { lockDirectory } from './lock.ts';
 const strips = (process.features as { typescript?: string | false }).typescript;
 const target = new URL(strips ? './lock.ts' : '../../dist/fs/lock.js', import.meta.url).href;
 
-const program = `
-  const { lockDirectory } = await import(process.argv[1]);
-  const { writeSync } = await import('node:fs');
-  const say = (line) => writeSync(1, line + '\\n');
-  process.stdin.on('end', () => process.exit());
-  process.stdin.on('data', async (data) => {
-    try {
-      await lockDirectory(process.argv[2]);
-      say('won');
-      if (String(data).startsWith('block')) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
-    } catch (error) {
-      say((error.code ?? '') + ' ' + (error.context?.holder?.pid ?? error.message));
-    }
-  });
-  say('ready');
-`;
+const program = fileURLToPath(new URL('./fixtures/lock-child.mjs', import.meta.url));
 
 class Child {
   readonly process: ChildProcess;
@@ -37,7 +23,7 @@ class Child {
   constructor(directory: string) {
     this.process = spawn(
       process.execPath,
-      ['--no-warnings', '--conditions=varve-source', '--input-type=module', '-e', program, target, directory],
+      ['--no-warnings', '--conditions=varve-source', program, target, directory],
       { stdio: ['pipe', 'pipe', 'inherit'] },
     );
     this.#lines = createInterface(this.process.stdout!)[Symbol.asyncIterator]();

@@ -1,37 +1,12 @@
-/** What the simulated disk keeps, loses and tears. Each claim about "may" is shown over many seeds. */
+/**
+ * What the simulated disk keeps, loses and tears of data, and how its lives follow each other. Each claim about "may" is
+ * shown over many seeds. Names are in sim-fs-names.test.ts.
+ */
 import { describe, expect, test } from 'vitest';
 import { Random } from '../base/random.ts';
 import { readFile, writeFully } from './file-system.ts';
-import type { CrashOptions } from './sim-disk.ts';
+import { bytes, durable, names, outcomes, put } from './sim-fs.suite.ts';
 import { SimFs, type SimOperation, SimulatedCrash } from './sim-fs.ts';
-
-const bytes = (length: number, fill: number): Uint8Array => new Uint8Array(length).fill(fill);
-
-function put(fs: SimFs, path: string, content: Uint8Array, sync = true): void {
-  const file = fs.open(path, fs.status(path) === undefined ? 'create' : 'readWrite');
-  writeFully(file, content, 0, content.length, 0);
-  if (sync) file.sync();
-  file.close();
-}
-
-/** A disk with /db, and whatever `prepare` makes of it, all of it durable. */
-function durable(prepare: (fs: SimFs) => void): SimFs {
-  const fs = new SimFs();
-  fs.makeDirectory('/db');
-  fs.syncDirectory('/');
-  prepare(fs);
-  fs.syncDirectory('/db');
-  return fs;
-}
-
-/** What `look` sees after each of many crashes of the same moment. */
-function outcomes(fs: SimFs, look: (after: SimFs) => string, options?: CrashOptions): Set<string> {
-  const seen = new Set<string>();
-  for (let seed = 0; seed < 200; seed++) seen.add(look(fs.crash(new Random(seed), options)));
-  return seen;
-}
-
-const names = (fs: SimFs): string => fs.list('/db').join(' ');
 
 describe('data', () => {
   test('what was synced survives every crash', () => {
@@ -136,133 +111,6 @@ describe('data', () => {
     );
     expect([...seen]).toEqual(expect.arrayContaining(['0 10', '10 10']));
     for (const outcome of seen) expect(outcome).toMatch(/ 10$/);
-  });
-});
-
-describe('names', () => {
-  test('a created name needs a sync of its directory, whatever was synced of the file', () => {
-    const fs = durable(() => undefined);
-    put(fs, '/db/a', bytes(10, 1), true);
-    expect(fs.pendingNames).toBe(1);
-    expect(outcomes(fs, names)).toEqual(new Set(['', 'a']));
-  });
-
-  test('a name may survive without the data', () => {
-    const fs = durable(() => undefined);
-    put(fs, '/db/a', bytes(10, 1), false);
-    fs.syncDirectory('/db');
-    const seen = outcomes(fs, (after) => String(readFile(after, '/db/a').length));
-    expect([...seen]).toEqual(expect.arrayContaining(['0', '10']));
-  });
-
-  test('independent changes are lost independently', () => {
-    const fs = durable((disk) => {
-      put(disk, '/db/1', bytes(0, 0));
-      put(disk, '/db/2', bytes(0, 0));
-    });
-    fs.remove('/db/1');
-    fs.remove('/db/2');
-    expect(outcomes(fs, names)).toEqual(new Set(['', '1', '2', '1 2']));
-  });
-
-  test('a rename is atomic: the old name or the new one, never both or none', () => {
-    const fs = durable((disk) => put(disk, '/db/a', bytes(1, 1)));
-    fs.rename('/db/a', '/db/b');
-    expect(outcomes(fs, names)).toEqual(new Set(['a', 'b']));
-  });
-
-  test('a rename over another file leaves the old one or the new one there', () => {
-    const fs = durable((disk) => {
-      put(disk, '/db/current', bytes(1, 1));
-      put(disk, '/db/next', bytes(1, 2));
-    });
-    fs.rename('/db/next', '/db/current');
-    const seen = outcomes(fs, (after) => `${names(after)}: ${readFile(after, '/db/current')[0]}`);
-    expect(seen).toEqual(new Set(['current next: 1', 'current: 2']));
-  });
-
-  test('a created and renamed file has one name or none', () => {
-    const fs = durable(() => undefined);
-    put(fs, '/db/a', bytes(1, 1));
-    fs.rename('/db/a', '/db/b');
-    expect(outcomes(fs, names)).toEqual(new Set(['', 'a', 'b']));
-  });
-
-  test('link and remove never lose both names', () => {
-    const fs = durable((disk) => put(disk, '/db/a', bytes(1, 1)));
-    fs.link('/db/a', '/db/b');
-    fs.remove('/db/a');
-    expect(outcomes(fs, names)).toEqual(new Set(['a', 'b', 'a b']));
-  });
-
-  test('a name that is taken anew is kept only with its earlier changes', () => {
-    const fs = durable((disk) => put(disk, '/db/a', bytes(1, 1)));
-    fs.rename('/db/a', '/db/b');
-    put(fs, '/db/a', bytes(1, 2));
-    expect(outcomes(fs, names)).toEqual(new Set(['a', 'b', 'a b']));
-  });
-
-  test('a directory needs a sync of its parent', () => {
-    const made = (): SimFs => {
-      const fs = durable(() => undefined);
-      fs.makeDirectory('/db/archive');
-      put(fs, '/db/archive/a', bytes(1, 1));
-      fs.syncDirectory('/db/archive');
-      return fs;
-    };
-    expect(outcomes(made(), names)).toEqual(new Set(['', 'archive']));
-    const fs = made();
-    fs.syncDirectory('/db');
-    expect(outcomes(fs, (after) => after.list('/db/archive').join())).toEqual(new Set(['a']));
-  });
-
-  test('a rename between directories needs a sync of both', () => {
-    const fs = durable((disk) => {
-      disk.makeDirectory('/db/archive');
-      put(disk, '/db/a', bytes(1, 1));
-    });
-    const look = (after: SimFs): string => `${after.list('/db').join()} ${after.list('/db/archive').join()}`;
-    fs.rename('/db/a', '/db/archive/a');
-    fs.syncDirectory('/db');
-    expect(outcomes(fs, look)).toEqual(new Set(['a,archive ', 'archive a']));
-  });
-
-  test('after both syncs the move stands', () => {
-    const fs = durable((disk) => {
-      disk.makeDirectory('/db/archive');
-      put(disk, '/db/a', bytes(1, 1));
-    });
-    fs.rename('/db/a', '/db/archive/a');
-    fs.syncDirectory('/db');
-    fs.syncDirectory('/db/archive');
-    expect(fs.pendingNames).toBe(0);
-    expect(outcomes(fs, (after) => after.list('/db/archive').join())).toEqual(new Set(['a']));
-  });
-
-  test('what a durable change builds on is durable too', () => {
-    const fs = durable((disk) => {
-      disk.makeDirectory('/db/archive');
-      put(disk, '/db/a', bytes(1, 1));
-    });
-    fs.rename('/db/a', '/db/archive/a');
-    put(fs, '/db/a', bytes(1, 2));
-    fs.syncDirectory('/db');
-    const look = (after: SimFs): string =>
-      `${readFile(after, '/db/a')[0]} ${readFile(after, '/db/archive/a')[0]}`;
-    expect(outcomes(fs, look)).toEqual(new Set(['2 1']));
-  });
-
-  test('two hard links are one file after the crash too', () => {
-    const fs = durable((disk) => {
-      put(disk, '/db/a', bytes(512, 1));
-      disk.link('/db/a', '/db/b');
-    });
-    put(fs, '/db/a', bytes(512, 2), false);
-    outcomes(fs, (after) => {
-      expect(after.status('/db/a')?.inode).toBe(after.status('/db/b')?.inode);
-      expect(readFile(after, '/db/a')).toEqual(readFile(after, '/db/b'));
-      return '';
-    });
   });
 });
 
