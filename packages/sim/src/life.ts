@@ -34,6 +34,8 @@ export class Life {
   #db!: Database;
   #snapshots: OpenSnapshot[] = [];
   readonly #walks: Walks;
+  /** Changes of awaited writes that wait for room, oldest first. */
+  #waiting: Change[][] = [];
   #failure: Error | undefined;
   #crashAfter: number;
 
@@ -113,6 +115,7 @@ export class Life {
   }
 
   async #act(): Promise<void> {
+    this.#catchUp();
     const random = this.#random;
     const roll = random.below(100);
     if (roll < 45) this.#write();
@@ -191,14 +194,21 @@ export class Life {
     const before = this.#db.stats().sequence;
     const promise = this.#keyspaces.get(name)!.put(key, value, { durability });
     // Without pressure the write is visible at once; when the machine died in it, it may have survived all the same.
-    const isApplied = this.#fs.stopped || this.#db.stats().sequence > before;
-    if (isApplied) this.#model.apply(changes, before + 1);
-    this.#background(
-      promise.then((sequence) => {
-        if (!isApplied) this.#model.apply(changes, sequence);
-        this.#promise(durability, sequence);
-      }),
-    );
+    if (this.#fs.stopped || this.#db.stats().sequence > before) this.#model.apply(changes, before + 1);
+    else this.#waiting.push(changes);
+    const gaveUp = (): void => {
+      this.#waiting = this.#waiting.filter((each) => each !== changes);
+    };
+    promise.catch(gaveUp);
+    this.#background(promise.then((sequence) => this.#promise(durability, sequence)));
+  }
+
+  /** Awaited writes that had to wait for room commit in their order, whenever there is some: the model follows. */
+  #catchUp(): void {
+    if (this.#waiting.length === 0 || this.#fs.stopped) return;
+    while (this.#waiting.length > 0 && this.#db.stats().sequence > this.#model.latest) {
+      this.#model.apply(this.#waiting.shift()!, this.#model.latest + 1);
+    }
   }
 
   #promise(durability: 'os' | 'disk', sequence: number): void {
@@ -295,6 +305,7 @@ export class Life {
   async #step(): Promise<void> {
     if (!this.#scheduler.step() && this.#random.oneIn(4)) this.#scheduler.skipToNext();
     await settled();
+    this.#catchUp();
   }
 
   /** Runs `start` to its end by giving the scheduler steps; false when the machine died on the way. */

@@ -288,7 +288,10 @@ export class Background implements BackgroundWork {
     this.#level0FilesMax = 0;
     const usual = leveledSettings['level0Files']!.default!;
     for (const { record, levels } of version.keyspaces.values()) {
-      const gathers = this.#core.state.trees.get(record.id)?.settings.compaction.level0Files ?? usual;
+      const tree = this.#core.state.trees.get(record.id);
+      // Waiting for a compaction that will not come would block the writers of every keyspace for good.
+      if (tree !== undefined && this.compactions.failureOf(tree) !== undefined) continue;
+      const gathers = tree?.settings.compaction.level0Files ?? usual;
       const files = (levels[0]?.length ?? 0) - Math.max(0, gathers - usual);
       this.#level0FilesMax = Math.max(this.#level0FilesMax, files);
     }

@@ -172,6 +172,8 @@ export class CompactionRunner implements Compactions {
       return;
     }
     this.#failed.set(tree, error);
+    core.background.versionInstalled(core.installer.version);
+    core.pressure.relieved();
     core.events.emit('warning', () => ({
       code: 'COMPACTION_FAILED',
       message: `keyspace '${tree.name}' does not compact any more: ${error instanceof Error ? error.message : String(error)}`,

@@ -16,6 +16,7 @@ import { TableCache } from '../sstable/table-cache.ts';
 import type { OpenReport } from './api-types.ts';
 import { handOverAtExit } from './close.ts';
 import { DatabaseHandle, type Maintenance } from './database.ts';
+import { writableCodec } from './job-input.ts';
 import { KeyspaceTable } from './keyspace-table.ts';
 import { replayBytesMax, findManifest, readDirectory, replayLog, type ReplayEnv } from './recovery.ts';
 import { flushReplayed } from './replay-flush.ts';
@@ -70,6 +71,7 @@ export class Opening {
     const started = clock.monotonic();
     const fs = this.#fs;
     const state = this.#state;
+    for (const codec of this.#options.keyspaceDefaults.compression) writableCodec(codec);
     const contents = readDirectory(fs, state.path);
     const found = findManifest(fs, state.path, contents, this.#options.recovery);
     this.#checkMode(found !== undefined);
@@ -92,6 +94,10 @@ export class Opening {
       state.trees.set(keyspace.record.id, this.#newTree(keyspace.record, recovering.version));
     }
     const report = replayLog(recovering, contents.logs);
+    // What was read around damage becomes tables at once, so that the damaged log is not needed at the next open.
+    if (this.#options.recovery === 'salvage' && !this.#options.readOnly) {
+      flushReplayed(recovering, fs, this.#fileNumbers);
+    }
     const core = assemble(this.#parts(), recovering.version, report, contents);
     const recovered: OpenReport = {
       batches: report.batches,
