@@ -148,9 +148,10 @@ export function findManifest(
   contents: DirectoryContents,
   mode: ReplayEnv['mode'],
 ): LoadedManifest | undefined {
-  const loaded = loadManifest(fs, directory, contents.manifests);
+  const holdsData = contents.tables.length + contents.logs.length > 0;
+  const loaded = loadManifest(fs, directory, contents.manifests, holdsData);
   if (loaded === undefined) {
-    if (contents.tables.length + contents.logs.length === 0) return undefined;
+    if (!holdsData) return undefined;
     throw corruption('there are tables or logs but no complete manifest', { file: directory });
   }
   const missing = missingTables(fs, directory, contents.tables, loaded.version);

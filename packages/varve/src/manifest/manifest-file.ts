@@ -93,7 +93,7 @@ export function appendFrame(file: FileHandle, frame: Uint8Array, offset: number)
 
 /**
  * Loads the manifest in force: of `numbers` the highest that is complete. Undefined when the database was never there: no
- * numbers, or the very first manifest was not completed.
+ * numbers, or the very first manifest was not completed, or none is complete and the directory `holdsData` of no kind.
  *
  * @throws VarveError `CORRUPTION` with file and offset; `UNSUPPORTED_MANIFEST` for what a later release wrote
  */
@@ -101,6 +101,7 @@ export function loadManifest(
   fs: FileSystem,
   directory: string,
   numbers: readonly number[],
+  holdsData = true,
 ): LoadedManifest | undefined {
   const incomplete: number[] = [];
   for (const number of numbers.toSorted((a, b) => b - a)) {
@@ -120,7 +121,8 @@ export function loadManifest(
     return { number, path, version, bytes: walk.end, tornBytes, incomplete, warnings };
   }
   // Manifests go only when a newer one is complete, so without the first one there was a complete one.
-  if (incomplete.length === 0 || incomplete.includes(FIRST_MANIFEST)) return undefined;
+  // A first open that died several times may have lost the name of the first one, but it has never made a table or a log.
+  if (incomplete.length === 0 || incomplete.includes(FIRST_MANIFEST) || !holdsData) return undefined;
   throw corruption('no manifest is complete, though one must have been', {
     file: inDirectory(directory, manifestName(incomplete[0]!)),
     offset: 0,
