@@ -9,7 +9,15 @@ import { takeArguments, UsageError, wholeNumber } from './session.ts';
 import type { Session } from './session.ts';
 
 const MIB = 1024 * 1024;
-const recovered = { batches: 3, bytes: 2048, cutBytes: 0, segments: 1, ms: 1, warnings: [] };
+const recovered = {
+  batches: 3,
+  bytes: 2048,
+  cutBytes: 0,
+  segments: 1,
+  ms: 1,
+  warnings: [],
+  background: 'threads' as const,
+};
 const keyspace = {
   keyCodec: 'utf8',
   valueCodec: 'json',

@@ -26,7 +26,8 @@ export function addVerify(program: Command, session: Session): void {
         const { recovered } = database;
         // What a salvage open stepped over is not there to be verified any more, and is wrong all the same.
         if (session.options.recovery === 'salvage') {
-          for (const message of recovered.warnings) report.problems.push({ file: path, code: 'SALVAGED', message });
+          for (const message of recovered.warnings)
+            report.problems.push({ file: path, code: 'SALVAGED', message });
         }
         if (session.options.json === true) session.out.json({ ...report, recovered });
         else for (const line of verifyLines(report, recovered)) session.out.line(line);
