@@ -3,7 +3,9 @@
  * Run it outside npm, whose `node` is the one of the tool chain: `node --test packages/varve/test/smoke/run.mjs`.
  */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 
 const folder = new URL('../../', import.meta.url);
@@ -16,7 +18,29 @@ test('every entry in exports loads', async () => {
   }
 });
 
-test('the entry has exports', async () => {
-  const varve = await import(new URL('index.js', dist).href);
-  assert.notDeepEqual(Object.keys(varve), []);
+test('a database is written, flushed, compacted, closed and read again', async () => {
+  const { open, u64, utf8 } = await import(new URL('index.js', dist).href);
+  const path = join(mkdtempSync(join(tmpdir(), 'varve-smoke-')), 'db');
+  try {
+    const first = await open(path);
+    const words = first.keyspace('words', { key: u64, value: utf8, compression: 'lz4' });
+    for (let i = 0; i < 20_000; i++) words.put(i, `word ${i}`);
+    await words.put(20_000, 'last', { durability: 'disk' });
+    words.deleteRange({ gte: 100, lt: 200 });
+    await first.flush();
+    await first.compact();
+    words.put(7, 'only in the log');
+    await first.close();
+
+    const second = await open(path);
+    const again = second.keyspace('words', { key: u64, value: utf8 });
+    assert.equal(again.count(), 19_901);
+    assert.equal(again.get(7), 'only in the log');
+    assert.equal(again.get(150), undefined);
+    assert.deepEqual([...again.range({ gte: 19_999 }).values()], ['word 19999', 'last']);
+    assert.deepEqual((await second.verify()).problems, []);
+    await second.close();
+  } finally {
+    rmSync(dirname(path), { recursive: true, force: true });
+  }
 });
