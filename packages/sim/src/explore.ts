@@ -51,8 +51,8 @@ export async function explore(options: ExploreOptions): Promise<ExploreSummary> 
 }
 
 /**
- * A full collection on demand. The runtime counts shared buffers badly and lets thousands of dead ones pile up (24 GB after
- * some hundred seeds); an ordinary program has a few databases in its life and never meets that.
+ * A full collection on demand: shared memory of machines that died piles up otherwise. Sets of more than a few hundred seeds
+ * still outgrow a machine of 24 GB, so longer ones are run in several processes.
  */
 function collector(): () => void {
   setFlagsFromString('--expose-gc');
