@@ -35,6 +35,7 @@ export const exposed = {
     'fault-rules.ts',
     'file-names.ts',
     'file-system.ts',
+    'final-sync.ts',
     'memory-fs.ts',
     'node-fs.ts',
     'sim-fs.ts',

@@ -16,6 +16,7 @@ import { EMPTY } from '../base/bytes.ts';
 import { corruption } from '../base/errors.ts';
 import { inDirectory, manifestName } from '../fs/file-names.ts';
 import { type FileHandle, type FileSystem, readFile, writeFully } from '../fs/file-system.ts';
+import { finalSync } from '../fs/final-sync.ts';
 import { encodeFrame, FrameReader } from '../record/frame.ts';
 import type { RecordPlace } from './fields.ts';
 import { applyEdit, emptyVersion, snapshotEdit, type Version } from './version.ts';
@@ -88,7 +89,7 @@ export function appendFrame(file: FileHandle, frame: Uint8Array, offset: number)
     }
     throw error;
   }
-  file.sync();
+  finalSync(file.path, () => file.sync());
 }
 
 /**

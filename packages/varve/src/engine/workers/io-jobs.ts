@@ -2,8 +2,10 @@
  * The jobs of the I/O lane: fsync of the log, appending to the manifest, removing files. They run in a thread of their own
  * so that no fsync ever waits behind the libuv pool or a compaction, and never on the user's event loop.
  */
-import { type FileHandle, type FileSystem, writeFully } from '../../fs/file-system.ts';
-import { systemCode, VarveError } from '../../base/errors.ts';
+import type { FileHandle, FileSystem } from '../../fs/file-system.ts';
+import { finalSync } from '../../fs/final-sync.ts';
+import { appendFrame } from '../../manifest/manifest-file.ts';
+import { systemCode } from '../../base/errors.ts';
 import { checkCancelled } from '../../compaction/job.ts';
 import type { JobContext } from '../../workers/job-runner.ts';
 
@@ -28,11 +30,11 @@ export interface RemoveInput {
 
 export function* syncLog(input: LogSyncInput, { fs }: JobContext): Generator<void, void> {
   for (const path of input.paths) {
-    withFile(fs, path, (file) => synced(path, () => file.dataSync()));
+    withFile(fs, path, (file) => finalSync(path, () => file.dataSync()));
     yield;
   }
   const { directory } = input;
-  if (directory !== undefined) synced(directory, () => fs.syncDirectory(directory));
+  if (directory !== undefined) finalSync(directory, () => fs.syncDirectory(directory));
 }
 
 export function* installEdits(input: InstallInput, context: JobContext): Generator<void, void> {
@@ -44,21 +46,6 @@ export function* installEdits(input: InstallInput, context: JobContext): Generat
   yield;
 }
 
-function appendFrame(file: FileHandle, frame: Uint8Array, at: number): void {
-  try {
-    writeFully(file, frame, 0, frame.length, at);
-  } catch (error) {
-    // A full disk is tried again from the same offset; what is left of this attempt must not be read as a frame.
-    try {
-      file.truncate(at);
-    } catch {
-      // The first failure is the one to report.
-    }
-    throw error;
-  }
-  synced(file.path, () => file.sync());
-}
-
 export function* removeFiles(input: RemoveInput, { fs }: JobContext): Generator<void, void> {
   for (const path of input.paths) {
     try {
@@ -67,25 +54,6 @@ export function* removeFiles(input: RemoveInput, { fs }: JobContext): Generator<
       if (systemCode(error) !== 'ENOENT') throw error;
     }
     yield;
-  }
-}
-
-/**
- * A failed fsync is final whatever the system calls it: what it did not write may be marked clean already, so the next one
- * could succeed without it. The error keeps no system code, so that it never passes for a full disk.
- */
-function synced(path: string, sync: () => void): void {
-  try {
-    sync();
-  } catch (cause) {
-    if (!(cause instanceof VarveError)) throw cause;
-    throw new VarveError(
-      'io',
-      'SYNC_FAILED',
-      `fsync failed on ${path}: ${cause.message}`,
-      { file: path },
-      { cause },
-    );
   }
 }
 
