@@ -23,7 +23,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'engine/workers/io-jobs.ts',
-        find: 'withFile(fs, path, (file) => synced(path, () => file.dataSync()));',
+        find: 'withFile(fs, path, (file) => finalSync(path, () => file.dataSync()));',
         replace: 'withFile(fs, path, () => undefined);',
       },
     ],
