@@ -50,10 +50,7 @@ export async function explore(options: ExploreOptions): Promise<ExploreSummary> 
   return { seeds, failed };
 }
 
-/**
- * A full collection on demand: shared memory of machines that died piles up otherwise. Sets of more than a few hundred seeds
- * still outgrow a machine of 24 GB, so longer ones are run in several processes.
- */
+/** A full collection on demand: shared memory of machines that died is not counted by the collector's own schedule. */
 function collector(): () => void {
   setFlagsFromString('--expose-gc');
   return runInNewContext('gc') as () => void;

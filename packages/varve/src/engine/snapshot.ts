@@ -19,7 +19,7 @@ export class SnapshotHandle implements Snapshot {
     this.#core = core;
     this.sequence = core.state.visible;
     core.register.add(this.sequence, core.clock.monotonic());
-    leaks.register(this, { core, sequence: this.sequence }, this);
+    leaks.register(this, { core: new WeakRef(core), sequence: this.sequence }, this);
   }
 
   get<K, V>(keyspace: Keyspace<K, V>, key: K): V | undefined {
@@ -64,9 +64,11 @@ export class SnapshotHandle implements Snapshot {
   }
 }
 
-const leaks = new FinalizationRegistry<{ core: Core; sequence: number }>(({ core, sequence }) => {
-  if (core.state.isClosed) return;
-  core.events.emit('warning', () => ({
+/** Holds the engine weakly: an engine that keeps a snapshot alive (a listener's closure) would else never be collected. */
+const leaks = new FinalizationRegistry<{ core: WeakRef<Core>; sequence: number }>(({ core, sequence }) => {
+  const engine = core.deref();
+  if (engine === undefined || engine.state.isClosed) return;
+  engine.events.emit('warning', () => ({
     code: 'SNAPSHOT_LEAKED',
     message: `a snapshot at sequence ${sequence} was never closed; it keeps old versions until the database closes`,
   }));
