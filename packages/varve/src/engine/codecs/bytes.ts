@@ -1,13 +1,14 @@
 /**
  * The codec of keyspaces that are opened without one: bytes as they are, for keys and values.
  */
-import { cloneRange } from '../../base/bytes.ts';
 import type { KeyCodec, RangeDecoder, ValueCodec } from './codec.ts';
 import { keyInvalid } from './codec.ts';
+import { resultCopy } from './result-copy.ts';
 
 /**
  * Keys or values that are bytes already; keys order by unsigned bytes. A Buffer is a Uint8Array and is taken as such;
- * what comes back is a plain Uint8Array.
+ * what comes back is a plain Uint8Array. Its bytes are yours; its `buffer` may hold other results beside it, as with small
+ * Buffers, so read it through the array itself or with its byteOffset.
  *
  * @example
  * const blobs = db.keyspace('blobs', { key: utf8, value: bytes });
@@ -19,5 +20,5 @@ export const bytes: KeyCodec<Uint8Array> & ValueCodec<Uint8Array> & RangeDecoder
     throw keyInvalid('bytes', 'a Uint8Array', value);
   },
   decode: (stored: Uint8Array): Uint8Array => stored,
-  decodeRange: cloneRange,
+  decodeRange: resultCopy,
 };
