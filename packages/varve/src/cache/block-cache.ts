@@ -7,10 +7,9 @@
  * hand evicts: a slot that was looked up since the hand last came by is passed over once. A class that keeps evicting
  * takes over, page by page, what another class has but does not use.
  *
- *   files, offsets, lengths   key and content length of a slot; length 0 means free
- *   used                      1: looked up since a hand came by
- *   links                     next free slot of the class + 1, for a free slot
- *   table                     open addressing, linear probing: slot + 1, 0 is empty
+ *   slots   4 words a slot, so that a hit touches one line of it: file, offset, content length (0: free), and
+ *           used (1: looked up since a hand came by) or, for a free slot, the next free one of its class + 1
+ *   table   open addressing, linear probing: slot + 1, 0 is empty
  *
  * Owner's thread only. A slot's bytes are good until the next `insert` or `drop`: copy, or search before anything else.
  */
@@ -18,6 +17,14 @@ import { assert } from '../base/assert.ts';
 import { sharedMemory } from '../base/shared-memory.ts';
 
 const SLOT_BYTES_MIN = 4096;
+/** Words of a slot in `#slots`. */
+const SLOT_WORDS = 4;
+const FILE = 0;
+const OFFSET = 1;
+const LENGTH = 2;
+const USED = 3;
+/** Of a free slot, in the word of USED. */
+const LINK = 3;
 const PAGE_BYTES_MAX = 1024 * 1024;
 /** Small caches have smaller pages, so that every class finds one. */
 const PAGES_WANTED = 16;
@@ -49,11 +56,7 @@ export class BlockCache {
   readonly #slotsPerPage: number;
   readonly #pageClass: Int8Array;
   readonly #classes: SizeClass[] = [];
-  readonly #files: Uint32Array;
-  readonly #offsets: Uint32Array;
-  readonly #lengths: Uint32Array;
-  readonly #used: Uint8Array;
-  readonly #links: Int32Array;
+  readonly #slots: Uint32Array;
   readonly #table: Int32Array;
   readonly #mask: number;
   /** Pages from here on were never used. */
@@ -80,11 +83,7 @@ export class BlockCache {
       const patience = pageBytes / slotBytes;
       this.#classes.push({ slotBytes, pages: [], free: 0, handPage: 0, handSlot: 0, patience });
     }
-    this.#files = new Uint32Array(slots);
-    this.#offsets = new Uint32Array(slots);
-    this.#lengths = new Uint32Array(slots);
-    this.#used = new Uint8Array(slots);
-    this.#links = new Int32Array(slots);
+    this.#slots = new Uint32Array(slots * SLOT_WORDS);
     let tableSize = 16;
     while (tableSize < slots * 2) tableSize *= 2;
     this.#table = new Int32Array(tableSize);
@@ -105,13 +104,13 @@ export class BlockCache {
     }
     this.counters.hits++;
     const slot = this.#table[at]! - 1;
-    this.#used[slot] = 1;
+    this.#slots[slot * SLOT_WORDS + USED] = 1;
     return slot * SLOT_BYTES_MIN;
   }
 
   /** Length of the block at an offset that `lookup` or `insert` gave. */
   lengthAt(slotOffset: number): number {
-    return this.#lengths[slotOffset / SLOT_BYTES_MIN]!;
+    return this.#slots[(slotOffset / SLOT_BYTES_MIN) * SLOT_WORDS + LENGTH]!;
   }
 
   /**
@@ -129,10 +128,10 @@ export class BlockCache {
     let classIndex = 0;
     while (this.#classes[classIndex]!.slotBytes < length) classIndex++;
     const slot = this.#takeSlot(classIndex);
-    this.#files[slot] = file;
-    this.#offsets[slot] = offset;
-    this.#lengths[slot] = length;
-    this.#used[slot] = 0;
+    this.#slots[slot * SLOT_WORDS + FILE] = file;
+    this.#slots[slot * SLOT_WORDS + OFFSET] = offset;
+    this.#slots[slot * SLOT_WORDS + LENGTH] = length;
+    this.#slots[slot * SLOT_WORDS + USED] = 0;
     this.#bytesUsed += this.#classes[classIndex]!.slotBytes;
     let at = this.#home(file, offset);
     while (this.#table[at] !== 0) at = (at + 1) & this.#mask;
@@ -144,7 +143,8 @@ export class BlockCache {
   drop(file: number): void {
     const slots = this.#freshPage * this.#slotsPerPage;
     for (let slot = 0; slot < slots; slot++) {
-      if (this.#files[slot] === file && this.#lengths[slot] !== 0) this.#remove(slot);
+      if (this.#slots[slot * SLOT_WORDS + FILE]! === file && this.#slots[slot * SLOT_WORDS + LENGTH]! !== 0)
+        this.#remove(slot);
     }
   }
 
@@ -157,7 +157,7 @@ export class BlockCache {
       else this.#evict(classIndex);
     }
     const slot = sizeClass.free - 1;
-    sizeClass.free = this.#links[slot]!;
+    sizeClass.free = this.#slots[slot * SLOT_WORDS + LINK]!;
     return slot;
   }
 
@@ -178,12 +178,12 @@ export class BlockCache {
         sizeClass.handSlot = 0;
         sizeClass.handPage++;
       }
-      if (this.#used[slot] === 0) {
+      if (this.#slots[slot * SLOT_WORDS + USED]! === 0) {
         this.counters.evictions++;
         this.#remove(slot);
         return;
       }
-      this.#used[slot] = 0;
+      this.#slots[slot * SLOT_WORDS + USED] = 0;
     }
   }
 
@@ -201,12 +201,13 @@ export class BlockCache {
     const stride = slotBytes / SLOT_BYTES_MIN;
     let usedBytes = 0;
     for (let slot = first; slot < first + this.#slotsPerPage; slot += stride) {
-      if (this.#lengths[slot] !== 0 && this.#used[slot] !== 0) usedBytes += slotBytes;
-      this.#used[slot] = 0;
+      if (this.#slots[slot * SLOT_WORDS + LENGTH]! === 0) continue;
+      if (this.#slots[slot * SLOT_WORDS + USED]! !== 0) usedBytes += slotBytes;
+      this.#slots[slot * SLOT_WORDS + USED] = 0;
     }
     if (usedBytes * 2 > this.#pageBytes) return false;
     for (let slot = first; slot < first + this.#slotsPerPage; slot += stride) {
-      if (this.#lengths[slot] === 0) continue;
+      if (this.#slots[slot * SLOT_WORDS + LENGTH]! === 0) continue;
       this.counters.evictions++;
       this.#remove(slot);
     }
@@ -223,7 +224,7 @@ export class BlockCache {
     const stride = sizeClass.slotBytes / SLOT_BYTES_MIN;
     // Backwards, so that slots are taken in ascending order.
     for (let slot = first + this.#slotsPerPage - stride; slot >= first; slot -= stride) {
-      this.#links[slot] = sizeClass.free;
+      this.#slots[slot * SLOT_WORDS + LINK] = sizeClass.free;
       sizeClass.free = slot + 1;
     }
   }
@@ -237,9 +238,9 @@ export class BlockCache {
     let kept = 0;
     let next = 0;
     for (let free = sizeClass.free; free !== 0; free = next) {
-      next = this.#links[free - 1]!;
+      next = this.#slots[(free - 1) * SLOT_WORDS + LINK]!;
       if (Math.floor((free - 1) / this.#slotsPerPage) === page) continue;
-      this.#links[free - 1] = kept;
+      this.#slots[(free - 1) * SLOT_WORDS + LINK] = kept;
       kept = free;
     }
     sizeClass.free = kept;
@@ -248,11 +249,12 @@ export class BlockCache {
   /** The slot leaves the hash table and becomes free. */
   #remove(slot: number): void {
     const sizeClass = this.#classes[this.#pageClass[Math.floor(slot / this.#slotsPerPage)]!]!;
-    this.#unlist(this.#find(this.#files[slot]!, this.#offsets[slot]!));
+    this.#unlist(
+      this.#find(this.#slots[slot * SLOT_WORDS + FILE]!, this.#slots[slot * SLOT_WORDS + OFFSET]!),
+    );
     this.#bytesUsed -= sizeClass.slotBytes;
-    this.#lengths[slot] = 0;
-    this.#used[slot] = 0;
-    this.#links[slot] = sizeClass.free;
+    this.#slots[slot * SLOT_WORDS + LENGTH] = 0;
+    this.#slots[slot * SLOT_WORDS + LINK] = sizeClass.free;
     sizeClass.free = slot + 1;
   }
 
@@ -264,7 +266,10 @@ export class BlockCache {
     let gap = at;
     for (let next = (at + 1) & mask; table[next] !== 0; next = (next + 1) & mask) {
       const slot = table[next]! - 1;
-      const home = this.#home(this.#files[slot]!, this.#offsets[slot]!);
+      const home = this.#home(
+        this.#slots[slot * SLOT_WORDS + FILE]!,
+        this.#slots[slot * SLOT_WORDS + OFFSET]!,
+      );
       // It may move to the gap when its home does not lie between gap and itself.
       if (((next - home) & mask) < ((next - gap) & mask)) continue;
       table[gap] = slot + 1;
@@ -276,10 +281,12 @@ export class BlockCache {
   /** Place of a key in the hash table, or -1. */
   #find(file: number, offset: number): number {
     const table = this.#table;
+    const slots = this.#slots;
     for (let at = this.#home(file, offset); ; at = (at + 1) & this.#mask) {
       const entry = table[at]!;
       if (entry === 0) return -1;
-      if (this.#offsets[entry - 1] === offset && this.#files[entry - 1] === file) return at;
+      const slot = (entry - 1) * SLOT_WORDS;
+      if (slots[slot + OFFSET] === offset && slots[slot + FILE] === file) return at;
     }
   }
 

@@ -47,7 +47,8 @@ export function pointGet(
     }
     for (; at < to; at++) {
       const file = files[at]!;
-      if (!mayHold(file, key, start, end)) continue;
+      // Below level 0 `findFile` has compared the upper bound, and the filter says no sooner than the lower bound does.
+      if (level === 0 && !mayHold(file, key, start, end)) continue;
       if (hash < 0) {
         hash = hashKey(key, start, end);
         high = hashHigh[0]!;

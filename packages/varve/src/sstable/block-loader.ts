@@ -160,6 +160,12 @@ export class BlockLoader {
     return this.#stored.length;
   }
 
+  /** Names the block that is fetched next by its place in the file. */
+  aim(offset: number, length: number): void {
+    this.handleOffset = offset;
+    this.handleLength = length;
+  }
+
   /** Reads the handle that entry `index` of an index block holds into `handleOffset` and `handleLength`. */
   readHandle(view: BlockView, index: number): void {
     handleReader.reset(view.bytes, view.valueStart(index), view.valueStart(index + 1));
@@ -173,7 +179,7 @@ export class BlockLoader {
     }
   }
 
-  /** Makes the block that `readHandle` named available in `bytes` from `start`, in place. */
+  /** Makes the block that `readHandle` or `aim` named available in `bytes` from `start`, in place. */
   fetch(type: number): void {
     const cache = this.#cache;
     const offset = this.handleOffset;
@@ -197,7 +203,7 @@ export class BlockLoader {
     opened.clear();
   }
 
-  /** Puts the block that `readHandle` named into `target`, which keeps it whatever else is read. */
+  /** Puts the block that `readHandle` or `aim` named into `target`, which keeps it whatever else is read. */
   fetchInto(target: HeldBlock, type: number, fillCache: boolean): void {
     const cache = this.#cache;
     const offset = this.handleOffset;

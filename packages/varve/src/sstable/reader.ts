@@ -18,7 +18,6 @@ import { Filter } from './filter.ts';
 import {
   BLOCK_DATA,
   BLOCK_FILTER,
-  BLOCK_INDEX,
   BLOCK_PROPERTIES,
   BLOCK_RANGE_TOMBSTONES,
   BLOCK_TOP_INDEX,
@@ -29,6 +28,7 @@ import {
   footerLength,
 } from './format.ts';
 import { decodeProperties, type TableProperties } from './properties.ts';
+import { TableIndex } from './table-index.ts';
 import { TableIterator, type TableIteratorOptions } from './table-iterator.ts';
 import { type TableVerification, verifyTable } from './verify.ts';
 
@@ -44,8 +44,7 @@ export interface TableReaderOptions {
   readonly counters?: TableCounters | undefined;
 }
 
-/** What is used during one call and shared by all readers of a thread. */
-const partition = new BlockView();
+/** Used during one call and shared by all readers of a thread. */
 const block = new BlockView();
 
 /** Objects, footer, properties: what a reader holds beside its arrays, roughly. */
@@ -63,7 +62,7 @@ export class TableReader {
   used = true;
   readonly #loader: BlockLoader;
   readonly #counters: TableCounters;
-  readonly #top: BlockView;
+  readonly #index: TableIndex;
   readonly #heldBytes: number;
 
   private constructor(loader: BlockLoader, footer: Footer) {
@@ -79,9 +78,9 @@ export class TableReader {
 
     const top = loader.readWhole(footer.topIndex, BLOCK_TOP_INDEX);
     validateBlock(top, 0, top.length, path, footer.topIndex.offset);
-    this.#top = new BlockView();
-    this.#top.open(top, 0);
-    if ((this.#top.count === 0) !== (this.properties.entries === 0)) {
+    const topView = new BlockView();
+    topView.open(top, 0);
+    if ((topView.count === 0) !== (this.properties.entries === 0)) {
       throw corruption('the index does not fit the number of entries', {
         file: path,
         offset: footer.topIndex.offset,
@@ -96,8 +95,9 @@ export class TableReader {
       const where = { file: path, offset: footer.rangeTombstones.offset };
       this.rangeTombstones = FragmentedTombstones.decode(bytes, 0, bytes.length, where);
     }
+    this.#index = new TableIndex(topView, loader);
     this.#heldBytes =
-      FIXED_BYTES + top.length + (this.filter?.memoryBytes ?? 0) + (this.rangeTombstones?.memoryBytes ?? 0);
+      FIXED_BYTES + (this.filter?.memoryBytes ?? 0) + (this.rangeTombstones?.memoryBytes ?? 0);
   }
 
   /**
@@ -135,7 +135,7 @@ export class TableReader {
 
   /** Memory held outside of the block cache, in bytes. */
   get memoryBytes(): number {
-    return this.#heldBytes + this.#loader.memoryBytes;
+    return this.#heldBytes + this.#index.memoryBytes + this.#loader.memoryBytes;
   }
 
   /**
@@ -156,15 +156,11 @@ export class TableReader {
       this.#counters.filterNegatives++;
       return false;
     }
+    const index = this.#index;
+    const partition = index.find(key, start, end, sequence);
+    if (partition === undefined) return false;
     const loader = this.#loader;
-    const inTop = this.#top.search(key, start, end, sequence);
-    if (inTop === this.#top.count) return false;
-    loader.readHandle(this.#top, inTop);
-    loader.fetch(BLOCK_INDEX);
-    partition.open(loader.bytes, loader.start);
-    const inPartition = partition.search(key, start, end, sequence);
-    if (inPartition === partition.count) throw this.#disorder();
-    loader.readHandle(partition, inPartition);
+    loader.aim(partition.offsets[index.block]!, partition.lengths[index.block]!);
     loader.fetch(BLOCK_DATA);
     block.open(loader.bytes, loader.start);
     const position = block.search(key, start, end, sequence);
@@ -182,21 +178,13 @@ export class TableReader {
   }
 
   iterator(options: TableIteratorOptions = {}): TableIterator {
-    return new TableIterator(this.#loader, this.#top, options);
+    return new TableIterator(this.#loader, this.#index, options);
   }
 
   /** About how many bytes of the file lie before the key: offset of the block where it belongs. May read a partition. */
   approximateOffset(key: Uint8Array): number {
-    const loader = this.#loader;
-    const inTop = this.#top.search(key, 0, key.length, SEQUENCE_MAX);
-    if (inTop === this.#top.count) return this.dataBytes;
-    loader.readHandle(this.#top, inTop);
-    loader.fetch(BLOCK_INDEX);
-    partition.open(loader.bytes, loader.start);
-    const inPartition = partition.search(key, 0, key.length, SEQUENCE_MAX);
-    if (inPartition === partition.count) throw this.#disorder();
-    loader.readHandle(partition, inPartition);
-    return loader.handleOffset;
+    const partition = this.#index.find(key, 0, key.length, SEQUENCE_MAX);
+    return partition === undefined ? this.dataBytes : partition.offsets[this.#index.block]!;
   }
 
   /** Bytes of the file up to the end of its data blocks and index partitions. */
@@ -211,12 +199,12 @@ export class TableReader {
    * @throws VarveError corruption {file, offset}.
    */
   verify(): Generator<void, TableVerification> {
-    return verifyTable(this, this.#loader.bypass(), this.#top);
+    return verifyTable(this, this.#loader.bypass(), this.#index.top);
   }
 
   /** For dumps: a loader past the cache and the top index level. The caller closes the loader. */
   internals(): { loader: BlockLoader; top: BlockView } {
-    return { loader: this.#loader.bypass(), top: this.#top };
+    return { loader: this.#loader.bypass(), top: this.#index.top };
   }
 
   /** Puts the file descriptor down; a read that misses the cache opens the file again, for itself only. */
@@ -227,13 +215,6 @@ export class TableReader {
   /** For good: later reads of blocks throw `closed`. Idempotent. */
   close(): void {
     this.#loader.close();
-  }
-
-  #disorder(): Error {
-    return corruption('the two levels of the index do not agree', {
-      file: this.path,
-      offset: this.#loader.handleOffset,
-    });
   }
 }
 

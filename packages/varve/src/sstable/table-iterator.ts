@@ -1,7 +1,7 @@
 /**
  * A walk over the point entries of one table, in both directions.
  *
- * Holds its current index partition and data block itself (nothing in the cache is pinned), and assembles the current
+ * Holds its current data block itself (nothing in the cache is pinned), and assembles the current
  * key in its own buffer, because blocks store a shared prefix apart. Values are lent from the held block.
  * After an error the iterator is not valid and may be positioned anew. One thread.
  */
@@ -9,8 +9,10 @@ import { type EntryIterator, SEQUENCE_MAX } from '../base/entry.ts';
 import { corruption } from '../base/errors.ts';
 import { BlockView } from './block.ts';
 import { type BlockLoader, HeldBlock } from './block-loader.ts';
-import { BLOCK_DATA, BLOCK_INDEX } from './format.ts';
+import type { FlatIndex } from './flat-index.ts';
+import { BLOCK_DATA } from './format.ts';
 import { ReadAhead } from './read-ahead.ts';
+import type { TableIndex } from './table-index.ts';
 
 export interface TableIteratorOptions {
   /** Blocks that are read go into the cache; true by default. */
@@ -20,9 +22,6 @@ export interface TableIteratorOptions {
   /** Read ahead fully from the first block on. */
   readonly eager?: boolean;
 }
-
-/** For a search in place during one call. */
-const inPlace = new BlockView();
 
 export class TableIterator implements EntryIterator {
   valid = false;
@@ -37,13 +36,9 @@ export class TableIterator implements EntryIterator {
 
   readonly #loader: BlockLoader;
   readonly #fillCache: boolean;
-  readonly #top: BlockView;
-  readonly #partition = new BlockView();
-  readonly #partitionHeld = new HeldBlock();
-  /** Which partition is held; -1: none. Held only for moves across blocks, a seek searches it in the cache. */
-  #partitionHeldIndex = -1;
+  readonly #index: TableIndex;
   /** The partition that names the held block. */
-  #partitionIndex = -1;
+  #partitionIndex = 0;
   readonly #block = new BlockView();
   readonly #blockHeld: HeldBlock;
   /** Offset of the held data block; -1: none. */
@@ -54,9 +49,9 @@ export class TableIterator implements EntryIterator {
   #prefixLength = 0;
 
   /** Use TableReader.iterator. */
-  constructor(loader: BlockLoader, top: BlockView, options: TableIteratorOptions) {
+  constructor(loader: BlockLoader, index: TableIndex, options: TableIteratorOptions) {
     this.#loader = loader;
-    this.#top = top;
+    this.#index = index;
     this.#fillCache = options.fillCache ?? true;
     this.#blockHeld = new HeldBlock(
       new ReadAhead(options.readAheadBytes ?? 256 * 1024, options.eager ?? false),
@@ -66,17 +61,15 @@ export class TableIterator implements EntryIterator {
 
   first(): void {
     this.valid = false;
-    if (this.#top.count === 0) return;
-    this.#holdPartition(0);
-    this.#holdBlock(this.#partition, 0);
+    if (this.#index.count === 0) return;
+    this.#holdBlock(0, this.#index.at(0), 0);
     this.#show(0);
   }
 
   last(): void {
     this.valid = false;
-    if (this.#top.count === 0) return;
-    this.#holdPartition(this.#top.count - 1);
-    this.#holdBlock(this.#partition, this.#partition.count - 1);
+    if (this.#index.count === 0) return;
+    this.#holdLastOf(this.#index.count - 1);
     this.#show(this.#block.count - 1);
   }
 
@@ -114,67 +107,52 @@ export class TableIterator implements EntryIterator {
 
   /** Holds the block where (key, sequence) belongs; position of the first entry at or after it, -1 past the table. */
   #find(key: Uint8Array, start: number, end: number, sequence: number): number {
-    const inTop = this.#top.search(key, start, end, sequence);
-    if (inTop === this.#top.count) return -1;
-    let partition = this.#partition;
-    if (inTop !== this.#partitionHeldIndex) {
-      this.#loader.readHandle(this.#top, inTop);
-      this.#loader.fetch(BLOCK_INDEX);
-      partition = inPlace;
-      partition.open(this.#loader.bytes, this.#loader.start);
-    }
-    const inPartition = partition.search(key, start, end, sequence);
-    if (inPartition === partition.count) throw this.#disorder();
-    this.#partitionIndex = inTop;
-    this.#holdBlock(partition, inPartition);
+    const index = this.#index;
+    const partition = index.find(key, start, end, sequence);
+    if (partition === undefined) return -1;
+    this.#holdBlock(index.partition, partition, index.block);
     return this.#block.search(key, start, end, sequence);
   }
 
   #nextBlock(): void {
     this.valid = false;
-    this.#holdPartition(this.#partitionIndex);
-    if (this.#blockIndex + 1 < this.#partition.count) {
-      this.#holdBlock(this.#partition, this.#blockIndex + 1);
+    const index = this.#index;
+    const partition = index.at(this.#partitionIndex);
+    if (this.#blockIndex + 1 < partition.count) {
+      this.#holdBlock(this.#partitionIndex, partition, this.#blockIndex + 1);
     } else {
-      if (this.#partitionIndex + 1 >= this.#top.count) return;
-      this.#holdPartition(this.#partitionIndex + 1);
-      this.#holdBlock(this.#partition, 0);
+      const next = this.#partitionIndex + 1;
+      if (next >= index.count) return;
+      this.#holdBlock(next, index.at(next), 0);
     }
     this.#show(0);
   }
 
   #previousBlock(): void {
     this.valid = false;
-    this.#holdPartition(this.#partitionIndex);
-    if (this.#blockIndex > 0) {
-      this.#holdBlock(this.#partition, this.#blockIndex - 1);
-    } else {
-      if (this.#partitionIndex <= 0) return;
-      this.#holdPartition(this.#partitionIndex - 1);
-      this.#holdBlock(this.#partition, this.#partition.count - 1);
+    const partition = this.#index.at(this.#partitionIndex);
+    if (this.#blockIndex > 0) this.#holdBlock(this.#partitionIndex, partition, this.#blockIndex - 1);
+    else {
+      if (this.#partitionIndex === 0) return;
+      this.#holdLastOf(this.#partitionIndex - 1);
     }
     this.#show(this.#block.count - 1);
   }
 
-  #holdPartition(index: number): void {
-    this.#partitionIndex = index;
-    if (index === this.#partitionHeldIndex) return;
-    this.#partitionHeldIndex = -1;
-    this.#loader.readHandle(this.#top, index);
-    this.#loader.fetchInto(this.#partitionHeld, BLOCK_INDEX, true);
-    this.#partition.open(this.#partitionHeld.bytes, this.#partitionHeld.start);
-    if (this.#partition.count === 0) throw this.#disorder();
-    this.#partitionHeldIndex = index;
+  #holdLastOf(partitionIndex: number): void {
+    const partition = this.#index.at(partitionIndex);
+    this.#holdBlock(partitionIndex, partition, partition.count - 1);
   }
 
-  /** Holds the data block that entry `index` of the partition names. */
-  #holdBlock(partition: BlockView, index: number): void {
+  /** Holds the data block that entry `index` of a partition names. */
+  #holdBlock(partitionIndex: number, partition: FlatIndex, index: number): void {
     const loader = this.#loader;
-    loader.readHandle(partition, index);
+    this.#partitionIndex = partitionIndex;
     this.#blockIndex = index;
-    const offset = loader.handleOffset;
+    const offset = partition.offsets[index]!;
     if (offset === this.#blockOffset) return;
     this.#blockOffset = -1;
+    loader.aim(offset, partition.lengths[index]!);
     loader.fetchInto(this.#blockHeld, BLOCK_DATA, this.#fillCache);
     const block = this.#block;
     block.open(this.#blockHeld.bytes, this.#blockHeld.start);
