@@ -8,6 +8,8 @@
  * A key has at most one entry per sequence in one source. Range tombstones do not travel here (base/range-tombstones).
  */
 
+import type { EntryRun } from './entry-run.ts';
+
 /** Where a lookup leaves what it found. One is reused per database; nothing is allocated per lookup. */
 export class PointResult {
   kind = 0;
@@ -41,6 +43,13 @@ export interface EntryIterator {
   next(): void;
   /** One step back in internal order; only when valid. */
   prev(): void;
+  /**
+   * The run around the current entry for a reader at `snapshot` who walks on in this direction; undefined when there is
+   * none that is worth it, always for sources without the method. Only when valid.
+   */
+  run?(forward: boolean, snapshot: number): EntryRun | undefined;
+  /** To an entry of the run that was given last: what the reader showed by itself. */
+  moveTo?(position: number): void;
 }
 
 /** Highest sequence that can be written: sequences are safe integers. */

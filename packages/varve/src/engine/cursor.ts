@@ -1,17 +1,21 @@
 /**
  * A walk over a range of one keyspace at one sequence, by bytes. All iteration of the public API stands on this.
  *
- * Between two moves a cursor holds no view: the entry that it shows is a copy in buffers of its own, and when the views
+ * Between two moves a cursor holds no view: the entry that it shows is a copy in memory of its own, and when the views
  * have changed since the last move (rotation, flush, compaction) it seeks again from that key on the current view. What
  * makes that right is the registered sequence: no flush and no compaction drops what it still has to show.
- * Nothing is allocated per entry: the borrowed `key` and `value` are views that are reused while the lengths repeat.
+ *
+ * Most moves stay inside a run (base/entry-run.ts): neighbours in one block, which the cursor has a copy of. There a move
+ * is one addition, and key and value are made when they are asked for. Outside of runs key and value are copied into
+ * buffers that are reused while the lengths repeat.
  */
-import { compareRanges, copyRange, EMPTY } from '../base/bytes.ts';
+import { cloneRange, compareRanges, copyRange, EMPTY } from '../base/bytes.ts';
 import type { VisibleIterator } from '../iterator/visible.ts';
 import type { Cursor } from './api-types.ts';
 import { keyInvalid } from './codecs/codec.ts';
 import type { Core } from './core.ts';
 import type { EntryIterator } from '../base/entry.ts';
+import type { EntryRun } from '../base/entry-run.ts';
 import type { ReadView } from './read-view.ts';
 import { type KeyRange, mergedSources, openScan } from './scan.ts';
 import type { Tree } from './tree.ts';
@@ -21,6 +25,9 @@ export interface CursorRange extends KeyRange {
   /** Entries shown at most. */
   readonly limit: number;
 }
+
+/** Makes something of [start, end) of borrowed bytes and keeps none of them. */
+export type RangeDecode<T> = (bytes: Uint8Array, start: number, end: number) => T;
 
 export class RangeCursor implements Cursor {
   readonly #core: Core;
@@ -44,6 +51,15 @@ export class RangeCursor implements Cursor {
   #valueBuffer: Uint8Array = EMPTY;
   #key: Uint8Array = EMPTY;
   #value: Uint8Array = EMPTY;
+  /** The run that the current entry is in, at `#at`; it was entered at `#runStart` and is left behind `#runLast`. */
+  #run: EntryRun | undefined;
+  #at = 0;
+  #runStart = 0;
+  #runLast = 0;
+  readonly #step: 1 | -1;
+  /** Positions in the run that `#key` and `#value` were made for. */
+  #keyAt = 0;
+  #valueAt = 0;
 
   constructor(core: Core, tree: Tree, range: CursorRange, sequence: number, check: () => void) {
     check();
@@ -53,21 +69,31 @@ export class RangeCursor implements Cursor {
     this.#sequence = sequence;
     this.#check = check;
     this.#left = range.limit;
+    this.#step = range.reverse ? -1 : 1;
     core.register.add(sequence, core.clock.monotonic());
   }
 
   /** The key of the current entry, borrowed until the next move. */
   get key(): Uint8Array {
+    if (this.#run !== undefined && this.#keyAt !== this.#at) this.#showKey(this.#run);
     return this.#key;
   }
 
   /** The value of the current entry, borrowed until the next move. */
   get value(): Uint8Array {
+    if (this.#run !== undefined && this.#valueAt !== this.#at) this.#showValue(this.#run);
     return this.#value;
   }
 
   next(): boolean {
     this.#check();
+    if (this.#run !== undefined) {
+      if (this.#at !== this.#runLast) {
+        this.#at += this.#step;
+        return true;
+      }
+      this.#leaveRun(this.#run);
+    }
     if (!this.#open || this.#ended) return false;
     if (this.#left <= 0) return this.#end();
     const reverse = this.#range.reverse;
@@ -87,7 +113,7 @@ export class RangeCursor implements Cursor {
     else source.next();
     this.#isMoving = false;
     this.#started = true;
-    return this.#take();
+    return this.#take() && this.#enterRun();
   }
 
   /** To the first entry at or past `key` in the direction of the range. */
@@ -95,6 +121,7 @@ export class RangeCursor implements Cursor {
     this.#check();
     if (!(key instanceof Uint8Array)) throw keyInvalid('bytes', 'a Uint8Array', key);
     if (!this.#open) return false;
+    if (this.#run !== undefined) this.#dropRun();
     this.#ended = false;
     if (this.#left <= 0) return this.#end();
     const current = this.#current();
@@ -108,11 +135,17 @@ export class RangeCursor implements Cursor {
     } else source.seek(key, 0, key.length);
     this.#isMoving = false;
     this.#started = true;
-    return this.#take();
+    return this.#take() && this.#enterRun();
   }
 
   close(): void {
     if (!this.#open) return;
+    if (this.#run !== undefined) {
+      // The block goes on to the next cursor, and a closed one still shows its last entry.
+      this.#showKey(this.#run);
+      this.#value = cloneRange(this.value, 0, this.value.length);
+      this.#run = undefined;
+    }
     this.#open = false;
     this.#source = undefined;
     this.#leaveMerged();
@@ -121,6 +154,82 @@ export class RangeCursor implements Cursor {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** After a move: goes on inside the run that the source has around the current entry, if any. Always true. */
+  #enterRun(): boolean {
+    const run = this.#source!.run();
+    if (run === undefined) return true;
+    const isForward = this.#step === 1;
+    // Walking back the entry shown is the one behind the run.
+    const start = isForward ? run.position : run.position + 1;
+    const room = Math.min(this.#left, isForward ? run.to - 1 - start : start - run.from);
+    if (room <= 0) return true;
+    this.#run = run;
+    this.#at = start;
+    this.#runStart = start;
+    this.#runLast = start + this.#step * room;
+    this.#keyAt = start;
+    this.#valueAt = start;
+    return true;
+  }
+
+  /** The source follows to where the run ends, unless the views have changed: then the next move seeks from the key. */
+  #leaveRun(run: EntryRun): void {
+    const at = this.#at;
+    const hasMoved = at !== this.#runStart;
+    this.#showKey(run);
+    this.#dropRun();
+    const source = this.#current();
+    this.#isMoving = true;
+    if (hasMoved) source?.moveTo(at);
+    this.#isMoving = false;
+  }
+
+  #dropRun(): void {
+    this.#left -= Math.abs(this.#at - this.#runStart);
+    this.#run = undefined;
+  }
+
+  /** What `decode` makes of the current key, which it borrows: spares a view that nobody else needs. */
+  readKey<K>(decode: RangeDecode<K>): K {
+    const run = this.#run;
+    if (run === undefined || this.#keyAt === this.#at) return decode(this.#key, 0, this.#key.length);
+    const length = this.#fillKey(run);
+    return decode(this.#keyBuffer, 0, length);
+  }
+
+  /** The same for the value. */
+  readValue<V>(decode: RangeDecode<V>): V {
+    const run = this.#run;
+    if (run === undefined || this.#valueAt === this.#at) return decode(this.#value, 0, this.#value.length);
+    return decode(run.bytes, run.valueStart(this.#at), run.valueStart(this.#at + 1));
+  }
+
+  #showKey(run: EntryRun): void {
+    const length = this.#fillKey(run);
+    const buffer = this.#keyBuffer;
+    if (this.#key.length !== length || this.#key.buffer !== buffer.buffer) this.#key = upTo(buffer, length);
+    this.#keyAt = this.#at;
+  }
+
+  /** Puts the key of the current entry together in the key buffer. */
+  #fillKey(run: EntryRun): number {
+    const from = run.keySuffixStart(this.#at);
+    const to = run.keySuffixStart(this.#at + 1);
+    const { bytes, prefixStart, prefixLength } = run;
+    const length = prefixLength + to - from;
+    if (length > this.#keyBuffer.length) this.#keyBuffer = larger(this.#keyBuffer, length);
+    const buffer = this.#keyBuffer;
+    copyRange(bytes, prefixStart, prefixStart + prefixLength, buffer, 0);
+    copyRange(bytes, from, to, buffer, prefixLength);
+    return length;
+  }
+
+  /** A view: the block is a copy that only this cursor looks at until it closes. */
+  #showValue(run: EntryRun): void {
+    this.#value = run.bytes.subarray(run.valueStart(this.#at), run.valueStart(this.#at + 1));
+    this.#valueAt = this.#at;
   }
 
   /** The source, when it is of the current view and stands where the last move left it. */

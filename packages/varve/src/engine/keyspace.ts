@@ -215,8 +215,8 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
         return this.#cursor(bounds, sequence ?? this.#core.state.visible, check);
       },
       pause: () => new Promise((resolve) => scheduler.soon(resolve)),
-      decodeKey: (borrowed) => decodeKey(this.#key, borrowed, 0, borrowed.length),
-      decodeValue: (borrowed) => decodeValue(this.#value, borrowed, 0, borrowed.length),
+      decodeKey: (bytes, start, end) => decodeKey(this.#key, bytes, start, end),
+      decodeValue: (bytes, start, end) => decodeValue(this.#value, bytes, start, end),
     });
   }
 

@@ -5,7 +5,7 @@
  * before its end gives its sequence back through `return`. `for await` gives the event loop a turn every ASYNC_ENTRIES.
  */
 import type { Cursor, RangeView } from './api-types.ts';
-import type { RangeCursor } from './cursor.ts';
+import type { RangeCursor, RangeDecode } from './cursor.ts';
 
 const ASYNC_ENTRIES = 256;
 
@@ -13,8 +13,8 @@ export interface RangeSource<K, V> {
   open(): RangeCursor;
   /** Resolves after other tasks of the event loop had their turn. */
   pause(): Promise<void>;
-  decodeKey(borrowed: Uint8Array): K;
-  decodeValue(borrowed: Uint8Array): V;
+  readonly decodeKey: RangeDecode<K>;
+  readonly decodeValue: RangeDecode<V>;
 }
 
 export class RangeReader<K, V> implements RangeView<K, V> {
@@ -25,21 +25,23 @@ export class RangeReader<K, V> implements RangeView<K, V> {
   }
 
   [Symbol.iterator](): Iterator<[K, V]> {
-    const source = this.#source;
-    return walk(source, (cursor) => [source.decodeKey(cursor.key), source.decodeValue(cursor.value)]);
+    const { decodeKey, decodeValue } = this.#source;
+    return walk(this.#source, (cursor) => [cursor.readKey(decodeKey), cursor.readValue(decodeValue)]);
   }
 
   [Symbol.asyncIterator](): AsyncIterator<[K, V]> {
-    const source = this.#source;
-    return walkAsync(source, (cursor) => [source.decodeKey(cursor.key), source.decodeValue(cursor.value)]);
+    const { decodeKey, decodeValue } = this.#source;
+    return walkAsync(this.#source, (cursor) => [cursor.readKey(decodeKey), cursor.readValue(decodeValue)]);
   }
 
   keys(): Iterable<K> & AsyncIterable<K> {
-    return projection(this.#source, (cursor) => this.#source.decodeKey(cursor.key));
+    const { decodeKey } = this.#source;
+    return projection(this.#source, (cursor) => cursor.readKey(decodeKey));
   }
 
   values(): Iterable<V> & AsyncIterable<V> {
-    return projection(this.#source, (cursor) => this.#source.decodeValue(cursor.value));
+    const { decodeValue } = this.#source;
+    return projection(this.#source, (cursor) => cursor.readValue(decodeValue));
   }
 
   cursor(): Cursor {

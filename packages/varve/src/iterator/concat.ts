@@ -8,6 +8,7 @@
  */
 import { compareRanges, EMPTY } from '../base/bytes.ts';
 import type { EntryIterator } from '../base/entry.ts';
+import type { EntryRun } from '../base/entry-run.ts';
 
 /** The user keys that a file may hold. File metadata has this shape. */
 export interface KeyBounds {
@@ -84,6 +85,16 @@ export class ConcatIterator implements EntryIterator {
     file.prev();
     if (file.valid) this.#show(file);
     else this.#endAt(this.#index - 1);
+  }
+
+  run(forward: boolean, snapshot: number): EntryRun | undefined {
+    return this.#file!.run?.(forward, snapshot);
+  }
+
+  moveTo(position: number): void {
+    const file = this.#file!;
+    file.moveTo!(position);
+    this.#show(file);
   }
 
   /** To the first entry of the first file at or after `index` that has one. */

@@ -12,11 +12,15 @@
  */
 import { compareRanges, EMPTY } from '../base/bytes.ts';
 import type { EntryIterator } from '../base/entry.ts';
+import type { EntryRun } from '../base/entry-run.ts';
 
 /** The merge of `sources`, newest first; one source is returned as it is. */
 export function mergeIterators(sources: readonly EntryIterator[]): EntryIterator {
   return sources.length === 1 ? sources[0]! : new MergingIterator(sources);
 }
+
+/** Entries in a row from one source before its run is asked for: in a fine mixture of sources a run is not worth its search. */
+const STREAK = 4;
 
 export class MergingIterator implements EntryIterator {
   valid = false;
@@ -34,6 +38,8 @@ export class MergingIterator implements EntryIterator {
   #forward = true;
   /** Heap slot (1 or 2) of the better of the root's children; 0 when not known. */
   #second = 0;
+  /** Moves in a row that left the same source on top. */
+  #streak = 0;
 
   constructor(sources: readonly EntryIterator[]) {
     this.#sources = sources;
@@ -74,30 +80,57 @@ export class MergingIterator implements EntryIterator {
     this.#settle(top.valid);
   }
 
+  run(forward: boolean, snapshot: number): EntryRun | undefined {
+    if (forward !== this.#forward || (this.#size > 1 && this.#streak < STREAK)) return undefined;
+    const run = this.#sources[this.#heap[0]!]!.run?.(forward, snapshot);
+    if (run === undefined || this.#size === 1) return run;
+    // Only what lies strictly before the next source's entry: versions of its key are not the run's to show.
+    const other = this.#sources[this.#heap[this.#findSecond()]!]!;
+    const bound = run.lowerBound(other.key, other.keyStart, other.keyEnd);
+    if (forward) run.to = bound;
+    else {
+      const isSame = bound < run.to && run.compare(bound, other.key, other.keyStart, other.keyEnd) === 0;
+      run.from = isSame ? bound + 1 : bound;
+    }
+    return run.position >= run.from && run.position < run.to ? run : undefined;
+  }
+
+  moveTo(position: number): void {
+    this.#sources[this.#heap[0]!]!.moveTo!(position);
+    this.#show();
+  }
+
   /** After the source on top moved: restore the heap and show its new top. */
   #settle(topValid: boolean): void {
     const heap = this.#heap;
     if (topValid) {
       if (this.#size > 1) {
-        let second = this.#second;
-        if (second === 0) {
-          second = this.#size > 2 && this.#before(heap[2]!, heap[1]!) ? 2 : 1;
-          this.#second = second;
-        }
+        const second = this.#findSecond();
+        this.#streak++;
         if (this.#before(heap[second]!, heap[0]!)) {
           const moved = heap[0]!;
           heap[0] = heap[second]!;
           heap[second] = moved;
           this.#second = 0;
+          this.#streak = 0;
           this.#sink(second);
         }
       }
     } else {
       heap[0] = heap[--this.#size]!;
       this.#second = 0;
+      this.#streak = 0;
       this.#sink(0);
     }
     this.#show();
+  }
+
+  /** Heap slot of the better of the root's children; there are two sources at least. */
+  #findSecond(): number {
+    if (this.#second === 0) {
+      this.#second = this.#size > 2 && this.#before(this.#heap[2]!, this.#heap[1]!) ? 2 : 1;
+    }
+    return this.#second;
   }
 
   #build(forward: boolean): void {
@@ -106,6 +139,7 @@ export class MergingIterator implements EntryIterator {
     for (let i = 0; i < this.#sources.length; i++) if (this.#sources[i]!.valid) this.#heap[size++] = i;
     this.#size = size;
     this.#second = 0;
+    this.#streak = 0;
     for (let slot = (size >> 1) - 1; slot >= 0; slot--) this.#sink(slot);
     this.#show();
   }

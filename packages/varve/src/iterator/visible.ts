@@ -13,6 +13,7 @@
 import { compareRanges, copyRange, EMPTY } from '../base/bytes.ts';
 import { assert } from '../base/assert.ts';
 import type { EntryIterator } from '../base/entry.ts';
+import type { EntryRun } from '../base/entry-run.ts';
 import { KIND_DELETE, KIND_PUT } from '../base/kinds.ts';
 import type { CoverCursor, FragmentedTombstones } from '../base/range-tombstones.ts';
 
@@ -122,6 +123,33 @@ export class VisibleIterator {
       this.#forward = false;
     }
     this.#findBackward();
+  }
+
+  /**
+   * Entries that the reader may show by itself, all inside the bounds; undefined when there are none. Walking forward
+   * `position` is the entry shown now, walking back the one to show next. Only when valid.
+   */
+  run(): EntryRun | undefined {
+    const source = this.#source;
+    if (this.#cover !== undefined || source.run === undefined || !source.valid) return undefined;
+    const run = source.run(this.#forward, this.#snapshot);
+    if (run === undefined) return undefined;
+    const upper = this.#upper;
+    const lower = this.#lower;
+    if (this.#forward) {
+      if (upper !== undefined) run.to = run.lowerBound(upper, 0, upper.length);
+    } else if (lower !== undefined) {
+      run.from = run.lowerBound(lower, 0, lower.length);
+      if (run.position < run.from) return undefined;
+    }
+    return run;
+  }
+
+  /** The reader has shown the run up to `position`: the walk goes on from there. */
+  moveTo(position: number): void {
+    this.#source.moveTo!(position);
+    if (this.#forward) this.#showSource();
+    else this.#source.prev();
   }
 
   /** Shows the first visible entry from where the source stands; with `skipping`, of a key other than the saved one. */

@@ -13,6 +13,7 @@ import type { BlockCache } from '../cache/block-cache.ts';
 import { type FileHandle, type FileSystem, readFully } from '../fs/file-system.ts';
 import { type BlockView, validateBlock } from './block.ts';
 import type { BlockHandle } from './format.ts';
+import { ownMemory } from './own-memory.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { OpenedBlock, TableSeed } from './stored-block.ts';
 
@@ -43,9 +44,9 @@ let slab = EMPTY;
 let slabUsed = 0;
 
 function blockBuffer(length: number): Uint8Array {
-  if (length > USUAL_BLOCK_BYTES) return new Uint8Array(length);
+  if (length > USUAL_BLOCK_BYTES) return ownMemory(length);
   if (slabUsed + USUAL_BLOCK_BYTES > slab.length) {
-    slab = new Uint8Array(SLAB_BYTES);
+    slab = ownMemory(SLAB_BYTES);
     slabUsed = 0;
   }
   slabUsed += USUAL_BLOCK_BYTES;

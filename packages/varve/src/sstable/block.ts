@@ -107,6 +107,29 @@ export class BlockView {
     return this.#kind === KINDS_DIFFER ? this.bytes[this.#kinds + index] : this.#kind;
   }
 
+  /** The kind that all entries share; KINDS_DIFFER when they do not. */
+  get commonKind(): number {
+    return this.#kind;
+  }
+
+  /** Does every entry have a user key of its own? */
+  hasDistinctKeys(): boolean {
+    const bytes = this.bytes;
+    for (let i = 1; i < this.count; i++) {
+      const before = this.suffixStart(i - 1);
+      let a = this.suffixStart(i);
+      let b = this.suffixStart(i + 1);
+      if (b - a !== a - before) continue;
+      // From the end, where neighbours differ.
+      while (a > before && bytes[a - 1] === bytes[b - 1]) {
+        a--;
+        b--;
+      }
+      if (a === before) return false;
+    }
+    return true;
+  }
+
   /** A copy of the whole key of an entry, for dumps and tests. */
   keyAt(index: number): Uint8Array {
     const from = this.suffixStart(index);

@@ -4,6 +4,7 @@
  */
 import { EMPTY } from '../base/bytes.ts';
 import { type FileHandle, readFully } from '../fs/file-system.ts';
+import { ownMemory } from './own-memory.ts';
 
 /** Blocks of another kind (index partitions) may lie between two blocks of a walk. */
 const GAP_BYTES = 64 * 1024;
@@ -53,7 +54,7 @@ export class ReadAhead {
     const wanted = to - from;
     this.#end = this.#start;
     if (wanted > this.bytes.length || this.bytes.length > Math.max(wanted, KEEP_BYTES_MAX)) {
-      this.bytes = new Uint8Array(wanted);
+      this.bytes = ownMemory(wanted);
     }
     const got = readFully(file, this.bytes, 0, wanted, from);
     this.#start = from;

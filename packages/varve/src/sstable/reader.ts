@@ -178,7 +178,7 @@ export class TableReader {
   }
 
   iterator(options: TableIteratorOptions = {}): TableIterator {
-    return new TableIterator(this.#loader, this.#index, options);
+    return new TableIterator(this.#loader, this.#index, this.properties, options);
   }
 
   /** About how many bytes of the file lie before the key: offset of the block where it belongs. May read a partition. */

@@ -6,11 +6,14 @@
  * After an error the iterator is not valid and may be positioned anew. One thread.
  */
 import { type EntryIterator, SEQUENCE_MAX } from '../base/entry.ts';
+import { EntryRun } from '../base/entry-run.ts';
 import { corruption } from '../base/errors.ts';
+import { KIND_PUT } from '../base/kinds.ts';
 import { BlockView } from './block.ts';
 import { type BlockLoader, HeldBlock } from './block-loader.ts';
 import type { FlatIndex } from './flat-index.ts';
 import { BLOCK_DATA } from './format.ts';
+import type { TableProperties } from './properties.ts';
 import { ReadAhead } from './read-ahead.ts';
 import type { TableIndex } from './table-index.ts';
 
@@ -47,11 +50,25 @@ export class TableIterator implements EntryIterator {
   #blockIndex = 0;
   #position = 0;
   #prefixLength = 0;
+  readonly #newest: number;
+  readonly #isDistinct: boolean;
+  /** Of the held block: its entries may be shown as a run; undefined: not looked at yet. */
+  #isRun: boolean | undefined;
+  readonly #run = new EntryRun();
+  /** The held block was lent as a run: its bytes may have been written to, and are not used for another seek. */
+  #isLent = false;
 
   /** Use TableReader.iterator. */
-  constructor(loader: BlockLoader, index: TableIndex, options: TableIteratorOptions) {
+  constructor(
+    loader: BlockLoader,
+    index: TableIndex,
+    properties: TableProperties,
+    options: TableIteratorOptions,
+  ) {
     this.#loader = loader;
     this.#index = index;
+    this.#newest = properties.largestSequence;
+    this.#isDistinct = properties.keys === properties.entries;
     this.#fillCache = options.fillCache ?? true;
     this.#blockHeld = new HeldBlock(
       new ReadAhead(options.readAheadBytes ?? 256 * 1024, options.eager ?? false),
@@ -98,6 +115,33 @@ export class TableIterator implements EntryIterator {
   prev(): void {
     if (this.#position > 0) this.#show(this.#position - 1);
     else this.#previousBlock();
+  }
+
+  run(forward: boolean, snapshot: number): EntryRun | undefined {
+    const block = this.#block;
+    // Walking back, the block before may hold a newer version of this block's first key.
+    const from = forward || this.#isDistinct ? 0 : 1;
+    if (this.#newest > snapshot || this.#position < from) return undefined;
+    this.#isRun ??= block.commonKind === KIND_PUT && (this.#isDistinct || block.hasDistinctKeys());
+    if (!this.#isRun) return undefined;
+    const run = this.#run;
+    run.bytes = block.bytes;
+    run.prefixStart = block.prefixStart;
+    run.prefixLength = block.prefixLength;
+    run.wide = block.wide;
+    run.keyOffsets = block.keyOffsets;
+    run.suffixes = block.suffixes;
+    run.valueOffsets = block.valueOffsets;
+    run.values = block.values;
+    run.from = from;
+    run.to = block.count;
+    run.position = this.#position;
+    this.#isLent = true;
+    return run;
+  }
+
+  moveTo(position: number): void {
+    this.#show(position);
   }
 
   /** Offset in the file of the block that holds the current entry. */
@@ -150,8 +194,10 @@ export class TableIterator implements EntryIterator {
     this.#partitionIndex = partitionIndex;
     this.#blockIndex = index;
     const offset = partition.offsets[index]!;
-    if (offset === this.#blockOffset) return;
+    if (offset === this.#blockOffset && !this.#isLent) return;
     this.#blockOffset = -1;
+    this.#isLent = false;
+    this.#isRun = undefined;
     loader.aim(offset, partition.lengths[index]!);
     loader.fetchInto(this.#blockHeld, BLOCK_DATA, this.#fillCache);
     const block = this.#block;
