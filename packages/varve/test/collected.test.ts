@@ -1,8 +1,8 @@
 /** What the garbage collector gets back when a program lets go of a database. */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { open } from 'varve';
 import { expect, test } from 'vitest';
-import { open } from '../src/index.ts';
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;

@@ -2,9 +2,10 @@
  * Walks over tables whose blocks are shown as runs: every direction, bound, limit and seek must show what a sorted list
  * shows, whatever mixture of levels, versions and deletes the entries lie in.
  */
+import type { Bytes, Cursor, Database, Keyspace, Range } from 'varve';
+import { Random } from 'varve/testing';
 import { expect, test } from 'vitest';
-import { type Bytes, type Cursor, type Database, type Keyspace, open, type Range } from '../src/index.ts';
-import { Random } from '../src/testing.ts';
+import { inMemory } from './in-memory.ts';
 
 const text = new TextEncoder();
 const decoder = new TextDecoder();
@@ -88,7 +89,7 @@ function shown(cursor: Cursor): [string, string] {
 test('ranges and cursors show what a sorted list shows', async () => {
   const random = new Random(17);
   for (let round = 0; round < 12; round++) {
-    await using db = await open(':memory:');
+    const db = await inMemory();
     const world = new World(random, db);
     for (let part = 0; part < 5; part++) {
       await world.write();
@@ -107,7 +108,7 @@ test('ranges and cursors show what a sorted list shows', async () => {
 test('a cursor that is moved, sought and left alone while tables change shows the state of its beginning', async () => {
   const random = new Random(23);
   for (let round = 0; round < 12; round++) {
-    await using db = await open(':memory:');
+    const db = await inMemory();
     const world = new World(random, db);
     for (let part = 0; part < 3; part++) await world.write();
     const range = { ...world.range(), limit: Number.MAX_SAFE_INTEGER };
@@ -137,7 +138,7 @@ test('a cursor that is moved, sought and left alone while tables change shows th
 });
 
 test('a reader who writes to a borrowed value spoils neither another read nor another cursor', async () => {
-  await using db = await open(':memory:');
+  const db = await inMemory();
   const keyspace = db.keyspace('k');
   for (let i = 0; i < 500; i++) keyspace.put(text.encode(`key${1000 + i}`), text.encode(`value${i}`));
   await db.flush();
@@ -158,7 +159,7 @@ test('a reader who writes to a borrowed value spoils neither another read nor an
 });
 
 test('a closed cursor still shows its last entry, whatever the next cursor does', async () => {
-  await using db = await open(':memory:');
+  const db = await inMemory();
   const keyspace = db.keyspace('k');
   for (let i = 0; i < 100; i++) keyspace.put(text.encode(`key${100 + i}`), text.encode(`value${i}`));
   await db.flush();
@@ -172,7 +173,7 @@ test('a closed cursor still shows its last entry, whatever the next cursor does'
 });
 
 test('versions of one key that lie in several blocks are one entry in both directions', async () => {
-  await using db = await open(':memory:');
+  const db = await inMemory();
   const keyspace = db.keyspace('k', { blockBytes: 256 });
   const snapshots = [];
   const list: [string, string][] = [];

@@ -39,15 +39,16 @@ export function pointGet(
   let high = 0;
   for (let level = 0; level < levels.length; level++) {
     const files = levels[level]!;
+    if (files.length === 0) continue;
     let at = 0;
     let to = files.length;
     if (level > 0) {
-      at = findFile(files, key, start, end);
+      at = view.fences[level]!.find(key, start, end);
       to = Math.min(at + 1, files.length);
     }
     for (; at < to; at++) {
       const file = files[at]!;
-      // Below level 0 `findFile` has compared the upper bound, and the filter says no sooner than the lower bound does.
+      // Below level 0 the fences have compared the upper bound, and the filter says no sooner than the lower bound does.
       if (level === 0 && !mayHold(file, key, start, end)) continue;
       if (hash < 0) {
         hash = hashKey(key, start, end);
@@ -87,18 +88,4 @@ function mayHold(file: FileMeta, key: Uint8Array, start: number, end: number): b
   if (compareRanges(key, start, end, file.smallestKey, 0, file.smallestKey.length) < 0) return false;
   const above = compareRanges(key, start, end, file.largestKey, 0, file.largestKey.length);
   return above < 0 || (above === 0 && !file.largestExclusive);
-}
-
-/** Index of the first file of a sorted level whose largest key is at or above `key`. */
-export function findFile(files: readonly FileMeta[], key: Uint8Array, start: number, end: number): number {
-  let low = 0;
-  let high = files.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const file = files[middle]!;
-    const order = compareRanges(file.largestKey, 0, file.largestKey.length, key, start, end);
-    if (order < 0 || (order === 0 && file.largestExclusive)) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

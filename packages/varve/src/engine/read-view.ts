@@ -7,8 +7,10 @@
  * a cursor copies its entry, and seeks again at its own registered sequence when the generation has changed. So what a
  * new view no longer names (memtable memory, files) is free right after it is installed.
  */
+import type { FileMeta } from '../manifest/file-meta.ts';
 import type { Memtable } from '../memtable/memtable.ts';
 import type { KeyspaceVersion } from '../manifest/version.ts';
+import { LevelFences } from './level-fences.ts';
 
 export interface ReadView {
   /** Takes the writes; undefined until the first write after a rotation. */
@@ -16,4 +18,16 @@ export interface ReadView {
   /** Waiting to be flushed, newest first. */
   readonly immutables: readonly Memtable[];
   readonly version: KeyspaceVersion;
+  /** Of the levels of `version`, for finding a key's file; level 0 has none that are used. */
+  readonly fences: readonly LevelFences[];
+}
+
+/** The fences of a version's levels; those of levels that have not changed are taken over from `before`. */
+export function fencesOf(version: KeyspaceVersion, before: readonly LevelFences[]): readonly LevelFences[] {
+  const none: readonly FileMeta[] = [];
+  return version.levels.map((files, level) => {
+    const of = level === 0 ? none : files;
+    const known = before[level];
+    return known !== undefined && known.files === of ? known : new LevelFences(of);
+  });
 }

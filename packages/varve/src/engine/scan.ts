@@ -15,7 +15,7 @@ import { VisibleIterator } from '../iterator/visible.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
 import type { Memtable } from '../memtable/memtable.ts';
 import type { TableCache } from '../sstable/table-cache.ts';
-import { findFile } from './get.ts';
+import { findFile } from './level-fences.ts';
 import type { ReadView } from './read-view.ts';
 
 /** Half-open range of user keys; undefined is unbounded. */

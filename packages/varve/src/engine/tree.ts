@@ -11,7 +11,7 @@ import type { Memtable } from '../memtable/memtable.ts';
 import type { ResolvedKeyspaceSettings } from '../options/resolve.ts';
 import type { TableCache } from '../sstable/table-cache.ts';
 import { pointGet } from './get.ts';
-import type { ReadView } from './read-view.ts';
+import { fencesOf, type ReadView } from './read-view.ts';
 import { IdleSources } from './scan.ts';
 
 /** The words of the open database that a tree reads and raises (state.ts). */
@@ -53,7 +53,7 @@ export class Tree {
     this.settings = settings;
     this.tables = tables;
     this.#newMemtable = newMemtable;
-    this.#view = { memtable: undefined, immutables: [], version };
+    this.#view = { memtable: undefined, immutables: [], version, fences: fencesOf(version, []) };
   }
 
   get id(): number {
@@ -104,19 +104,22 @@ export class Tree {
       memtable: this.#view.memtable,
       immutables: this.#view.immutables.slice(0, keep),
       version,
+      fences: fencesOf(version, this.#view.fences),
     });
     for (const memtable of gone) memtable.release();
   }
 
   installVersion(version: KeyspaceVersion): void {
-    if (version !== this.#view.version) this.#replace({ ...this.#view, version });
+    if (version !== this.#view.version) {
+      this.#replace({ ...this.#view, version, fences: fencesOf(version, this.#view.fences) });
+    }
   }
 
   /** Gives back all memory but what a running flush reads; the tree takes no part in anything any more. */
   drop(): void {
     this.isDropped = true;
-    const { memtable, immutables, version } = this.#view;
-    this.#replace({ memtable: undefined, immutables: [], version });
+    const { memtable, immutables } = this.#view;
+    this.#replace({ ...this.#view, memtable: undefined, immutables: [] });
     memtable?.release();
     const free = immutables.length - this.flushing;
     for (const each of immutables.slice(0, free)) each.release();

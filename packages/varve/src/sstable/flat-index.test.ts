@@ -3,7 +3,8 @@ import { compareBytes } from '../base/bytes.ts';
 import { Random } from '../base/random.ts';
 import { BlockView } from './block.ts';
 import { BlockBuilder } from './block-builder.ts';
-import { FlatIndex, UNDECIDED } from './flat-index.ts';
+import { UNDECIDED } from '../base/key-fragments.ts';
+import { FlatIndex } from './flat-index.ts';
 import { putBlockHandle } from './format.ts';
 import { ByteReader } from '../base/varint.ts';
 
@@ -52,7 +53,7 @@ test('a decided search is the search of the block, and an undecided one has an e
     expect([...flat.lengths]).toEqual(keys.map((_, i) => 4000 + i));
     for (let i = 0; i < 50; i++) {
       const key = random.oneIn(4) ? randomKey(random) : join(randomKey(random));
-      const found = flat.search(key, 0, key.length);
+      const found = flat.keys.search(key, 0, key.length);
       const expected = view.search(key, 0, key.length, 7);
       if (found !== UNDECIDED) expect(found).toBe(expected);
       else expect(keys.some((each) => sameStart(each, key, view.prefixLength))).toBe(true);

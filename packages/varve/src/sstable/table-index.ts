@@ -6,9 +6,10 @@
  * One thread, like the loader that it reads with.
  */
 import { corruption } from '../base/errors.ts';
+import { UNDECIDED } from '../base/key-fragments.ts';
 import { BlockView } from './block.ts';
 import type { BlockLoader } from './block-loader.ts';
-import { FlatIndex, UNDECIDED } from './flat-index.ts';
+import { FlatIndex } from './flat-index.ts';
 import { BLOCK_INDEX } from './format.ts';
 
 /** For a search in place during one call. */
@@ -42,12 +43,12 @@ export class TableIndex {
 
   /** Leaves in `partition` and `block` where (key, sequence) belongs; undefined when it lies past the table. */
   find(key: Uint8Array, start: number, end: number, sequence: number): FlatIndex | undefined {
-    let inTop = this.#flatTop.search(key, start, end);
+    let inTop = this.#flatTop.keys.search(key, start, end);
     if (inTop === UNDECIDED) inTop = this.top.search(key, start, end, sequence);
     if (inTop === this.top.count) return undefined;
     const unpacked = this.#partitions[inTop];
     const partition = unpacked ?? this.#unpack(inTop);
-    let block = partition.search(key, start, end);
+    let block = partition.keys.search(key, start, end);
     if (block === UNDECIDED) {
       // Unpacking has left it in sight.
       if (unpacked !== undefined) this.#fetch(inTop);
