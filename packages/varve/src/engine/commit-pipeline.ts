@@ -10,7 +10,7 @@
  *   3. `visible` rises after the last insert: nobody sees half a batch.
  *   4. A batch never spans two memtables: room is reserved first, rotation happens after.
  */
-import { busy, invalid } from '../base/errors.ts';
+import { busy, invalid, type VarveError } from '../base/errors.ts';
 import type { Clock } from '../base/clock.ts';
 import type { BatchBuffer } from '../record/batch.ts';
 import { BatchReader } from '../record/batch.ts';
@@ -114,13 +114,13 @@ export class CommitPipeline {
   // ATOMIC from here to publish: nothing else runs on this thread, and no other thread writes.
   #apply(batch: BatchBuffer, position: number | undefined): number {
     const { state, durability, external, counters } = this.#env;
-    this.#reserve(batch);
+    if (batch.count === 1) this.#reserveOne(batch);
+    else this.#reserve(batch);
     const sequence = state.visible + 1;
     this.#lastTime = Math.max(this.#lastTime, this.#env.clock.now());
     if (position !== undefined) external.advance(position);
     durability?.append(RECORD_BATCH, sequence, this.#lastTime, batch.bytes, 0, batch.length);
-    // The reader still stands at the only operation of a single write.
-    if (batch.count === 1) insert(this.#touched[0]!, this.#reader, sequence);
+    if (batch.count === 1) insert(this.#touched[0]!, batch, sequence);
     else applyBatch(state, this.#reader, batch.bytes, 0, batch.length, sequence);
     state.visible = sequence;
     counters.user += batch.length;
@@ -139,9 +139,7 @@ export class CommitPipeline {
       const tree = state.trees.get(reader.keyspaceId);
       if (tree === undefined) {
         this.#clearTally();
-        throw invalid('KEYSPACE_DROPPED', 'the batch writes to a keyspace that was dropped', {
-          keyspaceId: reader.keyspaceId,
-        });
+        throw dropped(reader.keyspaceId);
       }
       if (tree.pendingOps === 0) touched[trees++] = tree;
       tree.pendingOps++;
@@ -155,8 +153,18 @@ export class CommitPipeline {
       enough = enough && tree.writable().reserve(tree.pendingBytes, tree.pendingOps);
     }
     this.#clearTally();
-    if (!enough)
-      throw busy('BUSY', 'no memtable memory is left for this batch', { reason: 'memtable-memory' });
+    if (!enough) throw noMemory();
+  }
+
+  /** The same for a batch of one operation, whose buffer knows where it lies. */
+  #reserveOne(batch: BatchBuffer): void {
+    const tree = this.#env.state.trees.get(batch.keyspaceId);
+    if (tree === undefined) throw dropped(batch.keyspaceId);
+    const touched = this.#touched;
+    touched[0] = tree;
+    if (touched.length !== 1) touched.length = 1;
+    const bytes = batch.keyEnd - batch.keyStart + batch.valueEnd - batch.valueStart;
+    if (!tree.writable().reserve(bytes, 1)) throw noMemory();
   }
 
   #clearTally(): void {
@@ -184,8 +192,25 @@ export function applyBatch(
   }
 }
 
-/** Inserts the operation that the reader stands at. */
-function insert(tree: Tree, reader: BatchReader, sequence: number): void {
-  const { kind, bytes, keyStart, keyEnd, valueStart, valueEnd } = reader;
+/** An operation where it lies in a batch: the one that a reader stands at, or the only one of a buffer. */
+interface Operation {
+  readonly bytes: Uint8Array;
+  readonly kind: number;
+  readonly keyStart: number;
+  readonly keyEnd: number;
+  readonly valueStart: number;
+  readonly valueEnd: number;
+}
+
+function insert(tree: Tree, operation: Operation, sequence: number): void {
+  const { kind, bytes, keyStart, keyEnd, valueStart, valueEnd } = operation;
   tree.writable().add(sequence, kind, bytes, keyStart, keyEnd, bytes, valueStart, valueEnd);
+}
+
+function dropped(keyspaceId: number): VarveError {
+  return invalid('KEYSPACE_DROPPED', 'the batch writes to a keyspace that was dropped', { keyspaceId });
+}
+
+function noMemory(): VarveError {
+  return busy('BUSY', 'no memtable memory is left for this batch', { reason: 'memtable-memory' });
 }

@@ -35,6 +35,13 @@ export class BatchBuffer {
   /** Bytes used, the count included. */
   length: number = COUNT_BYTES;
   count = 0;
+  /** The operation that was added last, where it lies in `bytes`: a batch of one is applied without being read again. */
+  kind = 0;
+  keyspaceId = 0;
+  keyStart = 0;
+  keyEnd = 0;
+  valueStart = 0;
+  valueEnd = 0;
 
   /** Appends one operation. The value is ignored for a delete; for a range delete it is the exclusive end. */
   add(
@@ -55,12 +62,19 @@ export class BatchBuffer {
     at = putVarint(bytes, at, keyspaceId);
     at = putVarint(bytes, at, keyEnd - keyStart);
     copyRange(key, keyStart, keyEnd, bytes, at);
+    this.kind = kind;
+    this.keyspaceId = keyspaceId;
+    this.keyStart = at;
     at += keyEnd - keyStart;
+    this.keyEnd = at;
+    this.valueStart = at;
     if (kind !== KIND_DELETE) {
       at = putVarint(bytes, at, valueEnd - valueStart);
+      this.valueStart = at;
       copyRange(value, valueStart, valueEnd, bytes, at);
       at += valueEnd - valueStart;
     }
+    this.valueEnd = at;
     this.length = at;
     this.count++;
     putU32(bytes, 0, this.count);
