@@ -2,7 +2,7 @@
  * The buffer that log records are built in: header, body and checksum, one after the other, until they are handed over.
  * Hot: an append here is a third of what a put costs. Allocates nothing; the checksum is computed over the bytes in place.
  */
-import { copyRange } from '../base/bytes.ts';
+import { Copier } from '../base/copier.ts';
 import { crc32c } from '../base/crc32c.ts';
 import {
   encodeHeader,
@@ -15,9 +15,6 @@ import {
   type SegmentLink,
 } from '../record/log-record.ts';
 
-/** Bodies up to this are copied by a loop: a bulk copy needs a view, which is an allocation. */
-const LOOP_BYTES_MAX = 256;
-
 export class LogBuffer {
   readonly bytes: Uint8Array;
   /** Bytes of whole records, from the start. */
@@ -27,6 +24,7 @@ export class LogBuffer {
   syncedSegment = 0;
   syncedOffset = 0;
   readonly #view: DataView;
+  readonly #copier = new Copier();
   readonly #incarnation: number;
   readonly #timestamps: boolean;
 
@@ -42,8 +40,7 @@ export class LogBuffer {
     const { bytes, used: at } = this;
     const to = at + HEADER_BYTES;
     this.#encode(at, end - start, kind, sequence, timeMs);
-    if (end - start > LOOP_BYTES_MAX) copyRange(body, start, end, bytes, to);
-    else copyShort(body, start, end, bytes, to);
+    this.#copier.copy(body, start, end, bytes, to);
     this.used = to + end - start;
     this.#view.setUint32(at, crc32c(bytes, at + 4, this.used), true);
   }
@@ -83,21 +80,4 @@ export class LogBuffer {
       this.#timestamps && (kind === RECORD_BATCH || kind === RECORD_KEYSPACE) ? timeMs : undefined,
     );
   }
-}
-
-/** Copies by eights: twice as fast as one by one, and no view as a bulk copy needs. */
-function copyShort(from: Uint8Array, start: number, end: number, to: Uint8Array, at: number): void {
-  let i = start;
-  let j = at;
-  for (; i + 8 <= end; i += 8, j += 8) {
-    to[j] = from[i]!;
-    to[j + 1] = from[i + 1]!;
-    to[j + 2] = from[i + 2]!;
-    to[j + 3] = from[i + 3]!;
-    to[j + 4] = from[i + 4]!;
-    to[j + 5] = from[i + 5]!;
-    to[j + 6] = from[i + 6]!;
-    to[j + 7] = from[i + 7]!;
-  }
-  for (; i < end; i++, j++) to[j] = from[i]!;
 }
