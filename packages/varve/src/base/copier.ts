@@ -2,7 +2,7 @@
  * Copies between the same two arrays again and again, four bytes at a time and without the view that a bulk copy allocates:
  * two to three times as fast for 30 to 300 bytes, the size of most entries. For one place in the code with long-lived
  * arrays on both sides (a batch and the log buffer); other arrays are copied as by
- * copyRange. Holds on to the arrays it saw last: `forget` lets go of them.
+ * copyRange. Holds on to the arrays it saw last.
  */
 import { copyRange, EMPTY } from './bytes.ts';
 
@@ -21,13 +21,6 @@ export class Copier {
     if (end - start > WORDS_MAX) copyRange(from, start, end, to, at);
     else if (from === this.#from && to === this.#to) copyWords(this.#fromView, start, end, this.#toView, at);
     else this.#meet(from, start, end, to, at);
-  }
-
-  forget(): void {
-    this.#from = EMPTY;
-    this.#fromView = NO_VIEW;
-    this.#to = EMPTY;
-    this.#toView = NO_VIEW;
   }
 
   /** Other arrays than last time: they may be the ones of next time. */

@@ -84,6 +84,11 @@ export class BlockView {
     this.values = this.#kind === KINDS_DIFFER ? this.#kinds + count : this.#kinds;
   }
 
+  /** Lets go of the block. */
+  close(): void {
+    this.bytes = EMPTY;
+  }
+
   suffixStart(index: number): number {
     return this.suffixes + this.#offset(this.keyOffsets, index);
   }
@@ -253,7 +258,7 @@ export function validateBlock(
   if (!checkOffsets(bytes, checking.valueOffsets, count, width, valueBytes, valueBytes))
     throw bad('value offsets');
   checkEntries(checking, count, file, offset);
-  checking.bytes = EMPTY;
+  checking.close();
 }
 
 function checkOffsets(

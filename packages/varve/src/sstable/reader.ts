@@ -13,6 +13,7 @@ import { FragmentedTombstones } from '../base/range-tombstones.ts';
 import type { BlockCache } from '../cache/block-cache.ts';
 import { type FileHandle, type FileSystem, readFully } from '../fs/file-system.ts';
 import { BlockView, validateBlock } from './block.ts';
+import { lookUp } from './block-lookup.ts';
 import { BlockLoader, TableCounters } from './block-loader.ts';
 import { Filter } from './filter.ts';
 import {
@@ -43,9 +44,6 @@ export interface TableReaderOptions {
   readonly bytes?: number | undefined;
   readonly counters?: TableCounters | undefined;
 }
-
-/** Used during one call and shared by all readers of a thread. */
-const block = new BlockView();
 
 /** Objects, footer, properties: what a reader holds beside its arrays, roughly. */
 const FIXED_BYTES = 2048;
@@ -162,19 +160,10 @@ export class TableReader {
     const loader = this.#loader;
     loader.aim(partition.offsets[index.block]!, partition.lengths[index.block]!);
     loader.fetch(BLOCK_DATA);
-    block.open(loader.bytes, loader.start);
-    const position = block.search(key, start, end, sequence);
     this.#counters.filterPositives++;
-    if (position !== block.matched) {
-      this.#counters.filterFalsePositives++;
-      return false;
-    }
-    out.kind = block.kind(position);
-    out.sequence = block.sequence(position);
-    out.value = block.bytes;
-    out.valueStart = block.valueStart(position);
-    out.valueEnd = block.valueStart(position + 1);
-    return true;
+    if (lookUp(loader.bytes, loader.start, key, start, end, sequence, out)) return true;
+    this.#counters.filterFalsePositives++;
+    return false;
   }
 
   iterator(options: TableIteratorOptions = {}): TableIterator {
