@@ -10,7 +10,7 @@ import type { DirectoryLock, FileSystem } from '../fs/file-system.ts';
 import { inDirectory, tableName } from '../fs/file-names.ts';
 import { emptyKeyspace, emptyVersion, type Version } from '../manifest/version.ts';
 import type { KeyspaceRecord } from '../manifest/version-edit.ts';
-import { SkipList } from '../memtable/skiplist.ts';
+import { makeMemtable } from '../memtable/memtable.ts';
 import type { ResolvedDatabaseOptions } from '../options/resolve.ts';
 import { TableCache } from '../sstable/table-cache.ts';
 import type { OpenReport } from './api-types.ts';
@@ -135,7 +135,7 @@ export class Opening {
       this.#options.keyspaceDefaults,
       version.keyspaces.get(record.id) ?? emptyKeyspace(record),
       this.#tables,
-      () => new SkipList(this.#pool),
+      () => makeMemtable('btree', this.#pool),
     );
   }
 

@@ -4,7 +4,7 @@
  */
 import type { SegmentPool } from '../arena/segment-pool.ts';
 import { compareRanges } from '../base/bytes.ts';
-import { KEY, KEY_LENGTH, VALUE } from './node.ts';
+import { KEY, KEY_LENGTH, VALUE } from './entry-record.ts';
 
 /** Room that is kept between batches. */
 const KEPT = 1024;

@@ -6,24 +6,14 @@
  */
 import type { Arena } from '../arena/arena.ts';
 import type { SegmentPool } from '../arena/segment-pool.ts';
-import {
-  BACK,
-  CODE_MAX,
-  codeOf,
-  ENTRY,
-  HEIGHT_MAX,
-  HINT,
-  KEY,
-  KEY_LENGTH,
-  NEXT,
-  sharedBytes,
-  VALUE,
-} from './node.ts';
+import { KEY, VALUE } from './entry-record.ts';
+import { BACK, ENTRY, HEIGHT_MAX, HINT, NEXT, OWN_WORDS } from './node.ts';
 import type { ListRoot } from './node.ts';
+import { CODE_MAX, codeAgainst, codeOfNext } from './offset-value.ts';
 import type { Place } from './search.ts';
 
 /** What `makeHeads` takes at most. */
-export const HEAD_BYTES: number = 4 * (KEY + 2 * HEIGHT_MAX + 4) + 16;
+export const HEAD_BYTES: number = 4 * (OWN_WORDS + KEY + 2 * HEIGHT_MAX + 4) + 16;
 
 /** Gives an empty list its heads. */
 export function makeHeads(pool: SegmentPool, arena: Arena, root: ListRoot, place: Place): void {
@@ -31,8 +21,8 @@ export function makeHeads(pool: SegmentPool, arena: Arena, root: ListRoot, place
   // The tower first: with its links before it, no word that names something is 0.
   const tower = (arena.allocate(4 * (2 * HEIGHT_MAX + 1)) >>> 2) + 2 * HEIGHT_MAX;
   for (let level = 0; level < HEIGHT_MAX; level++) setLink(words, tower - 1 - 2 * level, 0, CODE_MAX);
-  const head = arena.allocate(4 * KEY) >>> 2;
-  words.fill(0, head, head + KEY);
+  const head = (arena.allocate(4 * (OWN_WORDS + KEY)) >>> 2) + OWN_WORDS;
+  words.fill(0, head - OWN_WORDS, head + KEY);
   words[head + HINT] = CODE_MAX;
   words[head + BACK] = head;
   // The head's value is the empty one that deletes share.
@@ -116,15 +106,5 @@ function setLink(words: Int32Array, at: number, link: number, hint: number): voi
 /** Hint from a new entry to the one behind it, from the codes of both against the one before. */
 function hintTo(pool: SegmentPool, entry: number, after: number, code: number, afterCode: number): number {
   if (after === 0) return CODE_MAX;
-  // Codes that differ early say that the shared bytes end there for both.
-  return (code ^ afterCode) >= 0x10000 ? afterCode : codeAgainst(pool, entry, after);
-}
-
-/** Code of an entry against one before it. */
-function codeAgainst(pool: SegmentPool, before: number, entry: number): number {
-  const { words, bytes } = pool;
-  const a = 4 * (before + KEY);
-  const b = 4 * (entry + KEY);
-  const bEnd = b + words[entry + KEY_LENGTH]!;
-  return codeOf(bytes, b, bEnd, sharedBytes(bytes, a, a + words[before + KEY_LENGTH]!, bytes, b, bEnd, 0));
+  return codeOfNext(pool, entry, after, code, afterCode);
 }

@@ -1,16 +1,25 @@
 /**
  * What the engine asks of a memtable: the newest writes of one keyspace, in memory, in internal order (base/entry.ts).
  *
- * One kind for now (memtable/skiplist.ts); another has to pass the same suite (memtable.suite.ts). Owner's thread writes
- * and reads; a memtable that is written no more may be read in a worker through its handle, in place.
+ * Two structures, memtable/btree.ts and memtable/skiplist.ts; both pass the same suite (memtable.suite.ts). Owner's thread
+ * writes and reads; a memtable that is written no more may be read in a worker through its handle, in place.
  */
+import type { SegmentPool } from '../arena/segment-pool.ts';
 import type { EntryIterator, PointResult } from '../base/entry.ts';
 import type { FragmentedTombstones } from '../base/range-tombstones.ts';
 import { SkipList } from './skiplist.ts';
 import type { SkipListHandle } from './skiplist.ts';
+import { BTree } from './btree.ts';
+import type { BTreeHandle } from './btree.ts';
+
+/**
+ * The structures: `skiplist` stays right after every single store, for readers beside the writer; `btree` is faster where one
+ * thread has the memtable to itself while it is written.
+ */
+export type MemtableType = MemtableHandle['type'];
 
 /** A memtable that is written no more, as plain data for a worker. Good until the memtable is released. */
-export type MemtableHandle = SkipListHandle;
+export type MemtableHandle = SkipListHandle | BTreeHandle;
 
 export interface Memtable {
   /** Point entries (versions, not keys) and range tombstones; 0 means that it holds nothing. */
@@ -53,7 +62,12 @@ export interface Memtable {
   release(): void;
 }
 
+/** An empty memtable, which takes no memory from the pool until it is written. */
+export function makeMemtable(type: MemtableType, pool: SegmentPool): Memtable {
+  return type === 'btree' ? new BTree(pool) : new SkipList(pool);
+}
+
 /** The memtable of a handle, read only, in place. */
 export function attachMemtable(handle: MemtableHandle): Memtable {
-  return SkipList.attach(handle);
+  return handle.type === 'btree' ? BTree.attach(handle) : SkipList.attach(handle);
 }

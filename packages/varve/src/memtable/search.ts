@@ -6,22 +6,10 @@
  * Standalone functions over typed arrays without allocation; the result goes into a Place that the caller owns.
  */
 import type { SegmentPool } from '../arena/segment-pool.ts';
-import {
-  CODE_MAX,
-  codeBehind,
-  codeFromHead,
-  codeOf,
-  ENTRY,
-  HEIGHT_MAX,
-  HINT,
-  KEY,
-  KEY_LENGTH,
-  NEXT,
-  sequenceOf,
-  sharedBytes,
-  sharedOf,
-} from './node.ts';
+import { KEY, KEY_LENGTH, sequenceOf } from './entry-record.ts';
+import { ENTRY, HEIGHT_MAX, HINT, NEXT } from './node.ts';
 import type { ListRoot } from './node.ts';
+import { CODE_MAX, codeBehind, codeFromHead, codeOf, sharedBytes, sharedOf } from './offset-value.ts';
 
 /** Where a search ended. */
 export class Place {

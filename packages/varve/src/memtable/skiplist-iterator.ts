@@ -8,7 +8,8 @@ import type { SegmentPool } from '../arena/segment-pool.ts';
 import { assert } from '../base/assert.ts';
 import { SEQUENCE_MAX } from '../base/entry.ts';
 import type { EntryIterator } from '../base/entry.ts';
-import { KEY, KEY_LENGTH, NEXT, sequenceOf, stepBack, VALUE } from './node.ts';
+import { KEY, KEY_LENGTH, sequenceOf, VALUE } from './entry-record.ts';
+import { NEXT, stepBack } from './node.ts';
 import type { ListRoot } from './node.ts';
 import { Place, search } from './search.ts';
 

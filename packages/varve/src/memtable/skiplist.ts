@@ -10,28 +10,26 @@
  * One writer; readers on its thread at any time. An attached list (`attach`) is another thread's view of a list that is
  * written no more.
  */
-import { Arena, LARGE_BYTES } from '../arena/arena.ts';
+import { Arena } from '../arena/arena.ts';
 import { SegmentPool } from '../arena/segment-pool.ts';
 import type { SegmentPoolHandle } from '../arena/segment-pool.ts';
 import { assert } from '../base/assert.ts';
-import { compareRanges, copyRange } from '../base/bytes.ts';
+import { compareRanges } from '../base/bytes.ts';
 import type { EntryIterator, PointResult } from '../base/entry.ts';
 import { KIND_DELETE, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import type { FragmentedTombstones } from '../base/range-tombstones.ts';
 import { BatchEntries } from './batch-entries.ts';
 import { HEAD_BYTES, linkEntry, linkTower, makeHeads } from './link.ts';
 import {
-  BACK,
-  ENTRY_OVERHEAD_MAX,
-  HEIGHT_MAX,
-  KEY,
-  KEY_LENGTH,
   KIND_MAX,
-  SEQUENCE_HIGH,
-  SEQUENCE_LOW,
+  lendEntry,
+  RECORD_OVERHEAD_MAX,
+  replaceValue,
   sequenceOf,
   VALUE,
-} from './node.ts';
+  writeEntry,
+} from './entry-record.ts';
+import { BACK, HEIGHT_MAX, OWN_WORDS } from './node.ts';
 import type { ListRoot } from './node.ts';
 import { RangeDeletes } from './range-deletes.ts';
 import { isNextTo, Place, search } from './search.ts';
@@ -39,6 +37,7 @@ import { SkipListIterator } from './skiplist-iterator.ts';
 
 /** A list that is written no more, as plain data for another thread. */
 export interface SkipListHandle {
+  readonly type: 'skiplist';
   readonly pool: SegmentPoolHandle;
   readonly head: number;
   readonly tower: number;
@@ -49,6 +48,8 @@ export interface SkipListHandle {
   readonly firstSequence: number;
   readonly lastSequence: number;
 }
+
+const ENTRY_OVERHEAD_MAX = RECORD_OVERHEAD_MAX + 4 * OWN_WORDS;
 
 export class SkipList {
   readonly #pool: SegmentPool;
@@ -136,31 +137,28 @@ export class SkipList {
       this.#batch.replaceValues(pool, key, keyStart, keyEnd, value, valueStart, valueEnd, deleted);
       return;
     }
-    const { words, bytes } = pool;
+    const { words } = pool;
     const place = this.#place;
     const isAtHand = isNextTo(pool, root, key, keyStart, keyEnd, sequence, place);
     if (!isAtHand) search(pool, root, key, keyStart, keyEnd, sequence, place);
-    const length = valueEnd - valueStart;
     if (place.isSameKey && sequenceOf(words, place.after) === sequence) {
-      const record = arena.allocate(4 + length);
-      writeValue(words, bytes, record, value, valueStart, valueEnd);
-      Atomics.store(words, place.after + VALUE, record | kind);
+      replaceValue(arena, place.after, kind, value, valueStart, valueEnd);
       return;
     }
 
-    const entryBytes = 4 * KEY + keyEnd - keyStart;
-    const isApart = length > LARGE_BYTES;
-    const valueAt = (entryBytes + 7) & ~7;
-    const block = arena.allocate(isApart ? entryBytes : valueAt + 4 + length);
-    const record = isApart ? arena.allocate(4 + length) : block + valueAt;
-    const entry = block >>> 2;
+    const entry = writeEntry(
+      arena,
+      OWN_WORDS,
+      sequence,
+      kind,
+      key,
+      keyStart,
+      keyEnd,
+      value,
+      valueStart,
+      valueEnd,
+    );
     words[entry + BACK] = place.before;
-    words[entry + VALUE] = record | kind;
-    words[entry + SEQUENCE_LOW] = sequence;
-    words[entry + SEQUENCE_HIGH] = sequence / 4294967296;
-    words[entry + KEY_LENGTH] = keyEnd - keyStart;
-    copyRange(key, keyStart, keyEnd, bytes, (entry + KEY) * 4);
-    writeValue(words, bytes, record, value, valueStart, valueEnd);
     linkEntry(pool, root, place, entry);
     const levels = this.#randomLevels();
     if (levels > 1) linkTower(pool, this.#towers!, root, place, entry, levels, isAtHand);
@@ -170,19 +168,11 @@ export class SkipList {
 
   get(key: Uint8Array, keyStart: number, keyEnd: number, sequence: number, out: PointResult): boolean {
     const pool = this.#pool;
-    const { words } = pool;
     if (this.#root.head === 0) return false;
     const place = this.#scratch;
     search(pool, this.#root, key, keyStart, keyEnd, sequence, place);
     if (!place.isSameKey) return false;
-    const entry = place.after;
-    const reference = words[entry + VALUE]!;
-    const record = (reference & ~7) >>> 0;
-    out.kind = reference & 7;
-    out.sequence = sequenceOf(words, entry);
-    out.value = pool.bytes;
-    out.valueStart = record + 4;
-    out.valueEnd = record + 4 + words[record >>> 2]!;
+    lendEntry(pool, place.after, out);
     return true;
   }
 
@@ -196,6 +186,7 @@ export class SkipList {
 
   handle(): SkipListHandle {
     return {
+      type: 'skiplist',
       pool: this.#pool.handle(),
       head: this.#root.head,
       tower: this.#root.tower,
@@ -240,16 +231,4 @@ export class SkipList {
     this.#random = x;
     return Math.min(HEIGHT_MAX, 1 + Math.clz32(x));
   }
-}
-
-function writeValue(
-  words: Int32Array,
-  bytes: Uint8Array,
-  record: number,
-  value: Uint8Array,
-  start: number,
-  end: number,
-): void {
-  words[record >>> 2] = end - start;
-  copyRange(value, start, end, bytes, record + 4);
 }
