@@ -20,6 +20,8 @@ export const floors = [
 
 const source = '^packages/varve/src';
 const tests = '\\.(test|suite)\\.ts$';
+/** Shows private files to the micro benches: see its header. */
+const internals = `${source}/internals\\.ts$`;
 const oneOf = (folders) => `${source}/(${folders.join('|')})/`;
 const escape = (text) => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
@@ -60,7 +62,7 @@ function exposedRules(table) {
     name: `private-file-of-${folder}`,
     severity: 'error',
     comment: `${folder} shows only ${files.join(', ')}; use those, or list the file in .dependency-cruiser/exposed.mjs.`,
-    from: { path: '^packages/', pathNot: [oneOf([folder]), tests] },
+    from: { path: '^packages/', pathNot: [oneOf([folder]), tests, internals] },
     to: { path: oneOf([folder]), pathNot: files.map((file) => `${source}/${folder}/${escape(file)}$`) },
   }));
 }
@@ -106,6 +108,13 @@ export function rulesFor(root, table = exposed) {
       comment: 'Import another package by its name, not by a relative path.',
       from: { path: '^packages/([^/]+)/' },
       to: { path: '^packages/', pathNot: '^packages/$1/', dependencyTypes: ['local'] },
+    },
+    {
+      name: 'internals-for-micro-benches',
+      severity: 'error',
+      comment: 'varve/internals is for packages/bench/src/micro alone; use what `varve` exports.',
+      from: { pathNot: '^packages/bench/src/micro/' },
+      to: { path: internals },
     },
     {
       name: 'no-cycle',

@@ -15,9 +15,10 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 /** The manifest as it is published. */
 export function cleanManifest({ scripts: _scripts, devDependencies: _devDependencies, ...manifest }) {
-  const exports = Object.entries(manifest.exports ?? {}).map(([path, target]) => {
+  const exports = Object.entries(manifest.exports ?? {}).flatMap(([path, target]) => {
     const { 'varve-source': _source, ...rest } = target;
-    return [path, rest];
+    // An export that only sources have is for this checkout alone.
+    return Object.keys(rest).length === 0 ? [] : [[path, rest]];
   });
   return { ...manifest, ...(exports.length > 0 && { exports: Object.fromEntries(exports) }) };
 }

@@ -26,7 +26,10 @@ test('an optional dependency without a lock entry gets one, with its platform', 
 });
 
 test('the published manifest names no sources', () => {
-  const exports = { '.': { 'varve-source': './src/index.ts', default: './dist/index.js' } };
+  const exports = {
+    '.': { 'varve-source': './src/index.ts', default: './dist/index.js' },
+    './internals': { 'varve-source': './src/internals.ts' },
+  };
   expect(cleanManifest({ name: 'varve', scripts: {}, devDependencies: {}, exports })).toEqual({
     name: 'varve',
     exports: { '.': { default: './dist/index.js' } },

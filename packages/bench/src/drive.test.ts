@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { drive } from './drive.ts';
 import { Histogram } from './histogram.ts';
-import type { Step } from './workloads.ts';
+import type { Step } from './store.ts';
 
 /** Counts calls; has `available` operations to do. */
 function counting(available: number): Step & { done: number } {

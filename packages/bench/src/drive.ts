@@ -7,17 +7,29 @@
  * falls between start and end is subtracted.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import type { WriteWait } from 'varve';
+import type { Bytes, Keyspace, WriteWait } from 'varve';
+import { CHUNK, ChunkFiller, type KeyOrder } from './chunk.ts';
 import type { Histogram } from './histogram.ts';
-import { KeyBuffer } from './keys.ts';
 import { samplingInterval } from './sampling.ts';
-import type { Bench, KeyOrder, Step } from './workloads.ts';
+import type { Bench, Step } from './store.ts';
 
 export interface Timing {
   /** Operations done. */
   operations: number;
   /** Operations timed one by one; the others ran between them. */
   timed: number;
+}
+
+/** The same without a clock around single operations; returns how many were done. */
+export async function driveUntimed(step: Step, operations: number, chunk: number): Promise<number> {
+  for (let from = 0; from < operations; from += chunk) {
+    const to = Math.min(from + chunk, operations);
+    let done = step.run(from, to);
+    if (typeof done !== 'number') done = await done;
+    if (done < to - from) return from + done;
+    await turn();
+  }
+  return operations;
 }
 
 /** Runs `operations` operations of a step, `chunk` at a time. Stops early when the step has nothing left to do. */
@@ -33,7 +45,7 @@ export async function drive(
   for (let from = 0; from < operations; from += chunk) {
     const to = Math.min(from + chunk, operations);
     const start = performance.now();
-    const done = runChunk(step, from, to, interval, latencies, clockNs);
+    const done = await runChunk(step, from, to, interval, latencies, clockNs);
     const groups = Math.ceil(done / interval);
     timing.operations += done;
     timing.timed += groups;
@@ -46,22 +58,24 @@ export async function drive(
 }
 
 /** The operations [from, to), the last of each `interval` timed. Returns how many could be done. */
-function runChunk(
+async function runChunk(
   step: Step,
   from: number,
   to: number,
   interval: number,
   latencies: Histogram,
   clockNs: number,
-): number {
+): Promise<number> {
   for (let at = from; at < to; at += interval) {
     const last = Math.min(at + interval, to) - 1;
     if (last > at) {
-      const done = step.run(at, last);
+      let done = step.run(at, last);
+      if (typeof done !== 'number') done = await done;
       if (done < last - at) return at - from + done;
     }
     const start = performance.now();
-    const done = step.run(last, last + 1);
+    let done = step.run(last, last + 1);
+    if (typeof done !== 'number') done = await done;
     const end = performance.now();
     if (done === 0) return last - from;
     latencies.record((end - start) * 1e6 - clockNs, last + 1 - at);
@@ -71,21 +85,23 @@ function runChunk(
 
 /** Puts that are awaited one by one at a durability, each timed. Signals and deadlines are not used. */
 export async function driveAwaitedPuts(
+  keyspace: Keyspace<Bytes, Bytes>,
   bench: Bench,
   order: KeyOrder,
   durability: WriteWait['durability'],
   latencies: Histogram,
 ): Promise<Timing> {
-  const { keyspace, entries, random, values } = bench;
-  const key = new KeyBuffer(bench.keySize);
+  const filler = new ChunkFiller(bench, order);
   const wait = { durability };
-  for (let i = 0; i < entries; i++) {
-    key.set(order === 'sequential' ? i : random.below(entries));
-    const start = performance.now();
-    await keyspace.put(key.bytes, values.next(), wait);
-    latencies.record((performance.now() - start) * 1e6);
+  for (let from = 0; from < bench.entries; from += CHUNK) {
+    const { keys, values, count } = filler.fill(from, Math.min(from + CHUNK, bench.entries));
+    for (let i = 0; i < count; i++) {
+      const start = performance.now();
+      await keyspace.put(keys[i]!, values[i]!, wait);
+      latencies.record((performance.now() - start) * 1e6);
+    }
     // A promise that resolves in a microtask never lets the event loop turn.
-    if (i % 1000 === 999) await turn();
+    await turn();
   }
-  return { operations: entries, timed: entries };
+  return { operations: bench.entries, timed: bench.entries };
 }

@@ -6,14 +6,41 @@
  */
 import { writeFileSync } from 'node:fs';
 import { VarveError } from 'varve';
+import { check } from './check/check.ts';
+import { compare } from './compare/compare.ts';
+import { compareHelp, parseCompare } from './compare/options.ts';
 import { formatCount } from './format.ts';
 import { type MemoryResult, measureMemory } from './memory.ts';
+import { micro } from './micro/micro.ts';
 import { type BenchOptions, type Command, help, parseCommand, UsageError } from './options.ts';
 import { ForeignDirectoryError } from './own-directory.ts';
 import { formatColumns, formatHead, formatMemory, formatResult, thisMachine } from './report.ts';
 import { NothingToReadError, Runner, type WorkloadResult } from './runner.ts';
 
 const machine = thisMachine();
+
+/** The commands that are no workloads of one database; each resolves with whether all went well. */
+const commands: Readonly<Record<string, (args: readonly string[]) => Promise<boolean>>> = {
+  async compare(args) {
+    const options = parseCompare(args);
+    if (options === undefined) {
+      console.log(compareHelp);
+      return true;
+    }
+    return await compare(options, interrupted());
+  },
+  check,
+  micro,
+};
+
+/** Aborted when the user presses Ctrl-C, so that databases are removed, no child is left and what there is gets printed. */
+function interrupted(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(name, () => controller.abort());
+  }
+  return controller.signal;
+}
 
 async function main(command: Command): Promise<void> {
   if (command.kind === 'help') {
@@ -63,7 +90,10 @@ function showProgress(total: number): (done: number) => void {
 }
 
 try {
-  await main(parseCommand(process.argv.slice(2)));
+  const [first, ...rest] = process.argv.slice(2);
+  const command = first === undefined ? undefined : commands[first];
+  if (command === undefined) await main(parseCommand(process.argv.slice(2)));
+  else if (!(await command(rest))) process.exitCode = 1;
 } catch (error) {
   const isUsage =
     error instanceof UsageError ||

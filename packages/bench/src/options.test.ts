@@ -51,9 +51,7 @@ describe('the command line of the bench', () => {
   test('names the nearest workload and lists the known ones', () => {
     const message = complaint('fillrnadom');
     expect(message).toContain('Unknown workload "fillrnadom". Did you mean fillrandom?');
-    expect(message).toContain(
-      'Known workloads: fillseq, fillrandom, overwrite, readrandom, readmissing, readseq, readreverse, seekrandom, memory.',
-    );
+    expect(message).toMatch(/Known workloads: fillseq, fillrandom, .*, readmissing, .*, compact, memory\.$/);
   });
 
   test.each([
@@ -85,6 +83,7 @@ describe('the command line of the bench', () => {
     [['fillseq', '--durability', 'replicated'], '--durability replicated: give one of memory, os, disk.'],
     [['fillseq', '--json', '/nowhere/at/all.json'], 'the directory /nowhere/at does not exist'],
     [['memory', '--durability', 'os'], '"memory" measures plain puts: leave --durability out.'],
+    [['fillsync', '--durability', 'disk'], '"fillsync" waits for its writes in its own way'],
     [['memory,fillseq'], '"memory" measures the whole process, so it runs alone.'],
     [[], 'Name at least one workload.'],
   ])('refuses %j', (args, message) => {

@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { digitsFor, entriesMax } from './keys.ts';
 import { nearestName } from './nearest.ts';
 import { type Workload, workloads } from './workloads.ts';
@@ -26,6 +26,8 @@ export interface BenchOptions {
   memtableBytes: number | undefined;
   compression: (typeof codecs)[number] | undefined;
   durability: (typeof durabilities)[number];
+  /** Entries that seekrandom reads after each seek. */
+  seekNexts: number;
 }
 
 /** What a command line asks for. */
@@ -49,6 +51,7 @@ const flags = {
   'memtable-bytes': { type: 'string' },
   compression: { type: 'string' },
   durability: { type: 'string', default: 'memory' },
+  'seek-nexts': { type: 'string', default: '0' },
   workloads: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
@@ -57,13 +60,16 @@ export const help: string = `Measures Varve with the workloads of LevelDB's db_b
 
   npm run bench -- fillrandom,readrandom,readseq --num 1000000
   npm run bench -- memory --num 5000000
+  npm run bench -- compare --help      Varve beside its peers
+  npm run bench -- check --help        against the stored baseline
+  npm run bench -- micro --help        single structures
 
 Workloads, run in the order given; reads use what the writes before them left:
 ${[
   ...workloads,
   { name: MEMORY, summary: 'put N distinct entries, sync, print the memory in use; runs alone' },
 ]
-  .map(({ name, summary }) => `  ${name.padEnd(13)} ${summary}`)
+  .map(({ name, summary }) => `  ${name.padEnd(20)} ${summary}`)
   .join('\n')}
 
 Options:
@@ -72,6 +78,7 @@ Options:
   --value-size BYTES    values compress to half their size (100)
   --db DIR              where the database goes; a fill deletes the bench's earlier one there (data/bench)
   --durability CLASS    memory: plain puts, closed by one sync('os'); os, disk: every put awaited (memory)
+  --seek-nexts N        entries that seekrandom reads from each key on (0: only the one at the key)
   --compression CODEC   none, lz4 or zstd (the engine's default)
   --memtable-bytes N    size at which a memtable is written out as a table (the engine's default)
   --seed N              seed of keys and values (301)
@@ -81,7 +88,7 @@ Options:
 
 /** Reads the arguments behind the program's name. Throws `UsageError`. */
 export function parseCommand(args: readonly string[]): Command {
-  const { values, positionals } = parse(args);
+  const { values, positionals } = parse(args, flags);
   if (values.help || values.workloads) return { kind: 'help' };
   const names = positionals.flatMap((text) => text.split(',')).filter((name) => name !== '');
   if (names.length === 0) throw new UsageError(`Name at least one workload.\n\n${help}`);
@@ -100,6 +107,7 @@ export function parseCommand(args: readonly string[]): Command {
     compression:
       values.compression === undefined ? undefined : oneOf('compression', values.compression, codecs),
     durability: oneOf('durability', values.durability, durabilities),
+    seekNexts: integer('seek-nexts', values['seek-nexts'], 0, entriesMax),
   };
   if (options.keySize < digitsFor(options.num)) {
     throw new UsageError(
@@ -116,23 +124,32 @@ export function parseCommand(args: readonly string[]): Command {
     }
     return { kind: 'memory', options };
   }
-  return { kind: 'workloads', workloads: names.map(workloadNamed), options };
+  const chosen = names.map(knownWorkload);
+  const own = chosen.find(({ kind, order }) => kind === 'write' && order === undefined);
+  if (own !== undefined && options.durability !== 'memory') {
+    throw new UsageError(`"${own.name}" waits for its writes in its own way: leave --durability out.`);
+  }
+  return { kind: 'workloads', workloads: chosen, options };
 }
 
-function parse(args: readonly string[]) {
+/** `parseArgs` with a `UsageError` that names the nearest option. */
+export function parse<T extends NonNullable<ParseArgsConfig['options']>>(
+  args: readonly string[],
+  known: T,
+): ReturnType<typeof parseArgs<{ args: string[]; options: T; allowPositionals: true }>> {
   try {
-    return parseArgs({ args: [...args], options: flags, allowPositionals: true });
+    return parseArgs({ args: [...args], options: known, allowPositionals: true });
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     const unknown = /^Unknown option '--([^']+)'/.exec(message);
     if (unknown === null) throw new UsageError(message);
     throw new UsageError(
-      `Unknown option --${unknown[1]}.${suggestion(unknown[1]!, Object.keys(flags), '--')}`,
+      `Unknown option --${unknown[1]}.${suggestion(unknown[1]!, Object.keys(known), '--')}`,
     );
   }
 }
 
-function workloadNamed(name: string): Workload {
+function knownWorkload(name: string): Workload {
   const workload = workloads.find((known) => known.name === name);
   if (workload !== undefined) return workload;
   const names = [...workloads.map((known) => known.name), MEMORY];
@@ -141,12 +158,12 @@ function workloadNamed(name: string): Workload {
   );
 }
 
-function suggestion(given: string, names: readonly string[], prefix: string): string {
+export function suggestion(given: string, names: readonly string[], prefix: string): string {
   const nearest = nearestName(given, names);
   return nearest === undefined ? '' : ` Did you mean ${prefix}${nearest}?`;
 }
 
-function integer(name: string, text: string, min: number, max: number): number {
+export function integer(name: string, text: string, min: number, max: number): number {
   const value = /^\d[\d_]*$/.test(text) ? Number(text.replaceAll('_', '')) : Number.NaN;
   if (value >= min && value <= max) return value;
   throw new UsageError(`--${name} ${text}: give a whole number from ${min} to ${max}.`);

@@ -21,11 +21,11 @@ const fill: WorkloadResult = {
 test('a write is reported with what it cost', () => {
   expect(`${formatColumns()}\n${formatResult(fill)}`).toBe(
     [
-      'workload          ops/s      ns/op        p50        p99      p99.9        max',
-      'fillrandom      400,000      2,500    1.92 µs    8.10 µs    61.0 µs    9.80 ms',
-      '             written 232.0 MB for 116.0 MB of data: 2.00x (log 1.03, flush 0.78, compaction 0.19)',
-      '             event loop held up p99 4.1 ms, max 9.8 ms',
-      '             disk 210.0 MB, RSS 231.0 MB, every operation timed',
+      'workload                  ops/s      ns/op        p50        p99      p99.9        max',
+      'fillrandom              400,000      2,500    1.92 µs    8.10 µs    61.0 µs    9.80 ms',
+      '                     written 232.0 MB for 116.0 MB of data: 2.00x (log 1.03, flush 0.78, compaction 0.19)',
+      '                     event loop held up p99 4.1 ms, max 9.8 ms',
+      '                     disk 210.0 MB, RSS 231.0 MB, every operation timed',
     ].join('\n'),
   );
 });
@@ -34,7 +34,7 @@ test('a read is reported with how many keys it found, and says when not every op
   const { written: _written, eventLoopDelayMs: _delay, ...rest } = fill;
   const read = { ...rest, name: 'readrandom', found: 632_000 };
   expect(formatResult({ ...read, latencyNs: { ...fill.latencyNs, timed: 62_600 } })).toContain(
-    '\n             632,000 of 1,000,000 found, disk 210.0 MB, RSS 231.0 MB, 1 in 16 operations timed',
+    '\n                     632,000 of 1,000,000 found, disk 210.0 MB, RSS 231.0 MB, 1 in 16 operations timed',
   );
 });
 
@@ -55,6 +55,7 @@ test('the head says what was written, where and how', () => {
     memtableBytes: undefined,
     compression: undefined,
     durability: 'disk',
+    seekNexts: 0,
   } as const;
   const head = formatHead(machine, options, `sync('os')`);
   expect(head).toContain('1,000,000 of 16 + 100 bytes = 116.0 MB');

@@ -45,7 +45,7 @@ export function formatHead(machine: Machine, options: BenchOptions, closedBy: st
 }
 
 const columns = ['ops/s', 'ns/op', 'p50', 'p99', 'p99.9', 'max'] as const;
-const NAME_WIDTH = 12;
+const NAME_WIDTH = 20;
 const COLUMN_WIDTH = 11;
 
 export function formatColumns(): string {
@@ -64,7 +64,7 @@ export function formatResult(result: WorkloadResult): string {
     formatNanoseconds(latency.max),
   ];
   const lines = [
-    `${result.name.padEnd(NAME_WIDTH)}${cells.map((cell) => cell.padStart(COLUMN_WIDTH)).join('')}`,
+    `${result.name.padEnd(NAME_WIDTH)}${cells.map((cell) => ` ${cell.padStart(COLUMN_WIDTH - 1)}`).join('')}`,
   ];
   const { written, eventLoopDelayMs: delay } = result;
   if (written !== undefined) {
@@ -81,7 +81,7 @@ export function formatResult(result: WorkloadResult): string {
   if (result.found !== undefined) {
     notes.unshift(`${formatCount(result.found)} of ${formatCount(result.operations)} found`);
   } else if (written === undefined) {
-    notes.unshift(`${formatCount(result.operations)} entries`);
+    notes.unshift(result.operations === 1 ? 'one operation' : `${formatCount(result.operations)} entries`);
   }
   notes.push(timedNote(result));
   lines.push(notes.join(', '));

@@ -45,6 +45,29 @@ test('after fillseq every workload finds what it should', async () => {
   }
 });
 
+test('deletions, other reads and upkeep are workloads too', async () => {
+  const reads = 'readhot,multireadrandom,compact,readseq-objects';
+  const results = await bench(`filluniquerandom,flush,${reads},deleterandom,readwhilewriting`);
+  expect(results.map(({ name, operations, found }) => [name, operations, found])).toEqual([
+    ['filluniquerandom', 3_000, undefined],
+    ['flush', 1, undefined],
+    ['readhot', 3_000, 3_000],
+    ['multireadrandom', 3_000, 3_000],
+    ['compact', 1, undefined],
+    ['readseq-objects', 3_000, undefined],
+    ['deleterandom', 3_000, undefined],
+    ['readwhilewriting', 3_000, expect.toSatisfy((found: number) => found > 900 && found < 1_700)],
+  ]);
+});
+
+test('seekrandom reads on from each key as far as it is told', async () => {
+  const [, seek, objects] = await bench('fillseq,seekrandom,seekrandom-objects', '--seek-nexts', '50');
+  for (const result of [seek!, objects!]) {
+    expect(result.operations).toBe(60);
+    expect(result.found).toBe(60);
+  }
+});
+
 test('a fill starts from a fresh database, also one that an earlier run left', async () => {
   await bench('fillseq');
   const [, read] = await bench('fillrandom,readseq');

@@ -18,13 +18,11 @@ import type { BenchOptions } from './options.ts';
 import { claimDirectory, directoryBytes, removeDatabase } from './own-directory.ts';
 import { Random } from './random.ts';
 import { measureClock } from './sampling.ts';
+import type { Bench } from './store.ts';
 import { ValuePool } from './values.ts';
-import { type Bench, startPuts, type Workload } from './workloads.ts';
+import { VarveStore } from './varve-store.ts';
+import type { Workload } from './workloads.ts';
 
-/** Operations between two turns of the event loop. */
-const CHUNK = 1_000;
-/** The same for scans, whose operations are a hundred times shorter. */
-const SCAN_CHUNK = 10_000;
 /** The monitor measures from one tick of its timer to the next; two ticks must lie before and behind what it measures. */
 const DELAY_RESOLUTION_MS = 1;
 const DELAY_SETTLE_MS = 5;
@@ -73,13 +71,14 @@ export class Runner {
   }
 
   async run(workload: Workload): Promise<WorkloadResult> {
-    const { num: entries, keySize, valueSize, seed } = this.#options;
-    const fresh = workload.kind === 'write' && workload.fresh;
-    const { db, keyspace } = await this.openDatabase(fresh);
-    if (workload.kind !== 'write') refuseEmpty(keyspace, this.#options.db);
+    const { num: entries, keySize, valueSize, seed, seekNexts } = this.#options;
+    const { db, keyspace } = await this.openDatabase(workload.fresh);
+    if (workload.kind === 'read') refuseEmpty(keyspace, this.#options.db);
     const random = new Random(seed * 1000 + ++this.#ran);
     const values = new ValuePool(valueSize, new Random(seed));
-    return await this.#measure(workload, db, { keyspace, entries, keySize, random, values });
+    const store = new VarveStore(db, keyspace);
+    const bench: Bench = { store, entries, keySize, random, values, seekNexts, writing: 'single' };
+    return await this.#measure(workload, db, keyspace, bench);
   }
 
   async close(): Promise<void> {
@@ -102,7 +101,12 @@ export class Runner {
     return { db: this.#db, keyspace };
   }
 
-  async #measure(workload: Workload, db: Database, bench: Bench): Promise<WorkloadResult> {
+  async #measure(
+    workload: Workload,
+    db: Database,
+    keyspace: Keyspace<Bytes, Bytes>,
+    bench: Bench,
+  ): Promise<WorkloadResult> {
     const latencies = new Histogram();
     const delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
     const before = db.stats().written;
@@ -111,7 +115,7 @@ export class Runner {
       await sleep(DELAY_SETTLE_MS);
     }
     const start = performance.now();
-    const { timing, found } = await this.#perform(workload, db, bench, latencies);
+    const { timing, found } = await this.#perform(workload, db, keyspace, bench, latencies);
     const seconds = (performance.now() - start) / 1000;
     if (workload.kind === 'write') await sleep(DELAY_SETTLE_MS);
     delay.disable();
@@ -145,21 +149,22 @@ export class Runner {
   async #perform(
     workload: Workload,
     db: Database,
+    keyspace: Keyspace<Bytes, Bytes>,
     bench: Bench,
     latencies: Histogram,
   ): Promise<{ timing: Timing; found?: number | undefined }> {
-    const { durability } = this.#options;
-    if (workload.kind === 'write' && durability !== 'memory') {
-      return { timing: await driveAwaitedPuts(bench, workload.order, durability, latencies) };
+    const { durability, seekNexts } = this.#options;
+    if (workload.order !== undefined && durability !== 'memory') {
+      return { timing: await driveAwaitedPuts(keyspace, bench, workload.order, durability, latencies) };
     }
-    const step = workload.kind === 'write' ? startPuts(bench, workload.order) : workload.start(bench);
-    const chunk = workload.kind === 'scan' ? SCAN_CHUNK : CHUNK;
+    const step = workload.start(bench);
     try {
-      const timing = await drive(step, bench.entries, chunk, latencies, this.#clockNs);
+      const operations = workload.operations(bench.entries, seekNexts);
+      const timing = await drive(step, operations, workload.chunk, latencies, this.#clockNs);
       if (workload.kind === 'write') await db.sync('os');
       return { timing, found: step.found };
     } finally {
-      step.close?.();
+      await step.close?.();
     }
   }
 }

@@ -1,187 +1,136 @@
 /**
- * The workloads, with the names and the meaning of LevelDB's db_bench (benchmarks/db_bench.cc): what each does per
- * operation, and whether it starts from a fresh database.
- *
- * Each workload makes a *step*: a function that performs the operations numbered [from, to) in its own tight loop and
- * returns how many it could do. The runner calls it for one operation when it times that one, and for many otherwise,
- * so that timing costs nothing where it would distort.
+ * The workloads, with the names and the meaning of LevelDB's and RocksDB's db_bench: what each does per operation, and
+ * whether it starts from a fresh database. What they do stands in steps.ts; the same workloads run on Varve alone
+ * (runner.ts) and on Varve and its peers (compare/).
  */
-import type { Bytes, Keyspace } from 'varve';
-import { KeyBuffer } from './keys.ts';
-import type { Random } from './random.ts';
-import type { ValuePool } from './values.ts';
+import { CHUNK, type KeyOrder } from './chunk.ts';
+import {
+  fill,
+  fillSynced,
+  lookUp,
+  lookUpMany,
+  lookUpWhileWriting,
+  once,
+  READS_PER_WRITE,
+  readInOrder,
+  remove,
+  seekRandom,
+} from './steps.ts';
+import type { Bench, Step } from './store.ts';
 
-/** What a workload works on. */
-export interface Bench {
-  readonly keyspace: Keyspace<Bytes, Bytes>;
-  /** Number of entries; keys are numbers in [0, entries). */
-  readonly entries: number;
-  readonly keySize: number;
-  readonly random: Random;
-  readonly values: ValuePool;
-}
-
-export interface Step {
-  /** Performs the operations [from, to); returns their number, less only when there is nothing left to read. */
-  run(from: number, to: number): number;
-  /** Reads that found their key; undefined where nothing is looked up. */
-  readonly found?: number;
-  close?(): void;
-}
-
-/** The order in which keys are written, by number. */
-export type KeyOrder = 'sequential' | 'random';
-
-export type Workload = {
+export interface Workload {
   readonly name: string;
   readonly summary: string;
-} & (
-  | { readonly kind: 'write'; readonly order: KeyOrder; readonly fresh: boolean }
-  | { readonly kind: 'lookup' | 'scan'; start(bench: Bench): Step }
-);
+  /** `write` and `upkeep` may change files; `read` needs entries. */
+  readonly kind: 'write' | 'read' | 'upkeep';
+  /** Starts from an empty database. */
+  readonly fresh: boolean;
+  /** Single puts in this order: only these can be awaited one by one at a durability. */
+  readonly order?: KeyOrder;
+  /** Operations between two turns of the event loop. */
+  readonly chunk: number;
+  /** Operations of a run over `entries` entries. */
+  operations(entries: number, seekNexts: number): number;
+  start(bench: Bench): Step;
+}
+
+/** Scans turn the event loop more rarely: their operations are a hundred times shorter. */
+const SCAN_CHUNK = 10_000;
+/** Writes that wait for the disk: enough of them to be measured, few enough to be waited for. */
+const SYNCED_SHARE = 100;
+const SYNCED_MIN = 1_000;
+
+const all = (entries: number): number => entries;
+const write = (
+  name: string,
+  summary: string,
+  more: Pick<Workload, 'start'> & Partial<Workload>,
+): Workload => ({
+  name,
+  summary,
+  kind: 'write',
+  fresh: false,
+  chunk: CHUNK,
+  operations: all,
+  ...more,
+});
+const read = (name: string, summary: string, more: Pick<Workload, 'start'> & Partial<Workload>): Workload =>
+  write(name, summary, { kind: 'read', ...more });
+const puts = (name: string, summary: string, order: KeyOrder, fresh: boolean): Workload =>
+  write(name, summary, { order, fresh, start: (bench) => fill(bench, order) });
+const scan = (name: string, summary: string, start: Workload['start']): Workload =>
+  read(name, summary, { chunk: SCAN_CHUNK, start });
+
+/** As many seeks as read about all entries once. */
+const seeks = (entries: number, nexts: number): number => Math.ceil(entries / Math.max(1, nexts));
 
 export const workloads: readonly Workload[] = [
-  {
-    name: 'fillseq',
-    summary: 'put N entries in key order into a fresh database',
-    kind: 'write',
-    order: 'sequential',
+  puts('fillseq', 'put N entries in key order into a fresh database', 'sequential', true),
+  puts(
+    'fillrandom',
+    'put N entries with random keys into a fresh database (about 63 % of the keys get written)',
+    'random',
+    true,
+  ),
+  puts('filluniquerandom', 'put N entries into a fresh database, each key once', 'scattered', true),
+  write('fillbatch', 'put N entries with random keys into a fresh database, in batches of 1,000', {
     fresh: true,
-  },
-  {
-    name: 'fillrandom',
-    summary: 'put N entries with random keys into a fresh database (about 63 % of the keys get written)',
-    kind: 'write',
-    order: 'random',
+    start: (bench) => fill(bench, 'random', true),
+  }),
+  write('fillsync', 'put N/100 random keys into a fresh database, 64 at a time waiting for the disk', {
     fresh: true,
-  },
-  {
-    name: 'overwrite',
-    summary: 'put N entries with random keys into the existing database',
-    kind: 'write',
-    order: 'random',
-    fresh: false,
-  },
-  { name: 'readrandom', summary: 'get N random keys', kind: 'lookup', start: readRandom },
-  {
-    name: 'readmissing',
-    summary: 'get N random keys that are not there',
-    kind: 'lookup',
-    start: readMissing,
-  },
-  {
-    name: 'readseq',
-    summary: 'read N entries in key order with a cursor',
-    kind: 'scan',
-    start: (bench) => readInOrder(bench, false),
-  },
-  {
-    name: 'readreverse',
-    summary: 'read N entries in reverse order with a cursor',
-    kind: 'scan',
-    start: (bench) => readInOrder(bench, true),
-  },
-  {
-    name: 'seekrandom',
-    summary: 'open a cursor, seek to a random key, close it; N times',
-    kind: 'lookup',
-    start: seekRandom,
-  },
+    chunk: Number.MAX_SAFE_INTEGER,
+    operations: (entries) => Math.min(entries, Math.max(SYNCED_MIN, Math.ceil(entries / SYNCED_SHARE))),
+    start: fillSynced,
+  }),
+  puts('overwrite', 'put N entries with random keys into the existing database', 'random', false),
+  write('deleterandom', 'delete N random keys', { start: remove }),
+  read('readrandom', 'get N random keys', { start: (bench) => lookUp(bench, {}) }),
+  read('readmissing', 'get N random keys that are not there', {
+    start: (bench) => lookUp(bench, { missing: true }),
+  }),
+  read('readhot', 'get N random keys out of the first hundredth', {
+    start: (bench) => lookUp(bench, { hot: true }),
+  }),
+  read('multireadrandom', 'get N random keys, 100 per call', { start: lookUpMany }),
+  read('readwhilewriting', `get N random keys, with one put after every ${READS_PER_WRITE}`, {
+    start: lookUpWhileWriting,
+  }),
+  scan('readseq', 'read N entries in key order with a cursor', (bench) =>
+    readInOrder(bench, false, 'cursor'),
+  ),
+  scan('readreverse', 'read N entries in reverse order with a cursor', (bench) =>
+    readInOrder(bench, true, 'cursor'),
+  ),
+  read('seekrandom', 'open a cursor, seek to a random key, read on, close it', {
+    operations: seeks,
+    start: (bench) => seekRandom(bench, 'cursor'),
+  }),
+  scan('readseq-objects', 'the same with a key and a value object for each entry', (bench) =>
+    readInOrder(bench, false, 'objects'),
+  ),
+  scan('readreverse-objects', 'the same with a key and a value object for each entry', (bench) =>
+    readInOrder(bench, true, 'objects'),
+  ),
+  read('seekrandom-objects', 'the same with a key and a value object for each entry', {
+    operations: seeks,
+    start: (bench) => seekRandom(bench, 'objects'),
+  }),
+  write('flush', 'write the memtables out as tables', {
+    kind: 'upkeep',
+    operations: () => 1,
+    start: ({ store }) => once(() => store.flush()),
+  }),
+  write('compact', 'flush, then merge all tables', {
+    kind: 'upkeep',
+    operations: () => 1,
+    start: ({ store }) => once(() => store.compact()),
+  }),
 ];
 
-/** Plain puts: visible at once, handed to the system in the background (durability `memory`). */
-export function startPuts(bench: Bench, order: KeyOrder): Step {
-  const { keyspace, entries, random, values } = bench;
-  const key = new KeyBuffer(bench.keySize);
-  const sequential = order === 'sequential';
-  return {
-    run(from, to) {
-      for (let i = from; i < to; i++) {
-        key.set(sequential ? i : random.below(entries));
-        keyspace.put(key.bytes, values.next());
-      }
-      return to - from;
-    },
-  };
-}
-
-function readRandom(bench: Bench): Step {
-  const { keyspace, entries, random } = bench;
-  const key = new KeyBuffer(bench.keySize);
-  let found = 0;
-  return {
-    run(from, to) {
-      for (let i = from; i < to; i++) {
-        key.set(random.below(entries));
-        if (keyspace.get(key.bytes) !== undefined) found++;
-      }
-      return to - from;
-    },
-    get found() {
-      return found;
-    },
-  };
-}
-
-function readMissing(bench: Bench): Step {
-  const { keyspace, entries, random } = bench;
-  const key = new KeyBuffer(bench.keySize);
-  let found = 0;
-  return {
-    run(from, to) {
-      for (let i = from; i < to; i++) {
-        key.set(random.below(entries));
-        if (keyspace.get(key.missing) !== undefined) found++;
-      }
-      return to - from;
-    },
-    get found() {
-      return found;
-    },
-  };
-}
-
-function readInOrder(bench: Bench, reverse: boolean): Step {
-  const cursor = bench.keyspace.range({ reverse }).cursor();
-  let bytes = 0;
-  return {
-    run(from, to) {
-      for (let i = from; i < to; i++) {
-        if (!cursor.next()) return i - from;
-        bytes += cursor.key.length + cursor.value.length;
-      }
-      return to - from;
-    },
-    close() {
-      cursor.close();
-      // Also keeps the sum, and with it the reads, from being optimized away.
-      if (!Number.isSafeInteger(bytes)) throw new Error('more bytes than a number can count');
-    },
-  };
-}
-
-function seekRandom(bench: Bench): Step {
-  const { keyspace, entries, random } = bench;
-  const key = new KeyBuffer(bench.keySize);
-  let found = 0;
-  return {
-    run(from, to) {
-      for (let i = from; i < to; i++) {
-        key.set(random.below(entries));
-        const cursor = keyspace.range().cursor();
-        if (cursor.seek(key.bytes) && sameBytes(cursor.key, key.bytes)) found++;
-        cursor.close();
-      }
-      return to - from;
-    },
-    get found() {
-      return found;
-    },
-  };
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
+/** The workload of that name; the name must be one of them. */
+export function workloadNamed(name: string): Workload {
+  const workload = workloads.find((known) => known.name === name);
+  if (workload === undefined) throw new RangeError(`no workload is named ${name}`);
+  return workload;
 }

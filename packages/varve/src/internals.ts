@@ -1,0 +1,17 @@
+/**
+ * `varve/internals`: the hot structures for the micro benches of packages/bench, and for nobody else. The name resolves
+ * only from a checkout, under the condition `varve-source`; it is neither built nor published.
+ */
+export { SegmentPool } from './arena/segment-pool.ts';
+export { crc32c } from './base/crc32c.ts';
+export type { EntryIterator } from './base/entry.ts';
+export { PointResult } from './base/entry.ts';
+export { hashHigh, hashKey } from './base/hash.ts';
+export { KIND_PUT } from './base/kinds.ts';
+export { BlockCache } from './cache/block-cache.ts';
+export { mergeIterators } from './iterator/merging.ts';
+export type { Memtable, MemtableType } from './memtable/memtable.ts';
+export { makeMemtable } from './memtable/memtable.ts';
+export { BlockBuilder } from './sstable/block-builder.ts';
+export { BlockView } from './sstable/block.ts';
+export { Filter, FilterBuilder } from './sstable/filter.ts';
