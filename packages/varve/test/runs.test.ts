@@ -74,11 +74,12 @@ function expected(model: ReadonlyMap<string, string>, range: Range<string>): [st
     .slice(0, range.limit);
 }
 
-function encoded({ gte, lt, ...rest }: Range<string>): Range<Bytes> {
+function encoded({ gte, lt, limit, reverse }: Range<string>): Range<Bytes> {
   return {
-    ...rest,
     ...(gte !== undefined && { gte: text.encode(gte) }),
     ...(lt !== undefined && { lt: text.encode(lt) }),
+    ...(limit !== undefined && { limit }),
+    ...(reverse !== undefined && { reverse }),
   };
 }
 

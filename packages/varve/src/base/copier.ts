@@ -8,13 +8,13 @@ import { copyRange, EMPTY } from './bytes.ts';
 
 /** From here on a bulk copy is faster. */
 const WORDS_MAX = 320;
-const NO_VIEW = new DataView(new ArrayBuffer(0));
+const NO_VIEW: DataView = new DataView(new ArrayBuffer(0));
 
 export class Copier {
   #from: Uint8Array = EMPTY;
-  #fromView = NO_VIEW;
+  #fromView: DataView = NO_VIEW;
   #to: Uint8Array = EMPTY;
-  #toView = NO_VIEW;
+  #toView: DataView = NO_VIEW;
 
   /** Copies [start, end) of `from` to `to` at `at`. */
   copy(from: Uint8Array, start: number, end: number, to: Uint8Array, at: number): void {
