@@ -238,7 +238,7 @@ describe('crashes', () => {
       let furthest = 0;
       for (let life = 0; life < 12; life++) {
         const time = new ManualScheduler();
-        let left = life === 11 ? Infinity : 5 + random.below(100);
+        let left = life === 11 ? Infinity : 5 + random.below(60);
         fs.onOperation = () => {
           if (--left < 0) throw new SimulatedCrash();
         };
@@ -257,7 +257,7 @@ describe('crashes', () => {
           for (let position = applied + 1; position <= log.length; position++) {
             apply(db, position, log[position - 1]!);
             furthest = Math.max(furthest, position);
-            if (random.oneIn(60)) void db.flush().catch(() => undefined);
+            if (random.oneIn(12)) void db.flush().catch(() => undefined);
             if (random.oneIn(90)) void db.compact().catch(() => undefined);
             for (let turns = random.below(6); turns > 0; turns--) await time.turn();
             if (fs.stopped) throw new SimulatedCrash();

@@ -23,7 +23,8 @@ export function resultCopy(from: Uint8Array, start: number, end: number): Uint8A
   const length = end - start;
   if (length <= HEAP_BYTES || length > POOLED_MAX) return cloneRange(from, start, end);
   if (used + length > SLAB_BYTES) {
-    slab = new ArrayBuffer(SLAB_BYTES);
+    // Not zeroed, as Node's own pool: zeroing costs more than filling.
+    slab = Buffer.allocUnsafeSlow(SLAB_BYTES).buffer;
     markAsUntransferable(slab);
     bytes = new Uint8Array(slab);
     used = 0;
