@@ -22,6 +22,8 @@ const FULL_RETRY_MS = 250;
 
 interface Waiter {
   readonly sequence: number;
+  /** Resolves with its own sequence instead of the safe one. */
+  readonly own: boolean;
   readonly done: Deferred<number>;
 }
 
@@ -75,14 +77,17 @@ export class Durability {
     else this.#armTimer();
   }
 
-  /** Resolves with a safe sequence once everything up to `sequence` has reached `durability`. */
-  reach(durability: 'os' | 'disk', sequence: number): Promise<number> {
+  /**
+   * Resolves once everything up to `sequence` has reached `durability`: with the sequence that is safe then, or with
+   * `sequence` itself (`own`).
+   */
+  reach(durability: 'os' | 'disk', sequence: number, own = false): Promise<number> {
     if (this.#env.poison.raised) return Promise.reject(this.#env.poison.error());
     const safe = durability === 'os' ? this.#log.handedOverSequence : this.#log.syncedSequence;
-    if (safe >= sequence) return Promise.resolve(safe);
-    const waiter = { sequence, done: new Deferred<number>() };
+    if (safe >= sequence) return Promise.resolve(own ? sequence : safe);
+    const waiter = { sequence, own, done: new Deferred<number>() };
+    // A pending promise keeps the process alive, until it is settled.
     this.#env.runner.hold();
-    void waiter.done.promise.then(this.#release, this.#release);
     (durability === 'os' ? this.#osWaiters : this.#diskWaiters).push(waiter);
     if (!this.#microtaskScheduled) {
       this.#microtaskScheduled = true;
@@ -193,8 +198,6 @@ export class Durability {
 
   readonly #now = (): number => this.#env.clock.monotonic();
 
-  readonly #release = (): void => this.#env.runner.unhold();
-
   #scheduleHandOver(): void {
     if (this.#handOverScheduled) return;
     this.#handOverScheduled = true;
@@ -262,8 +265,22 @@ export class Durability {
   }
 
   #settle(): void {
-    this.#osWaiters = settle(this.#osWaiters, this.#log.handedOverSequence);
-    this.#diskWaiters = settle(this.#diskWaiters, this.#log.syncedSequence);
+    this.#osWaiters = this.#settled(this.#osWaiters, this.#log.handedOverSequence);
+    this.#diskWaiters = this.#settled(this.#diskWaiters, this.#log.syncedSequence);
+  }
+
+  /** Resolves those of `waiters` who waited for `safe` or less; returns the others. */
+  #settled(waiters: Waiter[], safe: number): Waiter[] {
+    if (waiters.length === 0) return waiters;
+    const left: Waiter[] = [];
+    for (const waiter of waiters) {
+      if (waiter.sequence > safe) left.push(waiter);
+      else {
+        this.#env.runner.unhold();
+        waiter.done.resolve(waiter.own ? waiter.sequence : safe);
+      }
+    }
+    return left;
   }
 
   #failed(error: unknown): void {
@@ -283,20 +300,13 @@ export class Durability {
   }
 
   #rejectAll(error: unknown): void {
-    for (const waiter of [...this.#osWaiters, ...this.#diskWaiters]) waiter.done.reject(error);
+    for (const waiter of [...this.#osWaiters, ...this.#diskWaiters]) {
+      this.#env.runner.unhold();
+      waiter.done.reject(error);
+    }
     this.#osWaiters = [];
     this.#diskWaiters = [];
   }
-}
-
-function settle(waiters: Waiter[], safe: number): Waiter[] {
-  if (waiters.length === 0) return waiters;
-  const left: Waiter[] = [];
-  for (const waiter of waiters) {
-    if (waiter.sequence <= safe) waiter.done.resolve(safe);
-    else left.push(waiter);
-  }
-  return left;
 }
 
 /** A full disk or quota is waited out, it does not poison. */

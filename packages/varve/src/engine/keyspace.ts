@@ -25,7 +25,15 @@ import { type CursorRange, RangeCursor } from './cursor.ts';
 import { RangeReader } from './range-view.ts';
 import { approximateSize } from './approximate-size.ts';
 import type { Tree } from './tree.ts';
-import { checkMembers, checkWait, isWait, withOptions, writeAwaited } from './write-wait.ts';
+import {
+  checkMembers,
+  checkWait,
+  isUnhindered,
+  isWait,
+  reach,
+  withOptions,
+  writeAwaited,
+} from './write-wait.ts';
 
 export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   readonly name: string;
@@ -280,6 +288,7 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     this.check();
     checkWait(wait);
     const core = this.#core;
+    if (isUnhindered(core, wait)) return reach(core, wait.durability, this.#commit(kind, key, value));
     const own = new BatchBuffer();
     own.add(kind, this.id, key, 0, key.length, value, 0, value.length);
     return writeAwaited(core, own.length, wait, () => core.pipeline.commit(own));

@@ -24,16 +24,18 @@ export function checkMembers(options: object, waits: boolean): void {
       got: typeof options,
     });
   }
-  const unknown = Object.keys(options).find((name) => name !== 'ttlMs' && !(waits && waitMembers.has(name)));
-  if (unknown === undefined) return;
-  throw invalid('OPTION_INVALID', `a write has no option '${unknown}'`, { got: unknown });
+  for (const name in options) {
+    if (name === 'ttlMs' || (waits && waitMembers.has(name)) || !Object.hasOwn(options, name)) continue;
+    throw invalid('OPTION_INVALID', `a write has no option '${name}'`, { got: name });
+  }
 }
 
 /** Do the options of a write ask to wait? Unknown members are refused by name. */
 export function isWait(options: (PutOptions & Partial<WriteWait>) | undefined): options is WriteWait {
   if (options === undefined) return false;
   checkMembers(options, true);
-  return Object.keys(options).some((name) => name !== 'ttlMs');
+  for (const name in options) if (name !== 'ttlMs' && Object.hasOwn(options, name)) return true;
+  return false;
 }
 
 /**
@@ -86,6 +88,13 @@ export function checkWait(wait: WriteWait): void {
   }
 }
 
+/** Can a write be committed in the call itself, with nobody who may give up on it? */
+export function isUnhindered(core: Core, wait: WriteWait): boolean {
+  return (
+    wait.signal === undefined && wait.deadlineMs === undefined && core.pressure.stopReason() === undefined
+  );
+}
+
 /** Runs `commit` when there is room and resolves with its sequence once that is as durable as asked. */
 export async function writeAwaited(
   core: Core,
@@ -93,13 +102,7 @@ export async function writeAwaited(
   wait: WriteWait,
   commit: () => number,
 ): Promise<number> {
-  if (
-    core.pressure.stopReason() === undefined &&
-    wait.signal === undefined &&
-    wait.deadlineMs === undefined
-  ) {
-    return reach(core, wait.durability, commit());
-  }
+  if (isUnhindered(core, wait)) return reach(core, wait.durability, commit());
   const limit = new WaitLimit(core, wait);
   try {
     limit.check(false);
@@ -116,10 +119,10 @@ export async function writeAwaited(
   }
 }
 
-function reach(core: Core, durability: Durability, sequence: number): Promise<number> {
-  if (durability === 'memory') return Promise.resolve(sequence);
-  if (core.durability === undefined) return Promise.resolve(sequence);
-  return core.durability.reach(durability as 'os' | 'disk', sequence).then(() => sequence);
+/** Resolves with `sequence` once it is as durable as asked. */
+export function reach(core: Core, durability: Durability, sequence: number): Promise<number> {
+  if (durability === 'memory' || core.durability === undefined) return Promise.resolve(sequence);
+  return core.durability.reach(durability as 'os' | 'disk', sequence, true);
 }
 
 /** The end of patience: a promise that only ever rejects. */
