@@ -4,7 +4,7 @@
  */
 export const exposed = {
   arena: ['arena.ts', 'segment-pool.ts'],
-  cache: ['block-cache.ts'],
+  cache: ['block-cache.ts', 'row-cache.ts'],
   compaction: [
     'compaction-job.ts',
     'flush-job.ts',
@@ -39,6 +39,7 @@ export const exposed = {
     'memory-fs.ts',
     'node-fs.ts',
     'sim-fs.ts',
+    'table-reads.ts',
   ],
   iterator: ['concat.ts', 'merging.ts', 'visible.ts'],
   maintenance: ['dump-line.ts', 'dump.ts', 'maintenance.ts'],

@@ -7,17 +7,20 @@
  *   npm run sim -- kill --rounds 200         SIGKILLs a writing process again and again (real files)
  *   npm run sim -- mutate --positions 5000   flips one bit at a time in the files of a database
  *
+ * `kill` and `mutate` take `--reads direct` or `--reads mmap`: tables on disk are then read in that way.
+ *
  * Exit code 0 when everything held, 1 when something did not, 2 for a wrong call.
  */
 import { parseArgs } from 'node:util';
+import type { ReadMode } from 'varve/testing';
 import { explore } from './explore.ts';
 import { runKillRounds } from './kill/command.ts';
 import { runMutateCommand } from './mutate/command.ts';
 import type { Mutation } from './mutate/judge.ts';
 
 const usage = `usage: npm run sim -- [--seconds S | --seed N | --seeds COUNT --from FIRST] [--stop]
-       npm run sim -- kill [--rounds N] [--seed N]
-       npm run sim -- mutate [--positions N] [--seed N]
+       npm run sim -- kill [--rounds N] [--seed N] [--reads pread|direct|mmap]
+       npm run sim -- mutate [--positions N] [--seed N] [--reads pread|direct|mmap]
        npm run sim -- mutate --seed N --specimen NAME --file NAME --offset N --bit N`;
 
 const options = {
@@ -32,6 +35,7 @@ const options = {
   file: { type: 'string' },
   offset: { type: 'string' },
   bit: { type: 'string' },
+  reads: { type: 'string' },
 } as const;
 
 function wrongCall(why: string): never {
@@ -68,15 +72,28 @@ function onlyOne(): { only?: Mutation } {
   return { only: { specimen, file, offset: number('offset', 0), bit: number('bit', 0) } };
 }
 
+function reads(): { reads?: ReadMode } {
+  const mode = values['reads'];
+  if (mode === undefined) return {};
+  if (mode === 'pread' || mode === 'direct' || mode === 'mmap') return { reads: mode };
+  return wrongCall(`--reads takes pread, direct or mmap; got ${String(mode)}`);
+}
+
 const fresh = Math.floor(Math.random() * 2 ** 31);
 if (command === 'kill') {
-  const { failed } = await runKillRounds({ rounds: number('rounds', 200), seed: number('seed', fresh), log });
+  const { failed } = await runKillRounds({
+    rounds: number('rounds', 200),
+    seed: number('seed', fresh),
+    ...reads(),
+    log,
+  });
   process.exitCode = failed === 0 ? 0 : 1;
 } else if (command === 'mutate') {
   const { failed } = await runMutateCommand({
     positions: number('positions', 5000),
     seed: number('seed', fresh),
     ...onlyOne(),
+    ...reads(),
     log,
   });
   process.exitCode = failed === 0 ? 0 : 1;

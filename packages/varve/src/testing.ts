@@ -30,4 +30,5 @@ export { MemoryFs } from './fs/memory-fs.ts';
 export { nodeFileSystem } from './fs/node-fs.ts';
 export { SimFs, SimulatedCrash } from './fs/sim-fs.ts';
 export type { SimOperation } from './fs/sim-fs.ts';
+export { type ReadMode, withReads } from './fs/table-reads.ts';
 export type { Scheduler, Timer } from './runtime/scheduler.ts';

@@ -1,6 +1,7 @@
 /**
- * `npm run sim -- kill --rounds 200 [--seed N]`: the crash rig from the command line.
+ * `npm run sim -- kill --rounds 200 [--seed N] [--reads MODE]`: the crash rig from the command line.
  */
+import type { ReadMode } from 'varve/testing';
 import { Violation } from '../check.ts';
 import { runRounds } from './rounds.ts';
 
@@ -8,6 +9,7 @@ import { runRounds } from './rounds.ts';
 export async function runKillRounds(options: {
   readonly rounds: number;
   readonly seed: number;
+  readonly reads?: ReadMode;
   readonly log: (line: string) => void;
 }): Promise<{ readonly failed: number }> {
   const { seed, log } = options;

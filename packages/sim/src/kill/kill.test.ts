@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { readModes } from '../read-modes.suite.ts';
 import { ExpectedState } from '../steps.ts';
 import { stepAt } from './history.ts';
 import { runRounds } from './rounds.ts';
@@ -18,6 +19,16 @@ test('what a killed process was promised is there when the database opens again,
   expect(summary.promises).toBeGreaterThan(20);
   expect(readdirSync(directory)).toEqual([]);
 }, 60_000);
+
+test.each(readModes())(
+  'it is there too when tables are read by %s',
+  async (reads) => {
+    const summary = await runRounds({ rounds: 5, seed: 20_261, reads, log: () => undefined });
+    expect(summary.rounds).toBe(5);
+    expect(summary.sequences).toBeGreaterThan(0);
+  },
+  60_000,
+);
 
 test('the history of a seed is the same every time, and another one in each life of the writer', () => {
   const state = (epoch: number): ExpectedState => {

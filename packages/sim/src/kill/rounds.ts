@@ -9,7 +9,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DatabaseOptions, open } from 'varve';
-import { Random } from 'varve/testing';
+import { Random, type ReadMode } from 'varve/testing';
 import { Violation } from '../check.ts';
 import { checkState } from './check-state.ts';
 import { type KillMoment, runWriter, type WriterEnd } from './child.ts';
@@ -21,6 +21,8 @@ export interface KillOptions {
   readonly rounds: number;
   readonly seed: number;
   readonly log: (line: string) => void;
+  /** How tables are read, by the writers and when their parent looks; 'pread' by default. */
+  readonly reads?: ReadMode | undefined;
   /** Where the databases are made, in a directory of the run; the system's temporary directory when it is not given. */
   readonly directory?: string;
   /** Leaves what a failing round found on disk; the error says where. */
@@ -76,7 +78,8 @@ class Rounds {
   }
 
   async run(): Promise<KillSummary> {
-    const { rounds, seed, log } = this.#options;
+    const { rounds, seed, log, reads } = this.#options;
+    const flag = reads === undefined ? '' : ` --reads ${reads}`;
     for (let round = 1; round <= rounds; round++) {
       if (round === 1 || this.#random.oneIn(12)) this.#startAnew(round);
       const ending = endingOf(round);
@@ -91,7 +94,7 @@ class Rounds {
         throw new Violation(
           `round ${round} of seed ${seed}: ${error.name === 'Violation' ? error.message : error.stack}\n` +
             `orders: ${JSON.stringify(orders)}, kill: ${JSON.stringify(moment)}\n` +
-            `run it again with: npm run sim -- kill --rounds ${round} --seed ${seed}`,
+            `run it again with: npm run sim -- kill --rounds ${round} --seed ${seed}${flag}`,
         );
       }
     }
@@ -124,7 +127,7 @@ class Rounds {
       path: this.#path,
       seed: this.#options.seed,
       epoch,
-      options: optionsOf(random),
+      options: { ...optionsOf(random), reads: this.#options.reads ?? 'pread' },
       osWrites,
       diskWrites,
       ending,
@@ -238,8 +241,16 @@ function sizesOf({
   memoryBytesMax,
   batchBytesMax,
   workers,
+  reads,
 }: DatabaseOptions): DatabaseOptions {
-  return { memtableBytesMax, cacheBytesMax, memoryBytesMax, batchBytesMax, workers } as DatabaseOptions;
+  return {
+    memtableBytesMax,
+    cacheBytesMax,
+    memoryBytesMax,
+    batchBytesMax,
+    workers,
+    reads,
+  } as DatabaseOptions;
 }
 
 /** The files of a database, without its lock. */

@@ -1,7 +1,8 @@
 /**
- * `npm run sim -- mutate --positions 5000 [--seed N]`: the mutation run from the command line. With `--specimen`, `--file`,
- * `--offset` and `--bit` it judges that one bit.
+ * `npm run sim -- mutate --positions 5000 [--seed N] [--reads MODE]`: the mutation run from the command line. With
+ * `--specimen`, `--file`, `--offset` and `--bit` it judges that one bit.
  */
+import type { ReadMode } from 'varve/testing';
 import type { Mutation } from './judge.ts';
 import { runMutations } from './run.ts';
 
@@ -10,6 +11,7 @@ export async function runMutateCommand(options: {
   readonly positions: number;
   readonly seed: number;
   readonly only?: Mutation;
+  readonly reads?: ReadMode;
   readonly log: (line: string) => void;
 }): Promise<{ readonly failed: number }> {
   const { seed, log } = options;

@@ -30,11 +30,16 @@ export function readDirectoryImage(fs: FileSystem, directory: string): Directory
 /** A file system in memory with a copy of the files in `directory`. */
 export function loadDirectoryImage(image: DirectoryImage, directory: string): MemoryFs {
   const fs = new MemoryFs();
+  writeDirectoryImage(image, fs, directory);
+  return fs;
+}
+
+/** Makes `directory` with a copy of the files. */
+export function writeDirectoryImage(image: DirectoryImage, fs: FileSystem, directory: string): void {
   fs.makeDirectory(directory);
   for (const [name, bytes] of image) {
     const file = fs.open(`${directory}/${name}`, 'create');
     if (bytes.length > 0) file.write(bytes, 0, bytes.length, 0);
     file.close();
   }
-  return fs;
 }

@@ -9,8 +9,8 @@
 import { type Database, open, utf8, VarveError } from 'varve';
 import { compareEntries, type TextKeyspace, Violation } from '../check.ts';
 import { ExpectedState } from '../steps.ts';
-import { loadDirectoryImage } from './directory-image.ts';
-import { DIRECTORY, type Specimen, specimenOptions } from './specimens.ts';
+import { inMemory, type MakePlace, type Place } from './places.ts';
+import { type Specimen, specimenOptions } from './specimens.ts';
 
 export interface Mutation {
   readonly specimen: string;
@@ -25,12 +25,14 @@ export type Verdict = 'unnoticed' | 'reported' | 'corruption' | 'unsupported' | 
 /** Judges flips of one specimen; keeps the states of its history that were asked for. */
 export class Judge {
   readonly #specimen: Specimen;
+  readonly #makePlace: MakePlace;
   readonly #states = new Map<number, ExpectedState>();
   /** Keys that were ever written, by keyspace. */
   readonly #keys = new Map<string, string[]>();
 
-  constructor(specimen: Specimen) {
+  constructor(specimen: Specimen, makePlace: MakePlace = inMemory) {
     this.#specimen = specimen;
+    this.#makePlace = makePlace;
     const keys = new Map<string, Set<string>>();
     for (const step of specimen.history) {
       if (step.kind === 'create') keys.set(step.keyspace, new Set());
@@ -48,15 +50,23 @@ export class Judge {
     bytes[offset]! ^= 1 << bit;
     try {
       if (thorough) await this.#otherModes(file);
-      return await this.#judge(file, thorough);
+      return await this.#inPlace((place) => this.#judge(place, file, thorough));
     } finally {
       bytes[offset]! ^= 1 << bit;
     }
   }
 
-  async #judge(file: string, thorough: boolean): Promise<Verdict> {
-    const fs = loadDirectoryImage(this.#specimen.files, DIRECTORY);
-    const db = await refusal(() => open(DIRECTORY, { ...specimenOptions, fileSystem: fs }));
+  async #inPlace<T>(use: (place: Place) => Promise<T>): Promise<T> {
+    const place = this.#makePlace(this.#specimen.files);
+    try {
+      return await use(place);
+    } finally {
+      place.dispose();
+    }
+  }
+
+  async #judge({ path, fileSystem }: Place, file: string, thorough: boolean): Promise<Verdict> {
+    const db = await refusal(() => open(path, { ...specimenOptions, fileSystem }));
     if (typeof db === 'string') return db;
     let verdict: Verdict;
     let sequence: number;
@@ -71,7 +81,7 @@ export class Judge {
       await refusal(() => db.close());
     }
     if (thorough) {
-      const again = await refusal(() => open(DIRECTORY, { ...specimenOptions, fileSystem: fs }));
+      const again = await refusal(() => open(path, { ...specimenOptions, fileSystem }));
       if (typeof again === 'string') {
         if (verdict === 'unnoticed')
           throw new Violation('the database opened, was closed, and does not open again');
@@ -103,17 +113,18 @@ export class Judge {
   /** Salvage and read-only opens: they may refuse or find less, but not crash; read-only must find the same. */
   async #otherModes(file: string): Promise<void> {
     for (const mode of [{ readOnly: true }, { recovery: 'salvage' }, { recovery: 'strict' }] as const) {
-      const fs = loadDirectoryImage(this.#specimen.files, DIRECTORY);
-      const db = await refusal(() => open(DIRECTORY, { ...specimenOptions, ...mode, fileSystem: fs }));
-      if (typeof db === 'string') continue;
-      try {
-        if ('recovery' in mode && mode.recovery === 'salvage') {
-          for (const name of db.keyspaces())
-            await refusal(() => db.keyspace(name, { key: utf8, value: utf8 }).count());
-        } else await this.#read(db, this.#recovered(db, file));
-      } finally {
-        await refusal(() => db.close());
-      }
+      await this.#inPlace(async ({ path, fileSystem }) => {
+        const db = await refusal(() => open(path, { ...specimenOptions, ...mode, fileSystem }));
+        if (typeof db === 'string') return;
+        try {
+          if ('recovery' in mode && mode.recovery === 'salvage') {
+            for (const name of db.keyspaces())
+              await refusal(() => db.keyspace(name, { key: utf8, value: utf8 }).count());
+          } else await this.#read(db, this.#recovered(db, file));
+        } finally {
+          await refusal(() => db.close());
+        }
+      });
     }
   }
 

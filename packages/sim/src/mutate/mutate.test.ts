@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { open } from 'varve';
 import { nodeFileSystem } from 'varve/testing';
+import { readModes } from '../read-modes.suite.ts';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { loadDirectoryImage, readDirectoryImage } from './directory-image.ts';
 import { Judge } from './judge.ts';
@@ -27,6 +28,17 @@ test('no flipped bit in any file gives a wrong value, another error than corrupt
   for (const kind of ['sst', 'wal', 'manifest']) expect(verdicts).toContain(`${kind} corruption`);
   expect(verdicts).toContain('wal prefix');
 }, 60_000);
+
+test.each(readModes())(
+  'copies on disk, read by %s, are judged as those in memory',
+  async (reads) => {
+    const run = { seed: SEED, positions: 25, log: () => undefined };
+    const onDisk = await runMutations({ ...run, reads });
+    expect(onDisk.failures).toEqual([]);
+    expect(onDisk.verdicts).toEqual((await runMutations(run)).verdicts);
+  },
+  60_000,
+);
 
 test('the specimens have every kind of file: tables above and below, edits, recycled segments', async () => {
   const crashed = specimens.find(({ name }) => name === 'crashed')!;

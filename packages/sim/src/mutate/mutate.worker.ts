@@ -4,7 +4,9 @@
  * Progress word (Int32): index of the mutation at hand plus 1, written here before each, read by the run's watchdog.
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import type { ReadMode } from 'varve/testing';
 import { Judge, type Mutation, type Verdict } from './judge.ts';
+import { placesRead } from './places.ts';
 import type { Specimen } from './specimens.ts';
 
 export interface MutateInput {
@@ -15,6 +17,8 @@ export interface MutateInput {
   /** Every how many the whole programme is run. */
   readonly thoroughEvery: number;
   readonly progress: Int32Array;
+  /** Judges on disk, reading that way; in memory otherwise. */
+  readonly reads: ReadMode | undefined;
 }
 
 /** One mutation judged: the verdict, or what was wrong. */
@@ -24,8 +28,9 @@ export interface MutateReply {
   readonly failure?: string;
 }
 
-const { specimens, mutations, indexes, thoroughEvery, progress } = workerData as MutateInput;
-const judges = new Map(specimens.map((specimen) => [specimen.name, new Judge(specimen)]));
+const { specimens, mutations, indexes, thoroughEvery, progress, reads } = workerData as MutateInput;
+const makePlace = placesRead(reads);
+const judges = new Map(specimens.map((specimen) => [specimen.name, new Judge(specimen, makePlace)]));
 let current = -1;
 
 // A failure that nobody awaits belongs to the mutation at hand.

@@ -3,6 +3,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import type { ReadMode } from 'varve/testing';
 import { programEntry } from '../program-entry.ts';
 import type { Mutation, Verdict } from './judge.ts';
 import type { MutateInput, MutateReply } from './mutate.worker.ts';
@@ -19,6 +20,8 @@ export interface MutateOptions {
   readonly positions: number;
   /** Judges this one only, with the specimens of the seed. */
   readonly only?: Mutation;
+  /** Judges copies on disk that are read that way; copies in memory when it is not given. */
+  readonly reads?: ReadMode | undefined;
   readonly log: (line: string) => void;
 }
 
@@ -31,10 +34,11 @@ export interface MutateSummary {
 
 /** Judges the positions; failures are logged as they come and returned. */
 export async function runMutations(options: MutateOptions): Promise<MutateSummary> {
-  const { seed, positions, only, log } = options;
+  const { seed, positions, only, reads, log } = options;
   const specimens = await makeSpecimens(seed);
   const mutations =
     only === undefined ? randomMutations(specimens, positions, seed) : [checkPlace(specimens, only)];
+  const flag = reads === undefined ? '' : ` --reads ${reads}`;
   const verdicts = new Map<string, number>();
   const failures: string[] = [];
   const report = (index: number, what: Verdict | string, isFailure: boolean): void => {
@@ -46,7 +50,7 @@ export async function runMutations(options: MutateOptions): Promise<MutateSummar
     }
     const failure =
       `${specimen}/${file} offset ${offset} bit ${bit}: ${what}\n  replay it with: ` +
-      `npm run sim -- mutate --seed ${seed} --specimen ${specimen} --file ${file} --offset ${offset} --bit ${bit}`;
+      `npm run sim -- mutate --seed ${seed} --specimen ${specimen} --file ${file} --offset ${offset} --bit ${bit}${flag}`;
     failures.push(failure);
     log(failure);
   };
@@ -55,15 +59,14 @@ export async function runMutations(options: MutateOptions): Promise<MutateSummar
     mutations.map((_mutation, index) => index).filter((index) => index % threads === thread),
   );
   await Promise.all(
-    shares.map((indexes) => judgeAll(specimens, mutations, indexes, only !== undefined, report)),
+    shares.map((indexes) => judgeAll({ specimens, mutations, reads }, indexes, only !== undefined, report)),
   );
   return { positions: mutations.length, verdicts, failures };
 }
 
 /** Runs threads one after the other until every index is judged: one that hangs or dies is replaced. */
 async function judgeAll(
-  specimens: readonly Specimen[],
-  mutations: readonly Mutation[],
+  common: Pick<MutateInput, 'specimens' | 'mutations' | 'reads'>,
   indexes: readonly number[],
   thorough: boolean,
   report: (index: number, what: string, isFailure: boolean) => void,
@@ -72,7 +75,7 @@ async function judgeAll(
     const stuckAt = await new Promise<number | undefined>((resolve) => {
       const progress = new Int32Array(new SharedArrayBuffer(4));
       const thoroughEvery = thorough ? 1 : THOROUGH_EVERY;
-      const input: MutateInput = { specimens, mutations, indexes: left, thoroughEvery, progress };
+      const input: MutateInput = { ...common, indexes: left, thoroughEvery, progress };
       const entry = programEntry('./mutate.worker', import.meta.url);
       const worker = new Worker(entry.path, { workerData: input, execArgv: [...entry.execArgv] });
       const current = (): number => Atomics.load(progress, 0) - 1;

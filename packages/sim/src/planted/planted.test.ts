@@ -11,7 +11,7 @@ const run = promisify(execFile);
 const main = fileURLToPath(new URL('../main.ts', import.meta.url));
 const register = new URL('./register.ts', import.meta.url).href;
 /** The first of these that fails ends a run; most bugs need one or two. */
-const seeds = ['--from', '1', '--seeds', '120', '--stop'];
+const seeds = ['--from', '1', '--seeds', '400', '--stop'];
 
 async function simulateWith(name: string): Promise<{ code: number; output: string }> {
   const flags = ['--conditions=varve-source', '--no-warnings', '--import', register];

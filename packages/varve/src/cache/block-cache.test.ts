@@ -1,7 +1,12 @@
-/** The block cache against a map: it may forget, but never shows a wrong block, and stays inside its budget. */
+/**
+ * The block cache against a map: it may forget, but never shows a wrong block, and stays inside its budget. The suite of the
+ * replacement policies, too: everything here holds with each.
+ */
 import { describe, expect, test } from 'vitest';
 import { Random } from '../base/random.ts';
 import { BlockCache } from './block-cache.ts';
+import { clock } from './clock.ts';
+import { s3Fifo } from './s3-fifo.ts';
 
 const KiB = 1024;
 
@@ -11,9 +16,14 @@ function put(cache: BlockCache, file: number, offset: number, length: number, ma
   return slot;
 }
 
-describe('a block cache', () => {
+describe.each([
+  { policy: 'S3-FIFO', make: s3Fifo },
+  { policy: 'CLOCK', make: clock },
+])('a block cache with $policy', ({ make }) => {
+  const cacheOf = (bytes: number): BlockCache => new BlockCache(bytes, undefined, make);
+
   test('gives back what was put in, by file and offset', () => {
-    const cache = new BlockCache(1024 * KiB);
+    const cache = cacheOf(1024 * KiB);
     put(cache, 1, 0, 4000, 7);
     put(cache, 1, 4000, 100, 8);
     put(cache, 2, 0, 5000, 9);
@@ -27,7 +37,7 @@ describe('a block cache', () => {
   });
 
   test('replaces a block that is put in again, also with another size', () => {
-    const cache = new BlockCache(1024 * KiB);
+    const cache = cacheOf(1024 * KiB);
     put(cache, 1, 0, 4000, 1);
     put(cache, 1, 0, 9000, 2);
     const slot = cache.lookup(1, 0);
@@ -35,18 +45,18 @@ describe('a block cache', () => {
   });
 
   test('caches nothing without a budget, and nothing that is larger than a page', () => {
-    const none = new BlockCache(0);
+    const none = cacheOf(0);
     expect([none.insert(1, 0, 100), none.lookup(1, 0), none.memory.length]).toEqual([-1, -1, 0]);
     none.drop(1);
-    const small = new BlockCache(100 * KiB);
+    const small = cacheOf(100 * KiB);
     expect(small.memory.length).toBeLessThanOrEqual(100 * KiB);
     expect(small.insert(1, 0, 4096)).toBeGreaterThanOrEqual(0);
     expect(small.insert(1, 8192, 64 * KiB)).toBe(-1);
-    expect(new BlockCache(64 * 1024 * KiB).insert(1, 0, 1024 * KiB)).toBe(0);
+    expect(cacheOf(64 * 1024 * KiB).insert(1, 0, 1024 * KiB)).toBe(0);
   });
 
   test('forgets the blocks of a dropped file and no others', () => {
-    const cache = new BlockCache(1024 * KiB);
+    const cache = cacheOf(1024 * KiB);
     for (let i = 0; i < 40; i++) put(cache, i % 2, i * 4096, 4096, i);
     cache.drop(1);
     for (let i = 0; i < 40; i++) expect(cache.lookup(i % 2, i * 4096) >= 0).toBe(i % 2 === 0);
@@ -54,17 +64,17 @@ describe('a block cache', () => {
   });
 
   test('evicts what was not looked up before what was', () => {
-    const cache = new BlockCache(64 * KiB);
+    const cache = cacheOf(64 * KiB);
     const slots = 16;
     for (let i = 0; i < slots; i++) put(cache, 1, i, 4096, i);
-    for (let i = 0; i < slots; i += 2) cache.lookup(1, i);
+    for (let i = 0; i < slots * 2; i += 2) cache.lookup(1, i % slots);
     for (let i = 0; i < slots / 2; i++) put(cache, 2, i, 4096, 100 + i);
     for (let i = 0; i < slots; i += 2) expect(cache.memory[cache.lookup(1, i)]).toBe(i);
     expect(cache.counters.evictions).toBe(slots / 2);
   });
 
   test('keeps the blocks in use through a scan of many others', () => {
-    const cache = new BlockCache(1024 * KiB);
+    const cache = cacheOf(1024 * KiB);
     for (let i = 0; i < 30; i++) put(cache, 1, i, 4096, i);
     for (let i = 0; i < 20_000; i++) {
       cache.lookup(1, i % 30);
@@ -74,7 +84,7 @@ describe('a block cache', () => {
   });
 
   test('lets a block size that comes late take over the pages of one that is used no more', () => {
-    const cache = new BlockCache(8 * 1024 * KiB);
+    const cache = cacheOf(8 * 1024 * KiB);
     for (let i = 0; i < 2048; i++) {
       put(cache, 1, i, 4096, 1);
       cache.lookup(1, i);
@@ -88,10 +98,36 @@ describe('a block cache', () => {
     expect(hits).toBeGreaterThan(15_000);
   });
 
+  test('names the blocks that were used again, those used most first', () => {
+    const cache = cacheOf(1024 * KiB);
+    for (let i = 0; i < 20; i++) put(cache, 1, i * 4096, 4096, i);
+    for (let i = 0; i < 3; i++) cache.lookup(1, 8192);
+    for (let i = 0; i < 2; i++) cache.lookup(1, 4096);
+    cache.lookup(1, 12_288);
+    const pairs = new Uint32Array(40);
+    expect(cache.workingSet(pairs)).toBe(3);
+    expect([...pairs.subarray(0, 6)]).toEqual([1, 8192, 1, 4096, 1, 12_288]);
+    expect(cache.workingSet(pairs.subarray(0, 5))).toBe(2);
+    cache.drop(1);
+    expect(cache.workingSet(pairs)).toBe(0);
+  });
+
+  test('goes on with what it has through blocks that are too large for it', () => {
+    const cache = cacheOf(32 * 1024 * KiB);
+    for (let i = 0; i < 100; i++) put(cache, 1, i * 4096, 4096, i);
+    for (let i = 0; i < 50; i++) expect(cache.insert(2, i, 100 * 1024 * KiB)).toBe(-1);
+    for (let i = 0; i < 100; i++) expect(cache.memory[cache.lookup(1, i * 4096)]).toBe(i);
+    expect(cache.counters.evictions).toBe(0);
+  });
+
+  test('that no memory could hold is refused by name', () => {
+    expect(() => cacheOf(2 ** 52)).toThrow(expect.objectContaining({ code: 'OUT_OF_MEMORY', kind: 'busy' }));
+  });
+
   test('never shows a wrong block nor passes its budget, whatever comes', () => {
     const random = new Random(3);
     for (const budget of [4 * KiB, 70 * KiB, 512 * KiB, 3000 * KiB]) {
-      const cache = new BlockCache(budget);
+      const cache = cacheOf(budget);
       const model = new Map<string, { length: number; mark: number }>();
       let hits = 0;
       for (let i = 0; i < 15_000; i++) {

@@ -3,28 +3,34 @@
  * fixed size. A point read searches a block in place in `memory`; nothing here allocates after the constructor.
  *
  * Memory is cut into pages, and a page into slots of one size (powers of two from 4 KiB to a page). A slot begins at a
- * multiple of 4 KiB, so its offset divided by that is its index in all tables below. When a size class is full its CLOCK
- * hand evicts: a slot that was looked up since the hand last came by is passed over once. A class that keeps evicting
- * takes over, page by page, what another class has but does not use.
+ * multiple of 4 KiB, so its offset divided by that is its index in all tables below. When a size class is full, the
+ * replacement policy (replacement.ts) names the block that leaves. A class that keeps evicting takes over, page by page,
+ * what another class has but does not use.
  *
- *   slots   4 words a slot, so that a hit touches one line of it: file, offset, content length (0: free), and
- *           used (1: looked up since a hand came by) or, for a free slot, the next free one of its class + 1
+ *   slots   4 words a slot, so that a hit touches one line of it: file, offset, content length (0: free), and hits since
+ *           the policy last looked or, for a free slot, the next free one of its class + 1
  *   table   open addressing, linear probing: slot + 1, 0 is empty
  *
  * Owner's thread only. A slot's bytes are good until the next `insert` or `drop`: copy, or search before anything else.
  */
 import { assert } from '../base/assert.ts';
 import { sharedMemory } from '../base/shared-memory.ts';
+import {
+  FILE,
+  HITS,
+  HITS_MAX,
+  LENGTH,
+  type MakeReplacement,
+  OFFSET,
+  type Replacement,
+  SLOT_WORDS,
+  WARMTH_MAX,
+} from './replacement.ts';
+import { s3Fifo } from './s3-fifo.ts';
 
 const SLOT_BYTES_MIN = 4096;
-/** Words of a slot in `#slots`. */
-const SLOT_WORDS = 4;
-const FILE = 0;
-const OFFSET = 1;
-const LENGTH = 2;
-const USED = 3;
-/** Of a free slot, in the word of USED. */
-const LINK = 3;
+/** Of a free slot, in the word of HITS. */
+const LINK = HITS;
 const PAGE_BYTES_MAX = 1024 * 1024;
 /** Small caches have smaller pages, so that every class finds one. */
 const PAGES_WANTED = 16;
@@ -42,9 +48,6 @@ interface SizeClass {
   readonly pages: number[];
   /** First free slot + 1. */
   free: number;
-  /** Where the hand stands: which of `pages`, which slot in it. */
-  handPage: number;
-  handSlot: number;
   /** Evictions until the class next tries to take over a page. */
   patience: number;
 }
@@ -59,6 +62,7 @@ export class BlockCache {
   readonly #slots: Uint32Array;
   readonly #table: Int32Array;
   readonly #mask: number;
+  readonly #replacement: Replacement;
   /** Pages from here on were never used. */
   #freshPage = 0;
   /** Page that is looked at next when a class wants one. */
@@ -66,10 +70,14 @@ export class BlockCache {
   #bytesUsed = 0;
 
   /**
-   * @param bytes the budget, all of it for blocks; the tables beside it take 1 % more. 0 caches nothing.
+   * @param bytes the budget, all of it for blocks; the tables beside it take 1.5 % more. 0 caches nothing.
    * @throws busy `OUT_OF_MEMORY` when the system does not give that much address space
    */
-  constructor(bytes: number, counters: CacheCounters = { hits: 0, misses: 0, evictions: 0 }) {
+  constructor(
+    bytes: number,
+    counters: CacheCounters = { hits: 0, misses: 0, evictions: 0 },
+    makeReplacement: MakeReplacement = s3Fifo,
+  ) {
     let pageBytes = SLOT_BYTES_MIN;
     while (pageBytes < PAGE_BYTES_MAX && pageBytes * 2 * PAGES_WANTED <= bytes) pageBytes *= 2;
     const pages = Math.floor(bytes / pageBytes);
@@ -81,14 +89,18 @@ export class BlockCache {
     this.#pageClass = new Int8Array(pages).fill(-1);
     for (let slotBytes = SLOT_BYTES_MIN; slotBytes <= pageBytes; slotBytes *= 2) {
       const patience = pageBytes / slotBytes;
-      this.#classes.push({ slotBytes, pages: [], free: 0, handPage: 0, handSlot: 0, patience });
+      this.#classes.push({ slotBytes, pages: [], free: 0, patience });
     }
     this.#slots = new Uint32Array(slots * SLOT_WORDS);
     let tableSize = 16;
     while (tableSize < slots * 2) tableSize *= 2;
     this.#table = new Int32Array(tableSize);
     this.#mask = tableSize - 1;
+    this.#replacement = makeReplacement(this.#slots, slots, this.#classes.length);
   }
+
+  /** Called by `insert`, after each block that it takes. */
+  onInsert: (() => void) | undefined;
 
   /** Bytes of the slots that hold a block. */
   get bytesUsed(): number {
@@ -104,7 +116,8 @@ export class BlockCache {
     }
     this.counters.hits++;
     const slot = this.#table[at]! - 1;
-    this.#slots[slot * SLOT_WORDS + USED] = 1;
+    const hits = this.#slots[slot * SLOT_WORDS + HITS]!;
+    if (hits < HITS_MAX) this.#slots[slot * SLOT_WORDS + HITS] = hits + 1;
     return slot * SLOT_BYTES_MIN;
   }
 
@@ -124,18 +137,20 @@ export class BlockCache {
     );
     if (length > this.#pageBytes || this.#pageClass.length === 0) return -1;
     const old = this.#find(file, offset);
-    if (old >= 0) this.#remove(this.#table[old]! - 1);
+    if (old >= 0) this.#discard(this.#table[old]! - 1);
     let classIndex = 0;
     while (this.#classes[classIndex]!.slotBytes < length) classIndex++;
     const slot = this.#takeSlot(classIndex);
     this.#slots[slot * SLOT_WORDS + FILE] = file;
     this.#slots[slot * SLOT_WORDS + OFFSET] = offset;
     this.#slots[slot * SLOT_WORDS + LENGTH] = length;
-    this.#slots[slot * SLOT_WORDS + USED] = 0;
+    this.#slots[slot * SLOT_WORDS + HITS] = 0;
+    this.#replacement.added(classIndex, slot);
     this.#bytesUsed += this.#classes[classIndex]!.slotBytes;
     let at = this.#home(file, offset);
     while (this.#table[at] !== 0) at = (at + 1) & this.#mask;
     this.#table[at] = slot + 1;
+    this.onInsert?.();
     return slot * SLOT_BYTES_MIN;
   }
 
@@ -144,8 +159,31 @@ export class BlockCache {
     const slots = this.#freshPage * this.#slotsPerPage;
     for (let slot = 0; slot < slots; slot++) {
       if (this.#slots[slot * SLOT_WORDS + FILE]! === file && this.#slots[slot * SLOT_WORDS + LENGTH]! !== 0)
-        this.#remove(slot);
+        this.#discard(slot);
     }
+  }
+
+  /**
+   * The blocks that were used again, as pairs (file, offset) in `out`, those that the policy wants to keep most first; as
+   * many as fit. Returns how many.
+   */
+  workingSet(out: Uint32Array): number {
+    const slots = this.#freshPage * this.#slotsPerPage;
+    const starts = new Uint32Array(WARMTH_MAX + 2);
+    for (let slot = 0; slot < slots; slot++) starts[WARMTH_MAX - this.#warmth(slot) + 1]! += 1;
+    for (let i = 1; i <= WARMTH_MAX; i++) starts[i]! += starts[i - 1]!;
+    const count = Math.min(starts[WARMTH_MAX]!, out.length >>> 1);
+    for (let slot = 0; slot < slots; slot++) {
+      const at = starts[WARMTH_MAX - this.#warmth(slot)]!++;
+      if (at >= count) continue;
+      out[at * 2] = this.#slots[slot * SLOT_WORDS + FILE]!;
+      out[at * 2 + 1] = this.#slots[slot * SLOT_WORDS + OFFSET]!;
+    }
+    return count;
+  }
+
+  #warmth(slot: number): number {
+    return this.#slots[slot * SLOT_WORDS + LENGTH]! === 0 ? 0 : this.#replacement.warmth(slot);
   }
 
   /** A free slot of the class: one it has, one of a fresh page, or one that is made free. */
@@ -168,28 +206,13 @@ export class BlockCache {
       sizeClass.patience = this.#pageBytes / sizeClass.slotBytes;
       if (this.#trySteal(classIndex)) return;
     }
-    const stride = sizeClass.slotBytes / SLOT_BYTES_MIN;
-    // No slot of the class is free here, so the second round at the latest finds one that is not marked.
-    for (;;) {
-      if (sizeClass.handPage >= sizeClass.pages.length) sizeClass.handPage = 0;
-      const slot = sizeClass.pages[sizeClass.handPage]! * this.#slotsPerPage + sizeClass.handSlot;
-      sizeClass.handSlot += stride;
-      if (sizeClass.handSlot >= this.#slotsPerPage) {
-        sizeClass.handSlot = 0;
-        sizeClass.handPage++;
-      }
-      if (this.#slots[slot * SLOT_WORDS + USED]! === 0) {
-        this.counters.evictions++;
-        this.#remove(slot);
-        return;
-      }
-      this.#slots[slot * SLOT_WORDS + USED] = 0;
-    }
+    this.counters.evictions++;
+    this.#remove(this.#replacement.victim(classIndex));
   }
 
   /**
-   * Looks at one page of another class and takes it over when less than half of it was used since the last look. Marks are
-   * taken away with the look, so whoever tries on succeeds.
+   * Looks at one page of another class and takes it over when less than half of it was used of late. The counters of
+   * hits are halved with the look, so whoever tries on succeeds.
    */
   #trySteal(classIndex: number): boolean {
     const page = this.#stealHand;
@@ -202,14 +225,15 @@ export class BlockCache {
     let usedBytes = 0;
     for (let slot = first; slot < first + this.#slotsPerPage; slot += stride) {
       if (this.#slots[slot * SLOT_WORDS + LENGTH]! === 0) continue;
-      if (this.#slots[slot * SLOT_WORDS + USED]! !== 0) usedBytes += slotBytes;
-      this.#slots[slot * SLOT_WORDS + USED] = 0;
+      const hits = this.#slots[slot * SLOT_WORDS + HITS]!;
+      if (hits !== 0) usedBytes += slotBytes;
+      this.#slots[slot * SLOT_WORDS + HITS] = hits >>> 1;
     }
     if (usedBytes * 2 > this.#pageBytes) return false;
     for (let slot = first; slot < first + this.#slotsPerPage; slot += stride) {
       if (this.#slots[slot * SLOT_WORDS + LENGTH]! === 0) continue;
       this.counters.evictions++;
-      this.#remove(slot);
+      this.#discard(slot);
     }
     this.#takePage(owner, page);
     this.#givePage(classIndex, page);
@@ -233,8 +257,6 @@ export class BlockCache {
   #takePage(classIndex: number, page: number): void {
     const sizeClass = this.#classes[classIndex]!;
     sizeClass.pages.splice(sizeClass.pages.indexOf(page), 1);
-    sizeClass.handPage = 0;
-    sizeClass.handSlot = 0;
     let kept = 0;
     let next = 0;
     for (let free = sizeClass.free; free !== 0; free = next) {
@@ -246,9 +268,19 @@ export class BlockCache {
     sizeClass.free = kept;
   }
 
+  /** A block leaves without the policy having chosen it. */
+  #discard(slot: number): void {
+    this.#replacement.removed(this.#classOf(slot), slot);
+    this.#remove(slot);
+  }
+
+  #classOf(slot: number): number {
+    return this.#pageClass[Math.floor(slot / this.#slotsPerPage)]!;
+  }
+
   /** The slot leaves the hash table and becomes free. */
   #remove(slot: number): void {
-    const sizeClass = this.#classes[this.#pageClass[Math.floor(slot / this.#slotsPerPage)]!]!;
+    const sizeClass = this.#classes[this.#classOf(slot)]!;
     this.#unlist(
       this.#find(this.#slots[slot * SLOT_WORDS + FILE]!, this.#slots[slot * SLOT_WORDS + OFFSET]!),
     );

@@ -4,6 +4,7 @@
  */
 import type { SegmentPool } from '../arena/segment-pool.ts';
 import type { BlockCache } from '../cache/block-cache.ts';
+import type { RowCache } from '../cache/row-cache.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import type { ResolvedDatabaseOptions } from '../options/resolve.ts';
 import type { TableCache } from '../sstable/table-cache.ts';
@@ -34,6 +35,7 @@ import { Pressure } from './pressure.ts';
 import type { DirectoryContents } from './recovery.ts';
 import { SnapshotRegister } from './snapshot-register.ts';
 import { TimeMarks } from './time-marks.ts';
+import { WarmUp } from './warm-up.ts';
 import { jobs } from './workers/jobs.ts';
 import type { Components } from './components.ts';
 
@@ -45,6 +47,7 @@ export interface OpeningParts {
   readonly state: EngineState;
   readonly pool: SegmentPool;
   readonly cache: BlockCache;
+  readonly rows: RowCache;
   readonly tables: TableCache;
   readonly fileNumbers: SharedArrayBuffer;
 }
@@ -142,6 +145,7 @@ export function assemble(
     poison,
     pool: parts.pool,
     cache: parts.cache,
+    rows: parts.rows,
     tables: parts.tables,
     register: new SnapshotRegister(),
     counters,
@@ -154,6 +158,9 @@ export function assemble(
     get background() {
       return background;
     },
+    get warmUp() {
+      return warmUp;
+    },
     incarnation: opened.version.incarnation,
     fileNumbers: parts.fileNumbers,
     found: new PointResult(),
@@ -163,6 +170,7 @@ export function assemble(
     removeFiles: (paths) => removeFiles(core, paths),
   };
   const background = new Background(core);
+  const warmUp = new WarmUp(core, contents.caches);
   background.versionInstalled(opened.version);
   if (!options.readOnly) {
     const number = Number(Atomics.add(new BigInt64Array(parts.fileNumbers), 0, 1n));

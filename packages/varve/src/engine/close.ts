@@ -17,6 +17,7 @@ export async function closeDatabase(core: Core): Promise<void> {
   let failure: unknown;
   try {
     durability?.close();
+    core.warmUp.close();
   } catch (cause) {
     failure = cause;
   }

@@ -5,6 +5,7 @@
 import { PointResult } from '../base/entry.ts';
 import type { Clock } from '../base/clock.ts';
 import type { BlockCache } from '../cache/block-cache.ts';
+import type { RowCache } from '../cache/row-cache.ts';
 import type { SegmentPool } from '../arena/segment-pool.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import type { CompactionPlan } from '../compaction/plan.ts';
@@ -60,6 +61,12 @@ export interface BackgroundWork {
   wake(): void;
 }
 
+/** What keeps the block cache's working set over a restart (warm-up.ts). */
+export interface CacheWarmUp {
+  start(): void;
+  close(): void;
+}
+
 export interface Core {
   readonly state: EngineState;
   readonly options: ResolvedDatabaseOptions;
@@ -71,6 +78,7 @@ export interface Core {
   readonly poison: Poison;
   readonly pool: SegmentPool;
   readonly cache: BlockCache;
+  readonly rows: RowCache;
   readonly tables: TableCache;
   readonly register: SnapshotRegister;
   readonly counters: Counters;
@@ -82,6 +90,7 @@ export interface Core {
   readonly pipeline: CommitPipeline;
   readonly installer: Installer;
   readonly background: BackgroundWork;
+  readonly warmUp: CacheWarmUp;
   readonly incarnation: number;
   /** Next table number, shared with the jobs (BigInt64, Atomics.add). */
   readonly fileNumbers: SharedArrayBuffer;

@@ -1,5 +1,5 @@
 /**
- * The point read: memtables newest first, then levels; the first version found at or below the sequence decides.
+ * The point read: memtables newest first, then rows of hot keys, then levels; the first version found at or below the sequence decides.
  *
  * Sources are asked from newest to oldest, so range tombstones met on the way are newer than anything met later, and the
  * highest one that covers the key (`cover`) is compared with the first entry found. Allocates nothing: the entry is lent
@@ -8,20 +8,26 @@
 import { compareRanges } from '../base/bytes.ts';
 import type { PointResult } from '../base/entry.ts';
 import { hashHigh, hashKey } from '../base/hash.ts';
-import { KIND_DELETE } from '../base/kinds.ts';
+import { KIND_DELETE, KIND_PUT } from '../base/kinds.ts';
+import type { RowCache } from '../cache/row-cache.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
 import type { Memtable } from '../memtable/memtable.ts';
 import type { TableCache } from '../sstable/table-cache.ts';
 import type { ReadView } from './read-view.ts';
 
-/** True when the key has a value at `sequence`; it is then in `out`. */
+/**
+ * True when the key has a value at `sequence`; it is then in `out`. `seesAll`: no table holds anything newer than `sequence`,
+ * so what they answer is worth keeping.
+ */
 export function pointGet(
   view: ReadView,
   tables: TableCache,
+  rows: RowCache,
   key: Uint8Array,
   start: number,
   end: number,
   sequence: number,
+  seesAll: boolean,
   out: PointResult,
 ): boolean {
   let cover = 0;
@@ -37,6 +43,12 @@ export function pointGet(
   const levels = view.version.levels;
   let hash = -1;
   let high = 0;
+  const asksRows = levels.length > 0 && rows.asks();
+  if (asksRows) {
+    hash = hashKey(key, start, end);
+    high = hashHigh[0]!;
+    if (rows.find(view.versionId, hash, high, key, start, end, sequence, out)) return isLive(out, cover);
+  }
   for (let level = 0; level < levels.length; level++) {
     const files = levels[level]!;
     if (files.length === 0) continue;
@@ -59,7 +71,12 @@ export function pointGet(
         const covering = table.rangeTombstones.coveringSequence(key, start, end, sequence);
         if (covering > cover) cover = covering;
       }
-      if (table.get(key, start, end, hash, high, sequence, out)) return isLive(out, cover);
+      if (!table.get(key, start, end, hash, high, sequence, out)) continue;
+      if (!isLive(out, cover)) return false;
+      if (asksRows && seesAll && out.kind === KIND_PUT) {
+        rows.note(view.versionId, hash, high, key, start, end, out);
+      }
+      return true;
     }
   }
   return false;

@@ -5,9 +5,11 @@
 import { SegmentPool } from '../arena/segment-pool.ts';
 import { invalid } from '../base/errors.ts';
 import { BlockCache } from '../cache/block-cache.ts';
+import { RowCache } from '../cache/row-cache.ts';
 import { syncParent } from '../fs/durable-directory.ts';
 import type { DirectoryLock, FileSystem } from '../fs/file-system.ts';
 import { inDirectory, tableName } from '../fs/file-names.ts';
+import { readWarnings, withReads } from '../fs/table-reads.ts';
 import { emptyKeyspace, emptyVersion, type Version } from '../manifest/version.ts';
 import type { KeyspaceRecord } from '../manifest/version-edit.ts';
 import { makeMemtable } from '../memtable/memtable.ts';
@@ -27,6 +29,9 @@ import type { Components } from './components.ts';
 
 /** Memtable memory beside the budget: one largest batch, and what chunks round up. */
 const POOL_SLACK = 16 * 1024 * 1024;
+/** What rows of hot keys get of the cache budget. */
+const ROW_SHARE = 1 / 16;
+const ROW_BYTES_MAX = 32 * 1024 * 1024;
 const POOL_BYTES_MAX = 4 * 1024 * 1024 * 1024 - 64 * 1024;
 
 /** One run of open: the state that its steps share. */
@@ -38,6 +43,7 @@ export class Opening {
   readonly #state: EngineState;
   readonly #pool: SegmentPool;
   readonly #cache: BlockCache;
+  readonly #rows: RowCache;
   readonly #tables: TableCache;
   readonly #fileNumbers = new SharedArrayBuffer(8);
 
@@ -57,9 +63,11 @@ export class Opening {
     // Reading only, nothing can be flushed: the log that an owner with other settings left must fit as a whole.
     const unflushed = options.readOnly ? replayBytesMax(fs, directory) : 0;
     this.#pool = new SegmentPool(Math.min(POOL_BYTES_MAX, Math.max(poolBytes, unflushed)));
-    this.#cache = new BlockCache(options.cacheBytesMax);
+    const rowBytes = Math.min(ROW_BYTES_MAX, Math.floor(options.cacheBytesMax * ROW_SHARE));
+    this.#rows = new RowCache(rowBytes);
+    this.#cache = new BlockCache(options.cacheBytesMax - rowBytes);
     this.#tables = new TableCache({
-      fs,
+      fs: withReads(fs, options.reads),
       pathOf: (number) => inDirectory(directory, tableName(number)),
       cache: this.#cache,
       openFilesMax: options.openFilesMax,
@@ -105,7 +113,11 @@ export class Opening {
       cutBytes: report.cutBytes,
       segments: report.segments.length,
       ms: clock.monotonic() - started,
-      warnings: [...(found?.warnings ?? []), ...report.warnings],
+      warnings: [
+        ...(found?.warnings ?? []),
+        ...report.warnings,
+        ...readWarnings(this.#options.reads, state.path),
+      ],
       background: core.runner.kind,
     };
     const keyspaces = new KeyspaceTable(core, core.installer.version.nextKeyspaceId, (record) =>
@@ -115,6 +127,7 @@ export class Opening {
     // Later, when whoever opened can listen.
     core.scheduler.soon(() => core.events.emit('recovery', () => recovered));
     core.background.schedule();
+    core.warmUp.start();
     const path = fs.name === 'memory' ? ':memory:' : state.path;
     return new DatabaseHandle(path, core, keyspaces, recovered, this.#maintenance, async () =>
       lock?.release(),
@@ -135,6 +148,7 @@ export class Opening {
       this.#options.keyspaceDefaults,
       version.keyspaces.get(record.id) ?? emptyKeyspace(record),
       this.#tables,
+      this.#rows,
       () => makeMemtable('btree', this.#pool),
     );
   }
@@ -153,6 +167,7 @@ export class Opening {
       state: this.#state,
       pool: this.#pool,
       cache: this.#cache,
+      rows: this.#rows,
       tables: this.#tables,
       fileNumbers: this.#fileNumbers,
     };

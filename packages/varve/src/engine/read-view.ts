@@ -18,6 +18,8 @@ export interface ReadView {
   /** Waiting to be flushed, newest first. */
   readonly immutables: readonly Memtable[];
   readonly version: KeyspaceVersion;
+  /** Of `version` and of no other version of any keyspace: the name under which the row cache keeps what its tables hold. */
+  readonly versionId: number;
   /** Of the levels of `version`, for finding a key's file; level 0 has none that are used. */
   readonly fences: readonly LevelFences[];
 }

@@ -26,16 +26,18 @@ export interface DirectoryContents {
   readonly logs: readonly number[];
   readonly tables: readonly number[];
   readonly options: readonly number[];
+  readonly caches: readonly number[];
   /** Highest number of any file. */
   readonly highest: number;
 }
 
 export function readDirectory(fs: FileSystem, directory: string): DirectoryContents {
-  const found: Record<'manifests' | 'logs' | 'tables' | 'options', number[]> = {
+  const found: Record<'manifests' | 'logs' | 'tables' | 'options' | 'caches', number[]> = {
     manifests: [],
     logs: [],
     tables: [],
     options: [],
+    caches: [],
   };
   let highest = 0;
   for (const name of fs.list(directory)) {
@@ -46,6 +48,7 @@ export function readDirectory(fs: FileSystem, directory: string): DirectoryConte
     else if (parsed.kind === 'log') found.logs.push(parsed.number);
     else if (parsed.kind === 'table') found.tables.push(parsed.number);
     else if (parsed.kind === 'options') found.options.push(parsed.number);
+    else if (parsed.kind === 'cache') found.caches.push(parsed.number);
   }
   for (const numbers of Object.values(found)) numbers.sort((a, b) => a - b);
   return { ...found, highest };

@@ -4,6 +4,7 @@
  *
  *   visible     written by the commit pipeline alone, after a batch is in the memtables; read by every reader
  *   generation  raised whenever a read view is replaced; cursors compare it before they move
+ *   versions    raised whenever a keyspace gets other tables
  */
 import { closed } from '../base/errors.ts';
 import type { Tree } from './tree.ts';
@@ -12,6 +13,8 @@ export class EngineState {
   readonly path: string;
   visible = 0;
   generation = 0;
+  /** How many versions of keyspaces there were since the open: gives each its id. */
+  versions = 0;
   isClosed = false;
   /** Open keyspaces by id. */
   readonly trees: Map<number, Tree> = new Map();

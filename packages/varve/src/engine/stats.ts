@@ -5,7 +5,7 @@ import type { DatabaseStats } from './api-types.ts';
 import type { Core } from './core.ts';
 
 export function collectStats(core: Core): DatabaseStats {
-  const { state, log, tables, cache, pool, register, pressure, counters } = core;
+  const { state, log, tables, cache, rows, pool, register, pressure, counters } = core;
   const keyspaces: DatabaseStats['keyspaces'] = {};
   let memtables = 0;
   for (const tree of state.trees.values()) {
@@ -31,7 +31,12 @@ export function collectStats(core: Core): DatabaseStats {
   return {
     sequence: state.visible,
     incarnation: core.incarnation,
-    memoryBytes: { memtables, cache: cache.bytesUsed, indexes: tables.memoryBytes, pool: pool.bytesUsed },
+    memoryBytes: {
+      memtables,
+      cache: cache.bytesUsed + rows.bytesUsed,
+      indexes: tables.memoryBytes,
+      pool: pool.bytesUsed,
+    },
     log: {
       segments: log?.segments().length ?? 0,
       bytes: log?.bytes ?? 0,

@@ -5,6 +5,7 @@
  * replacement of the view. Owner's thread only; every method here runs to its end without letting anything else in.
  */
 import type { PointResult } from '../base/entry.ts';
+import type { RowCache } from '../cache/row-cache.ts';
 import type { KeyspaceRecord } from '../manifest/version-edit.ts';
 import type { KeyspaceVersion } from '../manifest/version.ts';
 import type { Memtable } from '../memtable/memtable.ts';
@@ -18,11 +19,13 @@ import { IdleSources } from './scan.ts';
 interface TreeState {
   readonly visible: number;
   generation: number;
+  versions: number;
 }
 
 export class Tree {
   readonly record: KeyspaceRecord;
   readonly tables: TableCache;
+  readonly #rows: RowCache;
   settings: ResolvedKeyspaceSettings;
   /** How many of the oldest immutables a running flush has taken. */
   flushing = 0;
@@ -46,14 +49,17 @@ export class Tree {
     settings: ResolvedKeyspaceSettings,
     version: KeyspaceVersion,
     tables: TableCache,
+    rows: RowCache,
     newMemtable: () => Memtable,
   ) {
     this.#state = state;
     this.record = record;
     this.settings = settings;
     this.tables = tables;
+    this.#rows = rows;
     this.#newMemtable = newMemtable;
-    this.#view = { memtable: undefined, immutables: [], version, fences: fencesOf(version, []) };
+    const versionId = ++state.versions;
+    this.#view = { memtable: undefined, immutables: [], version, versionId, fences: fencesOf(version, []) };
   }
 
   get id(): number {
@@ -104,6 +110,7 @@ export class Tree {
       memtable: this.#view.memtable,
       immutables: this.#view.immutables.slice(0, keep),
       version,
+      versionId: this.#idOf(version),
       fences: fencesOf(version, this.#view.fences),
     });
     for (const memtable of gone) memtable.release();
@@ -111,7 +118,8 @@ export class Tree {
 
   installVersion(version: KeyspaceVersion): void {
     if (version !== this.#view.version) {
-      this.#replace({ ...this.#view, version, fences: fencesOf(version, this.#view.fences) });
+      const versionId = this.#idOf(version);
+      this.#replace({ ...this.#view, version, versionId, fences: fencesOf(version, this.#view.fences) });
     }
   }
 
@@ -155,7 +163,12 @@ export class Tree {
 
   /** The read path's first hop: true when `key` has a value at `sequence`; it is lent through `out`. */
   get(key: Uint8Array, start: number, end: number, sequence: number, out: PointResult): boolean {
-    return pointGet(this.#view, this.tables, key, start, end, sequence, out);
+    const seesAll = sequence === this.#state.visible;
+    return pointGet(this.#view, this.tables, this.#rows, key, start, end, sequence, seesAll, out);
+  }
+
+  #idOf(version: KeyspaceVersion): number {
+    return version === this.#view.version ? this.#view.versionId : ++this.#state.versions;
   }
 
   #replace(view: ReadView): void {

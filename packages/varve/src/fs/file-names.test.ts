@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import {
+  cacheName,
   inDirectory,
   indexName,
   logName,
@@ -12,6 +13,7 @@ import {
 test('names have at least six digits', () => {
   expect(manifestName(1)).toBe('MANIFEST-000001');
   expect(optionsName(4)).toBe('OPTIONS-000004');
+  expect(cacheName(6)).toBe('CACHE-000006');
   expect(logName(2)).toBe('000002.wal');
   expect(tableName(3)).toBe('000003.sst');
   expect(indexName(5)).toBe('000005.idx');
@@ -22,6 +24,7 @@ test('what was formatted is parsed back', () => {
   for (const number of [1, 999_999, 1_000_000, 4_294_967_296]) {
     expect(parseFileName(manifestName(number))).toEqual({ kind: 'manifest', number });
     expect(parseFileName(optionsName(number))).toEqual({ kind: 'options', number });
+    expect(parseFileName(cacheName(number))).toEqual({ kind: 'cache', number });
     expect(parseFileName(logName(number))).toEqual({ kind: 'log', number });
     expect(parseFileName(tableName(number))).toEqual({ kind: 'table', number });
     expect(parseFileName(indexName(number))).toEqual({ kind: 'index', number });

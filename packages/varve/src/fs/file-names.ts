@@ -3,6 +3,7 @@
  *
  *   MANIFEST-000001   version edits             000002.wal   log segment
  *   OPTIONS-000004    settings in force         000003.sst   table        000005.idx   secondary index segment
+ *   CACHE-000006      blocks that were in use, a hint
  *   LOCK              socket of the owner       LOCK.info    who that is  LOCK.<id>    an opener that competes
  *   archive/          log segments kept for point-in-time recovery
  *
@@ -10,7 +11,7 @@
  * name that is not exactly what `format...` would write is foreign and is left alone.
  */
 
-export type NumberedFile = 'manifest' | 'options' | 'log' | 'table' | 'index';
+export type NumberedFile = 'manifest' | 'options' | 'cache' | 'log' | 'table' | 'index';
 
 export type FileName =
   | { readonly kind: NumberedFile; readonly number: number }
@@ -30,6 +31,10 @@ export function optionsName(number: number): string {
   return `OPTIONS-${digits(number)}`;
 }
 
+export function cacheName(number: number): string {
+  return `CACHE-${digits(number)}`;
+}
+
 export function logName(number: number): string {
   return `${digits(number)}.wal`;
 }
@@ -47,14 +52,18 @@ export function inDirectory(directory: string, name: string): string {
   return directory.endsWith('/') ? directory + name : `${directory}/${name}`;
 }
 
-const prefixed: Readonly<Record<string, NumberedFile>> = { MANIFEST: 'manifest', OPTIONS: 'options' };
+const prefixed: Readonly<Record<string, NumberedFile>> = {
+  MANIFEST: 'manifest',
+  OPTIONS: 'options',
+  CACHE: 'cache',
+};
 const suffixed: Readonly<Record<string, NumberedFile>> = { wal: 'log', sst: 'table', idx: 'index' };
 
 /** What a name (without its directory) is; undefined when it is not ours. */
 export function parseFileName(name: string): FileName | undefined {
   if (name === LOCK_NAME || name.startsWith(`${LOCK_NAME}.`)) return { kind: 'lock' };
   if (name === ARCHIVE_NAME) return { kind: 'archive' };
-  const match = /^(?:(MANIFEST|OPTIONS)-(\d{6,16})|(\d{6,16})\.(wal|sst|idx))$/.exec(name);
+  const match = /^(?:(MANIFEST|OPTIONS|CACHE)-(\d{6,16})|(\d{6,16})\.(wal|sst|idx))$/.exec(name);
   if (match === null) return undefined;
   const kind = match[1] === undefined ? suffixed[match[4]!] : prefixed[match[1]];
   const text = match[2] ?? match[3]!;

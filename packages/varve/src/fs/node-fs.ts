@@ -1,15 +1,14 @@
 /**
  * The real file system, by the synchronous calls of `node:fs`.
  *
- * Every write goes to an explicit position (pwrite), so several threads can hold descriptors of one file. A descriptor is
- * used and closed by the thread that opened it. A closed handle answers EBADF itself: its number may already belong to
- * another file. Directories can not be synced on Windows; there the call is a no-op (docs/internals/assumptions.md).
+ * Files are read by pread; the tables of a database can be read in other ways (table-reads.ts).
+ * Directories can not be synced on Windows; there the call is a no-op (docs/internals/assumptions.md).
  */
 import * as nodeFs from 'node:fs';
 import { ioError, systemCode } from '../base/errors.ts';
 import type { DirectoryLock, FileHandle, FileStatus, FileSystem, OpenMode } from './file-system.ts';
 import { lockDirectory } from './lock.ts';
-import { systemFailure } from './system-error.ts';
+import { openNode, run } from './node-handle.ts';
 
 const flags: Readonly<Record<OpenMode, string>> = { read: 'r', readWrite: 'r+', create: 'wx+' };
 
@@ -17,11 +16,14 @@ class NodeFs implements FileSystem {
   readonly name = 'node';
   readonly threads = 'node';
 
+  readonly #openForReading: (path: string) => FileHandle;
+
+  constructor(openForReading: (path: string) => FileHandle) {
+    this.#openForReading = openForReading;
+  }
+
   open(path: string, mode: OpenMode): FileHandle {
-    return new NodeHandle(
-      path,
-      run('open', path, () => nodeFs.openSync(path, flags[mode])),
-    );
+    return mode === 'read' ? this.#openForReading(path) : openNode(path, flags[mode]);
   }
 
   status(path: string): FileStatus | undefined {
@@ -73,64 +75,11 @@ class NodeFs implements FileSystem {
 }
 
 /** The file system of the machine; stateless, so there is one. */
-export const nodeFileSystem: FileSystem = new NodeFs();
+export const nodeFileSystem: FileSystem = new NodeFs((path) => openNode(path, 'r'));
 
-class NodeHandle implements FileHandle {
-  readonly path: string;
-  #descriptor: number;
-
-  constructor(path: string, descriptor: number) {
-    this.path = path;
-    this.#descriptor = descriptor;
-  }
-
-  // Not through `run`: a closure per block read or log hand-over is what the short-lived heap does not need.
-  read(target: Uint8Array, offset: number, length: number, position: number): number {
-    if (this.#descriptor < 0) throw systemFailure('EBADF', 'read', this.path);
-    try {
-      return nodeFs.readSync(this.#descriptor, target, offset, length, position);
-    } catch (error) {
-      throw ioError('read', this.path, error);
-    }
-  }
-
-  write(source: Uint8Array, offset: number, length: number, position: number): number {
-    if (this.#descriptor < 0) throw systemFailure('EBADF', 'write', this.path);
-    try {
-      return nodeFs.writeSync(this.#descriptor, source, offset, length, position);
-    } catch (error) {
-      throw ioError('write', this.path, error);
-    }
-  }
-
-  size(): number {
-    return this.#run('fstat', (descriptor) => nodeFs.fstatSync(descriptor).size);
-  }
-
-  truncate(length: number): void {
-    this.#run('ftruncate', (descriptor) => nodeFs.ftruncateSync(descriptor, length));
-  }
-
-  sync(): void {
-    this.#run('fsync', nodeFs.fsyncSync);
-  }
-
-  dataSync(): void {
-    this.#run('fdatasync', nodeFs.fdatasyncSync);
-  }
-
-  close(): void {
-    if (this.#descriptor < 0) return;
-    const descriptor = this.#descriptor;
-    this.#descriptor = -1;
-    run('close', this.path, () => nodeFs.closeSync(descriptor));
-  }
-
-  #run<T>(operation: string, call: (descriptor: number) => T): T {
-    const descriptor = this.#descriptor;
-    if (descriptor < 0) throw systemFailure('EBADF', operation, this.path);
-    return run(operation, this.path, () => call(descriptor));
-  }
+/** The same, with another way to open files that are only read (table-reads.ts). */
+export function nodeFileSystemReading(openForReading: (path: string) => FileHandle): FileSystem {
+  return new NodeFs(openForReading);
 }
 
 function statusOf(path: string): nodeFs.Stats | undefined {
@@ -140,13 +89,5 @@ function statusOf(path: string): nodeFs.Stats | undefined {
     // Through a file: newer releases of Node answer undefined, older ones throw.
     if (systemCode(error) === 'ENOTDIR') return undefined;
     throw ioError('stat', path, error);
-  }
-}
-
-function run<T>(operation: string, path: string, call: () => T): T {
-  try {
-    return call();
-  } catch (error) {
-    throw ioError(operation, path, error);
   }
 }

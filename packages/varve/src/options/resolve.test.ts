@@ -43,6 +43,7 @@ describe('defaults', () => {
       syncWaitMsMax: 1000,
       batchBytesMax: 64 * MIB,
       openFilesMax: 1000,
+      reads: 'pread',
       workers: Math.max(1, availableParallelism() - 1),
       keyspaceDefaults: {
         memtableBytes: 32 * MIB,

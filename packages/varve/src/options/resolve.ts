@@ -115,6 +115,7 @@ export function resolveDatabaseOptions(options: unknown): ResolvedDatabaseOption
     syncWaitMsMax: value('syncWaitMsMax'),
     batchBytesMax: value('batchBytesMax'),
     openFilesMax: value('openFilesMax'),
+    reads: value('reads'),
     workers: given.workers ?? Math.max(1, availableParallelism() - 1),
     fileSystem: given.fileSystem,
     clock: value('clock'),

@@ -7,6 +7,7 @@
  * huge entry made it huge. One thread; the caller asserts the order.
  */
 import { copyRange, sharedPrefix } from '../base/bytes.ts';
+import { Copier } from '../base/copier.ts';
 import { putU16, putU32, putU64 } from '../base/fixed.ts';
 import { BLOCK_HEADER_BYTES, KINDS_DIFFER, offsetColumnWidth, sequenceColumnWidth } from './block.ts';
 
@@ -27,6 +28,7 @@ export class BlockBuilder {
   #lowest = 0;
   #highest = 0;
   #oneKind = true;
+  readonly #copier = new Copier();
 
   get count(): number {
     return this.#count;
@@ -53,10 +55,54 @@ export class BlockBuilder {
     kind: number,
     valueLength: number,
   ): number {
+    return this.#sizeWith(this.#sharedWith(key, start, end), end - start, sequence, kind, valueLength);
+  }
+
+  add(
+    key: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    sequence: number,
+    kind: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    const prefix = this.#sharedWith(key, keyStart, keyEnd);
+    this.#add(prefix, key, keyStart, keyEnd, sequence, kind, value, valueStart, valueEnd);
+  }
+
+  /** Adds the entry if the block stays within `bytesMax` with it, or is empty; false, and nothing happens, if not. */
+  addWithin(
+    bytesMax: number,
+    key: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    sequence: number,
+    kind: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+  ): boolean {
+    const prefix = this.#sharedWith(key, keyStart, keyEnd);
+    if (
+      this.#count > 0 &&
+      this.#sizeWith(prefix, keyEnd - keyStart, sequence, kind, valueEnd - valueStart) > bytesMax
+    ) {
+      return false;
+    }
+    this.#add(prefix, key, keyStart, keyEnd, sequence, kind, value, valueStart, valueEnd);
+    return true;
+  }
+
+  /** Bytes that all keys share with this one added. */
+  #sharedWith(key: Uint8Array, start: number, end: number): number {
+    return this.#count === 0 ? end - start : sharedPrefix(this.#keys, 0, this.#prefix, key, start, end);
+  }
+
+  #sizeWith(prefix: number, length: number, sequence: number, kind: number, valueLength: number): number {
     const count = this.#count;
-    const length = end - start;
     if (count === 0) return blockBytes(1, length, valueLength, length, 0, true);
-    const prefix = sharedPrefix(this.#keys, 0, this.#prefix, key, start, end);
     const lowest = sequence < this.#lowest ? sequence : this.#lowest;
     const highest = sequence > this.#highest ? sequence : this.#highest;
     return blockBytes(
@@ -69,7 +115,8 @@ export class BlockBuilder {
     );
   }
 
-  add(
+  #add(
+    prefix: number,
     key: Uint8Array,
     keyStart: number,
     keyEnd: number,
@@ -85,18 +132,17 @@ export class BlockBuilder {
     const valuesEnd = this.#valueBytes + (valueEnd - valueStart);
     if (keysEnd > this.#keys.length) this.#keys = grown(this.#keys, keysEnd);
     if (valuesEnd > this.#values.length) this.#values = grown(this.#values, valuesEnd);
+    this.#prefix = prefix;
     if (count === 0) {
-      this.#prefix = keyEnd - keyStart;
       this.#lowest = sequence;
       this.#highest = sequence;
     } else {
-      this.#prefix = sharedPrefix(this.#keys, 0, this.#prefix, key, keyStart, keyEnd);
       if (sequence < this.#lowest) this.#lowest = sequence;
       if (sequence > this.#highest) this.#highest = sequence;
       if (kind !== this.#kinds[0]) this.#oneKind = false;
     }
     copyRange(key, keyStart, keyEnd, this.#keys, this.#keyBytes);
-    copyRange(value, valueStart, valueEnd, this.#values, this.#valueBytes);
+    this.#copier.copy(value, valueStart, valueEnd, this.#values, this.#valueBytes);
     this.#keyBytes = keysEnd;
     this.#valueBytes = valuesEnd;
     this.#keyEnds[count] = keysEnd;

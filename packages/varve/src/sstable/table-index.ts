@@ -65,6 +65,20 @@ export class TableIndex {
     return this.#partitions[index] ?? this.#unpack(index);
   }
 
+  /** Stored length of the data block that begins at an offset of the file; 0 when none does. */
+  lengthAt(offset: number): number {
+    let low = 0;
+    for (let high = this.count; low < high; ) {
+      const middle = (low + high) >>> 1;
+      if (this.at(middle).offsets.at(-1)! < offset) low = middle + 1;
+      else high = middle;
+    }
+    if (low === this.count) return 0;
+    const { offsets, lengths } = this.at(low);
+    const block = offsets.indexOf(offset);
+    return block < 0 ? 0 : lengths[block]!;
+  }
+
   #unpack(index: number): FlatIndex {
     this.#fetch(index);
     const partition = new FlatIndex(inPlace, this.#loader);

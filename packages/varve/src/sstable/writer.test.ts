@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { SEQUENCE_MAX } from '../base/entry.ts';
-import { KIND_RANGE_DELETE } from '../base/kinds.ts';
+import { KIND_PUT, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import { Random } from '../base/random.ts';
 import { FragmentedTombstones } from '../base/range-tombstones.ts';
 import type { FileHandle } from '../fs/file-system.ts';
@@ -166,4 +166,31 @@ test('the estimate of the size is close to the final size', () => {
   const estimate = table.estimatedBytes;
   const { bytes } = table.finish();
   expect(Math.abs(bytes - estimate) / bytes).toBeLessThan(0.01);
+});
+
+test('a table that grows large is synced on the way, and once more at its end', () => {
+  const fs = new MemoryFs();
+  const inner = fs.open('/1.sst', 'create');
+  const synced: number[] = [];
+  const file: FileHandle = {
+    path: inner.path,
+    read: (...args) => inner.read(...args),
+    write: (...args) => inner.write(...args),
+    size: () => inner.size(),
+    truncate: (length) => inner.truncate(length),
+    sync: () => void synced.push(inner.size()),
+    dataSync: () => void synced.push(inner.size()),
+    close: () => inner.close(),
+  };
+  const writer = new TableWriter({ file, uniqueId: TABLE_ID });
+  const value = new Uint8Array(100_000);
+  for (let i = 0; i < 300; i++) {
+    const key = bytesOf(String(i).padStart(3, '0'));
+    writer.add(key, 0, key.length, 1, KIND_PUT, value, 0, value.length);
+  }
+  const { bytes } = writer.finish();
+  expect(synced).toHaveLength(4);
+  const steps = synced.map((at, index) => at - (synced[index - 1] ?? 0));
+  for (const step of steps.slice(0, -1)) expect(step / 2 ** 20).toBeCloseTo(8, 0);
+  expect(synced.at(-1)).toBe(bytes);
 });

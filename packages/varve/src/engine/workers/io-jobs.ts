@@ -1,5 +1,5 @@
 /**
- * The jobs of the I/O lane: fsync of the log, appending to the manifest, removing files. They run in a thread of their own
+ * The jobs of the I/O lane: fsync of the log, appending to the manifest, removing files, remembering the cache's blocks. They run in a thread of their own
  * so that no fsync ever waits behind the libuv pool or a compaction, and never on the user's event loop.
  */
 import type { FileHandle, FileSystem } from '../../fs/file-system.ts';
@@ -8,6 +8,7 @@ import { appendFrame } from '../../manifest/manifest-file.ts';
 import { systemCode } from '../../base/errors.ts';
 import { checkCancelled } from '../../compaction/job.ts';
 import type { JobContext } from '../../workers/job-runner.ts';
+import { type RememberInput, writeWorkingSet } from '../working-set-file.ts';
 
 export interface LogSyncInput {
   /** Segments with bytes that are not on disk yet, oldest first. */
@@ -55,6 +56,11 @@ export function* removeFiles(input: RemoveInput, { fs }: JobContext): Generator<
     }
     yield;
   }
+}
+
+export function* remember(input: RememberInput, { fs }: JobContext): Generator<void, void> {
+  writeWorkingSet(fs, input);
+  yield;
 }
 
 function withFile(fs: FileSystem, path: string, use: (file: FileHandle) => void): void {

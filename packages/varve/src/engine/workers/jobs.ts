@@ -4,12 +4,13 @@
 import { compactionJob } from '../../compaction/compaction-job.ts';
 import { flushJob } from '../../compaction/flush-job.ts';
 import type { JobTable } from '../../workers/job-runner.ts';
-import { installEdits, removeFiles, syncLog } from './io-jobs.ts';
+import { installEdits, remember, removeFiles, syncLog } from './io-jobs.ts';
 
 export const jobs: JobTable = {
   'sync-log': syncLog,
   install: installEdits,
   remove: removeFiles,
+  remember,
   flush: flushJob,
   compaction: compactionJob,
 };

@@ -1,0 +1,64 @@
+/**
+ * First-in-first-out lists of slots in typed arrays, for the replacement policies: a slot is in one list at most.
+ * Leaving from the middle is a few stores, since a dropped file takes its slots out wherever they stand.
+ */
+
+/** Ends of a list are stored as slot + 1; 0 is none. */
+export class SlotLists {
+  readonly #next: Uint32Array;
+  readonly #previous: Uint32Array;
+  /** List + 1 of each slot. */
+  readonly #of: Uint8Array;
+  readonly #first: Uint32Array;
+  readonly #last: Uint32Array;
+  readonly #sizes: Uint32Array;
+
+  constructor(slots: number, lists: number) {
+    this.#next = new Uint32Array(slots);
+    this.#previous = new Uint32Array(slots);
+    this.#of = new Uint8Array(slots);
+    this.#first = new Uint32Array(lists);
+    this.#last = new Uint32Array(lists);
+    this.#sizes = new Uint32Array(lists);
+  }
+
+  size(list: number): number {
+    return this.#sizes[list]!;
+  }
+
+  /** The list that a slot is in; -1 for none. */
+  listOf(slot: number): number {
+    return this.#of[slot]! - 1;
+  }
+
+  push(list: number, slot: number): void {
+    const last = this.#last[list]!;
+    this.#next[slot] = 0;
+    this.#previous[slot] = last;
+    if (last === 0) this.#first[list] = slot + 1;
+    else this.#next[last - 1] = slot + 1;
+    this.#last[list] = slot + 1;
+    this.#of[slot] = list + 1;
+    this.#sizes[list]!++;
+  }
+
+  /** Takes out the slot that came first. The list is not empty. */
+  shift(list: number): number {
+    const slot = this.#first[list]! - 1;
+    this.remove(slot);
+    return slot;
+  }
+
+  /** Takes out a slot, wherever it stands in its list. */
+  remove(slot: number): void {
+    const list = this.#of[slot]! - 1;
+    const next = this.#next[slot]!;
+    const previous = this.#previous[slot]!;
+    if (previous === 0) this.#first[list] = next;
+    else this.#next[previous - 1] = next;
+    if (next === 0) this.#last[list] = previous;
+    else this.#previous[next - 1] = previous;
+    this.#of[slot] = 0;
+    this.#sizes[list]!--;
+  }
+}

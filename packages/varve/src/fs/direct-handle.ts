@@ -1,0 +1,125 @@
+/**
+ * Reading past the page cache (O_DIRECT): bytes go from the disk to memory of this process and are cached nowhere else.
+ *
+ * Such a transfer wants offset, length and memory aligned: every read is widened to whole blocks, goes to one aligned buffer
+ * of the thread, and what was asked for is copied out. Reads are synchronous, so that one buffer serves all handles.
+ * A file system that refuses (EINVAL, at open or at the first read) is read by pread instead; `directRefusal` tells that
+ * beforehand, for the warning. Bytes that are written through other handles are seen: the system writes them out first.
+ */
+import { constants } from 'node:fs';
+import { systemCode } from '../base/errors.ts';
+import type { FileHandle } from './file-system.ts';
+import { type NodeHandle, openNode } from './node-handle.ts';
+import { pageAlignedMemory } from './page-aligned-memory.ts';
+
+/** Fits the blocks of nearly all disks; where blocks are larger the system refuses, and pread takes over. */
+const ALIGNMENT = 4096;
+/** Most that one call reads; callers go on after short reads. */
+const BOUNCE_BYTES = 1024 * 1024;
+let buffer: Uint8Array | undefined;
+
+function bounce(): Uint8Array {
+  buffer ??= pageAlignedMemory(BOUNCE_BYTES);
+  return buffer;
+}
+
+/** Made by `openDirect`; exported for tests. */
+export class DirectHandle implements FileHandle {
+  readonly path: string;
+  readonly #openPlain: () => FileHandle;
+  #file: FileHandle;
+  #isDirect = true;
+
+  constructor(file: FileHandle, openPlain: () => FileHandle) {
+    this.path = file.path;
+    this.#file = file;
+    this.#openPlain = openPlain;
+  }
+
+  read(target: Uint8Array, offset: number, length: number, position: number): number {
+    if (!this.#isDirect) return this.#file.read(target, offset, length, position);
+    const aligned = bounce();
+    const skew = position % ALIGNMENT;
+    const wanted = Math.min(aligned.length, Math.ceil((skew + length) / ALIGNMENT) * ALIGNMENT);
+    let got: number;
+    try {
+      got = this.#file.read(aligned, 0, wanted, position - skew);
+    } catch (error) {
+      if (systemCode(error) !== 'EINVAL') throw error;
+      this.#giveUp();
+      return this.#file.read(target, offset, length, position);
+    }
+    // Short of a whole block only at the end of the file.
+    const here = Math.min(length, got - skew);
+    if (here <= 0) return 0;
+    target.set(aligned.subarray(skew, skew + here), offset);
+    return here;
+  }
+
+  /** The first read comes right after open, while the file still has its name. */
+  #giveUp(): void {
+    const plain = this.#openPlain();
+    this.#file.close();
+    this.#file = plain;
+    this.#isDirect = false;
+  }
+
+  write(source: Uint8Array, offset: number, length: number, position: number): number {
+    return this.#file.write(source, offset, length, position);
+  }
+
+  size(): number {
+    return this.#file.size();
+  }
+
+  truncate(length: number): void {
+    this.#file.truncate(length);
+  }
+
+  sync(): void {
+    this.#file.sync();
+  }
+
+  dataSync(): void {
+    this.#file.dataSync();
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+}
+
+/** Opens for reading: directly where that works, else plainly. */
+export function openDirect(path: string): FileHandle {
+  const file = tryDirect(path);
+  return file === undefined ? openNode(path, 'r') : new DirectHandle(file, () => openNode(path, 'r'));
+}
+
+/** Undefined where the system knows no direct reads, or refuses them for this file. */
+function tryDirect(path: string): NodeHandle | undefined {
+  // Only Linux has the flag.
+  const { O_DIRECT, O_RDONLY } = constants as { O_DIRECT?: number; O_RDONLY: number };
+  if (O_DIRECT === undefined) return undefined;
+  try {
+    return openNode(path, O_RDONLY | O_DIRECT);
+  } catch (error) {
+    if (systemCode(error) === 'EINVAL') return undefined;
+    throw error;
+  }
+}
+
+/** Why direct reads of the file at `path` are read by pread after all; undefined when they are direct. */
+export function directRefusal(path: string): string | undefined {
+  const file = tryDirect(path);
+  const refusal = 'the file system refuses direct reads (O_DIRECT); tables are read by pread';
+  if (file === undefined) return refusal;
+  try {
+    file.read(bounce(), 0, ALIGNMENT, 0);
+    return undefined;
+  } catch (error) {
+    if (systemCode(error) === 'EINVAL') return refusal;
+    throw error;
+  } finally {
+    file.close();
+  }
+}
