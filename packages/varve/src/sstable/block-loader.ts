@@ -12,7 +12,8 @@ import { ByteReader } from '../base/varint.ts';
 import type { BlockCache } from '../cache/block-cache.ts';
 import { type FileHandle, type FileSystem, readFully } from '../fs/file-system.ts';
 import { type BlockView, validateBlock } from './block.ts';
-import type { BlockHandle } from './format.ts';
+import type { FlatIndex } from './flat-index.ts';
+import { BLOCK_DATA, type BlockHandle } from './format.ts';
 import { ownMemory } from './own-memory.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { OpenedBlock, TableSeed } from './stored-block.ts';
@@ -192,16 +193,37 @@ export class BlockLoader {
         return;
       }
     }
-    this.#load(offset, this.handleLength, type, undefined);
-    const slot = this.#insert(offset);
+    this.#miss(type);
+  }
+
+  #miss(type: number): void {
+    this.#load(this.handleOffset, this.handleLength, type, undefined);
+    const slot = this.#insert(this.handleOffset);
     if (slot >= 0) {
-      this.bytes = cache!.memory;
+      this.bytes = this.#cache!.memory;
       this.start = slot;
     } else {
       this.bytes = opened.bytes;
       this.start = opened.start;
     }
     opened.clear();
+  }
+
+  /** The same for the data block of an entry of an unpacked index, which remembers where it was found. */
+  fetchIndexed(index: FlatIndex, entry: number): void {
+    const cache = this.#cache;
+    const offset = index.offsets[entry]!;
+    if (cache !== undefined && offset <= CACHED_OFFSET_MAX) {
+      const slot = cache.lookupNear(index.slots[entry]!, this.fileNumber, offset);
+      if (slot >= 0) {
+        index.slots[entry] = slot;
+        this.bytes = cache.memory;
+        this.start = slot;
+        return;
+      }
+    }
+    this.aim(offset, index.lengths[entry]!);
+    this.#miss(BLOCK_DATA);
   }
 
   /** Puts the block that `readHandle` or `aim` named into `target`, which keeps it whatever else is read. */

@@ -162,8 +162,7 @@ export class TableReader {
     const partition = index.find(key, start, end, sequence);
     if (partition === undefined) return false;
     const loader = this.#loader;
-    loader.aim(partition.offsets[index.block]!, partition.lengths[index.block]!);
-    loader.fetch(BLOCK_DATA);
+    loader.fetchIndexed(partition, index.block);
     this.#counters.filterPositives++;
     if (lookUp(loader.bytes, loader.start, key, start, end, sequence, out)) return true;
     this.#counters.filterFalsePositives++;
