@@ -172,7 +172,7 @@ export const databaseSettings: DatabaseSettings = {
     defaultText: 'the rest of memoryBytesMax, less 1/8 for indexes and filters',
     min: 0,
     max: SHARED_BYTES_MAX,
-    doc: 'Memory of the block cache, part of the budget; 0 for none.',
+    doc: 'Memory of the caches, part of the budget: blocks, and a sixteenth of it rows of hot keys; 0 for none.',
     raiseWhen: 'reads miss the cache; raise memoryBytesMax rather than this',
   }),
   pressure: choice<PressureMode>({
