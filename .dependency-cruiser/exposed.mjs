@@ -44,7 +44,7 @@ export const exposed = {
   iterator: ['concat.ts', 'merging.ts', 'visible.ts'],
   maintenance: ['dump-line.ts', 'dump.ts', 'maintenance.ts'],
   manifest: ['file-meta.ts', 'manifest-file.ts', 'version-edit.ts', 'version.ts'],
-  memtable: ['memtable.ts', 'skiplist.ts'],
+  memtable: ['memtable.ts'],
   record: ['batch.ts', 'frame.ts', 'log-record.ts'],
   sstable: [
     'checksum.ts',
