@@ -1,3 +1,4 @@
+/** Test helpers: runs the command line in this process, over directories that go with their test. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -15,7 +15,7 @@
  *
  * Owner's thread only. What `find` shows is good until the next `note`. Allocates nothing after the constructor.
  */
-import { compareRanges } from '../base/bytes.ts';
+import { compareRanges, copyRange } from '../base/bytes.ts';
 import type { PointResult } from '../base/entry.ts';
 import { KIND_PUT } from '../base/kinds.ts';
 import { sharedMemory } from '../base/shared-memory.ts';
@@ -160,8 +160,8 @@ export class RowCache {
     this.#words[at / 4 + OWNER] = owner;
     this.#words[at / 4 + KEY_LENGTH] = keyLength;
     this.#words[at / 4 + VALUE_LENGTH] = valueLength;
-    copy(key, start, end, this.#memory, at + HEAD_BYTES);
-    copy(found.value, found.valueStart, found.valueEnd, this.#memory, at + HEAD_BYTES + keyLength);
+    copyRange(key, start, end, this.#memory, at + HEAD_BYTES);
+    copyRange(found.value, found.valueStart, found.valueEnd, this.#memory, at + HEAD_BYTES + keyLength);
     this.#list(at, tagOf(owner, high), low);
   }
 
@@ -210,9 +210,4 @@ export class RowCache {
 
 function tagOf(owner: number, high: number): number {
   return high ^ Math.imul(owner, 0x9e3779b1);
-}
-
-/** Rows are short: a loop is as fast as the call, and allocates no view. */
-function copy(from: Uint8Array, start: number, end: number, to: Uint8Array, target: number): void {
-  for (let i = start; i < end; i++) to[target + i - start] = from[i]!;
 }

@@ -9,13 +9,12 @@
 import { compareBytes } from '../base/bytes.ts';
 import type { EntryIterator } from '../base/entry.ts';
 import { FragmentedTombstones } from '../base/range-tombstones.ts';
-import { ConcatIterator } from '../iterator/concat.ts';
+import { ConcatIterator, firstFileReaching } from '../iterator/concat.ts';
 import { mergeIterators } from '../iterator/merging.ts';
 import { VisibleIterator } from '../iterator/visible.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
 import type { Memtable } from '../memtable/memtable.ts';
 import type { TableCache } from '../sstable/table-cache.ts';
-import { findFile } from './level-fences.ts';
 import type { ReadView } from './read-view.ts';
 
 /** Half-open range of user keys; undefined is unbounded. */
@@ -106,7 +105,7 @@ function filesTouched(files: readonly FileMeta[], level: number, range: KeyRange
 
 /** The files of a sorted level that may hold keys of the range. */
 export function filesInRange(files: readonly FileMeta[], range: KeyRange): readonly FileMeta[] {
-  const from = range.lower === undefined ? 0 : findFile(files, range.lower, 0, range.lower.length);
+  const from = range.lower === undefined ? 0 : firstFileReaching(files, range.lower, 0, range.lower.length);
   let to = from;
   while (to < files.length && touches(files[to]!, range)) to++;
   return files.slice(from, to);

@@ -18,57 +18,34 @@ import { NodeHandle, run } from './node-handle.ts';
 /** Larger reads go by pread. */
 const MAPPED_READ_BYTES_MAX = 16 * 1024;
 
-class MappedHandle implements FileHandle {
-  readonly path: string;
-  readonly #file: NodeHandle;
+class MappedHandle extends NodeHandle {
   #unmap: (() => void) | undefined;
   #view: Uint8Array;
   /** Bytes of the mapping; -1 when it is gone. */
   #end: number;
 
-  constructor(file: NodeHandle, view: Uint8Array, unmap: () => void) {
-    this.path = file.path;
-    this.#file = file;
+  constructor(path: string, descriptor: number, view: Uint8Array, unmap: () => void) {
+    super(path, descriptor);
     this.#view = view;
     this.#end = view.length;
     this.#unmap = unmap;
   }
 
-  read(target: Uint8Array, offset: number, length: number, position: number): number {
+  override read(target: Uint8Array, offset: number, length: number, position: number): number {
     if (length > MAPPED_READ_BYTES_MAX || position + length > this.#end) {
-      return this.#file.read(target, offset, length, position);
+      return super.read(target, offset, length, position);
     }
     target.set(this.#view.subarray(position, position + length), offset);
     return length;
   }
 
-  write(source: Uint8Array, offset: number, length: number, position: number): number {
-    return this.#file.write(source, offset, length, position);
-  }
-
-  size(): number {
-    return this.#file.size();
-  }
-
-  truncate(length: number): void {
-    this.#file.truncate(length);
-  }
-
-  sync(): void {
-    this.#file.sync();
-  }
-
-  dataSync(): void {
-    this.#file.dataSync();
-  }
-
-  close(): void {
+  override close(): void {
     const unmap = this.#unmap;
     this.#unmap = undefined;
     this.#view = EMPTY;
     this.#end = -1;
     unmap?.();
-    this.#file.close();
+    super.close();
   }
 }
 
@@ -79,7 +56,9 @@ export function openMapped(path: string, mapper: MemoryMapper): FileHandle {
   try {
     const bytes = file.size();
     const mapping = bytes === 0 ? undefined : mapper.map(descriptor, bytes);
-    return mapping === undefined ? file : new MappedHandle(file, mapping.view, mapping.unmap);
+    if (mapping === undefined) return file;
+    // It takes over the descriptor.
+    return new MappedHandle(path, descriptor, mapping.view, mapping.unmap);
   } catch (error) {
     file.close();
     throw error;

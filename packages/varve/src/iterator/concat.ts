@@ -148,7 +148,12 @@ export class ConcatIterator implements EntryIterator {
 }
 
 /** Index of the first file that may hold `key` or a later one; the number of files when none does. */
-function firstFileReaching(files: readonly KeyBounds[], key: Uint8Array, start: number, end: number): number {
+export function firstFileReaching(
+  files: readonly KeyBounds[],
+  key: Uint8Array,
+  start: number,
+  end: number,
+): number {
   let low = 0;
   let high = files.length;
   while (low < high) {

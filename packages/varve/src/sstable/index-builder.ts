@@ -42,14 +42,14 @@ export class IndexBuilder {
   add(key: Uint8Array, length: number, sequence: number, offset: number, blockLength: number): void {
     const handleEnd = putBlockHandle(this.#handle, 0, offset, blockLength);
     const partition = this.#partition;
-    if (
-      partition.count > 0 &&
-      partition.sizeWith(key, 0, length, sequence, INDEX_KIND, handleEnd) > this.#blockBytes
-    ) {
+    const handle = this.#handle;
+    const limit = this.#blockBytes;
+    if (!partition.addWithin(limit, key, 0, length, sequence, INDEX_KIND, handle, 0, handleEnd)) {
       this.#cut();
+      // The cut has used the same memory for the handle of the partition.
+      putBlockHandle(handle, 0, offset, blockLength);
+      partition.add(key, 0, length, sequence, INDEX_KIND, handle, 0, handleEnd);
     }
-    putBlockHandle(this.#handle, 0, offset, blockLength);
-    partition.add(key, 0, length, sequence, INDEX_KIND, this.#handle, 0, handleEnd);
     if (length > this.#lastKey.length) this.#lastKey = new Uint8Array(length * 2);
     this.#lastKey.set(key.subarray(0, length));
     this.#lastLength = length;
