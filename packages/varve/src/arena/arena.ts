@@ -10,6 +10,7 @@
  * what the pool counts as used by this arena. Owner's thread only.
  */
 import { assert } from '../base/assert.ts';
+import { Copier } from '../base/copier.ts';
 import { busy } from '../base/errors.ts';
 import type { SegmentPool } from './segment-pool.ts';
 
@@ -28,6 +29,8 @@ interface Run {
 
 export class Arena {
   readonly pool: SegmentPool;
+  /** For what is put here: it comes from the same few buffers all the time. */
+  readonly copier: Copier = new Copier();
   #runs: Run[] = [];
   #bytes = 0;
   #at = 0;

@@ -1,8 +1,7 @@
 /**
  * Copies between the same two arrays again and again, four bytes at a time and without the view that a bulk copy allocates:
  * two to three times as fast for 30 to 300 bytes, the size of most entries. For one place in the code with long-lived
- * arrays on both sides (a batch and the log buffer); other arrays are copied as by
- * copyRange. Holds on to the arrays it saw last.
+ * arrays on both sides (the log buffer and the memtable). Holds on to the arrays it saw last.
  */
 import { copyRange, EMPTY } from './bytes.ts';
 

@@ -12,7 +12,6 @@ import type { EngineState } from './state.ts';
 import { PointResult } from '../base/entry.ts';
 import type { Version } from '../manifest/version.ts';
 import { Events } from '../observe/events.ts';
-import { BatchBuffer } from '../record/batch.ts';
 import { Poison } from '../runtime/poison.ts';
 import { type Scheduler, systemScheduler } from '../runtime/scheduler.ts';
 import { Log } from '../wal/log.ts';
@@ -164,7 +163,6 @@ export function assemble(
     incarnation: opened.version.incarnation,
     fileNumbers: parts.fileNumbers,
     found: new PointResult(),
-    scratch: new BatchBuffer(),
     editFacts: (flushed) => editFacts(core, marks, flushed),
     releaseLog: () => releaseLog(core),
     removeFiles: (paths) => removeFiles(core, paths),

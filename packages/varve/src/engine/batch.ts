@@ -41,14 +41,14 @@ export class BatchHandle implements Batch {
     handle.checkPutOptions(options, false);
     const k = handle.encodeKey(key);
     const v = handle.encodeValue(value);
-    this.#free().add(KIND_PUT, handle.id, k, 0, k.length, v, 0, v.length);
+    this.#free().add(KIND_PUT, handle.id, k, v);
     return this;
   }
 
   delete<K, V>(keyspace: Keyspace<K, V>, key: K): this {
     const handle = KeyspaceHandle.of(keyspace, this.#core);
     const k = handle.encodeKey(key);
-    this.#free().add(KIND_DELETE, handle.id, k, 0, k.length, EMPTY, 0, 0);
+    this.#free().add(KIND_DELETE, handle.id, k, EMPTY);
     return this;
   }
 
@@ -57,7 +57,7 @@ export class BatchHandle implements Batch {
     const bounds = handle.encodeDeleteRange(range);
     if (bounds === undefined) return this;
     const { from, to } = bounds;
-    this.#free().add(KIND_RANGE_DELETE, handle.id, from, 0, from.length, to, 0, to.length);
+    this.#free().add(KIND_RANGE_DELETE, handle.id, from, to);
     return this;
   }
 

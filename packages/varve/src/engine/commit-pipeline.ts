@@ -12,9 +12,9 @@
  */
 import { busy, invalid, type VarveError } from '../base/errors.ts';
 import type { Clock } from '../base/clock.ts';
-import type { BatchBuffer } from '../record/batch.ts';
-import { BatchReader } from '../record/batch.ts';
+import { BATCH_OVERHEAD_MAX, BatchBuffer, BatchReader } from '../record/batch.ts';
 import { RECORD_BATCH } from '../record/log-record.ts';
+import type { Memtable } from '../memtable/memtable.ts';
 import type { Poison } from '../runtime/poison.ts';
 import type { Log } from '../wal/log.ts';
 import type { JobRunner } from '../workers/job-runner.ts';
@@ -47,6 +47,8 @@ export interface CommitEnv {
 export class CommitPipeline {
   readonly #env: CommitEnv;
   readonly #reader = new BatchReader();
+  /** For an operation that is too large for the log's buffer. */
+  readonly #scratch = new BatchBuffer();
   readonly #touched: Tree[] = [];
   #lastTime: number;
 
@@ -66,6 +68,42 @@ export class CommitPipeline {
     return this.#admitted(batch);
   }
 
+  /**
+   * `commit` of a batch of one operation, which is encoded once, in the log's own buffer, and applied from there; not
+   * through `scratch` as a large one is. For a range delete key and value are its ends.
+   */
+  commitOne(tree: Tree, kind: number, key: Uint8Array, value: Uint8Array): number {
+    const { log, batchBytesMax, counters, state, durability } = this.#env;
+    const bytes = key.length + value.length;
+    if (
+      log === undefined ||
+      bytes > log.operationBytesMax ||
+      bytes + BATCH_OVERHEAD_MAX > batchBytesMax ||
+      state.trees.get(tree.id) !== tree
+    ) {
+      const scratch = this.#scratch;
+      scratch.clear();
+      scratch.add(kind, tree.id, key, value);
+      return this.commit(scratch);
+    }
+    this.checkMutable();
+    this.#admit(bytes);
+    // ATOMIC from here to publish, as in #apply.
+    const memtable = tree.writable();
+    if (!memtable.reserve(bytes, 1)) throw noMemory();
+    const sequence = state.visible + 1;
+    const time = this.#time();
+    const operation = durability!.appendOperation(sequence, time, kind, tree.id, key, value);
+    add(memtable, operation, sequence);
+    state.visible = sequence;
+    counters.user += operation.valueEnd - operation.start;
+    const touched = this.#touched;
+    touched[0] = tree;
+    if (touched.length !== 1) touched.length = 1;
+    this.#env.committed(touched);
+    return sequence;
+  }
+
   /** A batch of the outside log (decision 14): the same way, without a log of our own. */
   commitExternal(batch: BatchBuffer, position: number): void {
     this.#check(batch.length);
@@ -75,12 +113,25 @@ export class CommitPipeline {
 
   #admitted(batch: BatchBuffer, position?: number): number {
     if (batch.count === 0) return this.#env.state.visible;
-    this.#env.runner.poll();
-    this.#env.durability?.admit();
-    this.#env.pressure.admit(batch.length);
-    // Jobs that ended meanwhile may have raised it.
-    this.#env.poison.check();
+    this.#admit(batch.length);
     return this.#apply(batch, position);
+  }
+
+  /** Waits for room, or refuses the write. */
+  #admit(bytes: number): void {
+    const { runner, durability, pressure, poison } = this.#env;
+    runner.poll();
+    durability?.admit();
+    pressure.admit(bytes);
+    // Jobs that ended meanwhile may have raised it.
+    poison.check();
+  }
+
+  /** Stored time of a batch that is written now. */
+  #time(): number {
+    const now = this.#env.clock.now();
+    if (now > this.#lastTime) this.#lastTime = now;
+    return this.#lastTime;
   }
 
   /** Refuses what changes anything: closed, read-only, poisoned. */
@@ -117,10 +168,10 @@ export class CommitPipeline {
     if (batch.count === 1) this.#reserveOne(batch);
     else this.#reserve(batch);
     const sequence = state.visible + 1;
-    this.#lastTime = Math.max(this.#lastTime, this.#env.clock.now());
+    const time = this.#time();
     if (position !== undefined) external.advance(position);
-    durability?.append(RECORD_BATCH, sequence, this.#lastTime, batch.bytes, 0, batch.length);
-    if (batch.count === 1) insert(this.#touched[0]!, batch, sequence);
+    durability?.append(RECORD_BATCH, sequence, time, batch.bytes, 0, batch.length);
+    if (batch.count === 1) insert(this.#touched[0]!, batch.last, sequence);
     else applyBatch(state, this.#reader, batch.bytes, 0, batch.length, sequence);
     state.visible = sequence;
     counters.user += batch.length;
@@ -158,12 +209,13 @@ export class CommitPipeline {
 
   /** The same for a batch of one operation, whose buffer knows where it lies. */
   #reserveOne(batch: BatchBuffer): void {
-    const tree = this.#env.state.trees.get(batch.keyspaceId);
-    if (tree === undefined) throw dropped(batch.keyspaceId);
+    const { keyspaceId, keyStart, keyEnd, valueStart, valueEnd } = batch.last;
+    const tree = this.#env.state.trees.get(keyspaceId);
+    if (tree === undefined) throw dropped(keyspaceId);
     const touched = this.#touched;
     touched[0] = tree;
     if (touched.length !== 1) touched.length = 1;
-    const bytes = batch.keyEnd - batch.keyStart + batch.valueEnd - batch.valueStart;
+    const bytes = keyEnd - keyStart + valueEnd - valueStart;
     if (!tree.writable().reserve(bytes, 1)) throw noMemory();
   }
 
@@ -203,8 +255,12 @@ interface Operation {
 }
 
 function insert(tree: Tree, operation: Operation, sequence: number): void {
+  add(tree.writable(), operation, sequence);
+}
+
+function add(memtable: Memtable, operation: Operation, sequence: number): void {
   const { kind, bytes, keyStart, keyEnd, valueStart, valueEnd } = operation;
-  tree.writable().add(sequence, kind, bytes, keyStart, keyEnd, bytes, valueStart, valueEnd);
+  memtable.add(sequence, kind, bytes, keyStart, keyEnd, bytes, valueStart, valueEnd);
 }
 
 function dropped(keyspaceId: number): VarveError {

@@ -14,7 +14,6 @@ import type { Version } from '../manifest/version.ts';
 import type { VersionEdit } from '../manifest/version-edit.ts';
 import type { Events } from '../observe/events.ts';
 import type { ResolvedDatabaseOptions } from '../options/resolve.ts';
-import type { BatchBuffer } from '../record/batch.ts';
 import type { Poison } from '../runtime/poison.ts';
 import type { Scheduler } from '../runtime/scheduler.ts';
 import type { TableCache } from '../sstable/table-cache.ts';
@@ -94,9 +93,8 @@ export interface Core {
   readonly incarnation: number;
   /** Next table number, shared with the jobs (BigInt64, Atomics.add). */
   readonly fileNumbers: SharedArrayBuffer;
-  /** Reused by every point read and every single write: nothing is allocated for them. */
+  /** Reused by every point read: nothing is allocated for it. */
   readonly found: PointResult;
-  readonly scratch: BatchBuffer;
   /**
    * What every edit carries besides its own change: last sequence, next number, where replay starts, time marks. `flushed`
    * says how many of the oldest immutables of each tree the edit itself puts into tables.

@@ -11,6 +11,7 @@ import type { Clock } from '../base/clock.ts';
 import { Deferred } from '../runtime/deferred.ts';
 import type { Poison } from '../runtime/poison.ts';
 import type { Scheduler, Timer } from '../runtime/scheduler.ts';
+import type { EncodedOperation } from '../record/batch.ts';
 import type { Log } from '../wal/log.ts';
 import type { SyncPolicy } from '../wal/sync-policy.ts';
 import type { JobRunner } from '../workers/job-runner.ts';
@@ -70,11 +71,36 @@ export class Durability {
       this.#failed(error);
       throw error;
     }
-    this.#scheduleHandOver();
+    this.#appended();
+  }
+
+  /** The same for a batch of one operation, of at most `log.operationBytesMax` bytes; lends it until the next append. */
+  appendOperation(
+    sequence: number,
+    timeMs: number,
+    kind: number,
+    keyspaceId: number,
+    key: Uint8Array,
+    value: Uint8Array,
+  ): EncodedOperation {
+    let operation: EncodedOperation;
+    try {
+      operation = this.#log.appendOperation(sequence, timeMs, kind, keyspaceId, key, value);
+    } catch (error) {
+      this.#failed(error);
+      throw error;
+    }
+    this.#appended();
+    return operation;
+  }
+
+  /** What the sync strategy wants after an append. */
+  #appended(): void {
+    if (!this.#handOverScheduled) this.#scheduleHandOver();
     const action = this.#env.policy.onAppend(this.#now);
     if (action === 'sync-now') this.#syncAppended();
     else if (action === 'sync-background') this.#requestSync();
-    else this.#armTimer();
+    else if (this.#dueTimer === undefined) this.#armTimer();
   }
 
   /**
@@ -199,7 +225,6 @@ export class Durability {
   readonly #now = (): number => this.#env.clock.monotonic();
 
   #scheduleHandOver(): void {
-    if (this.#handOverScheduled) return;
     this.#handOverScheduled = true;
     this.#env.scheduler.soon(() => {
       this.#handOverScheduled = false;

@@ -1,8 +1,8 @@
 /**
  * The public keyspace: checks, encodes, and hands over to the one write path (commit pipeline) or the one read path (tree).
  *
- * Every write here becomes a one-operation batch in the database's scratch buffer; keys and values are encoded before the
- * buffer is touched, because codecs are user code and may write themselves. Everything returned is the caller's own.
+ * Every write here is a batch of one operation; keys and values are encoded before the pipeline is called, because codecs
+ * are user code and may write themselves. Everything returned is the caller's own.
  */
 import { cloneRange, compareBytes, EMPTY } from '../base/bytes.ts';
 import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from '../base/entry.ts';
@@ -290,17 +290,13 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     const core = this.#core;
     if (isUnhindered(core, wait)) return reach(core, wait.durability, this.#commit(kind, key, value));
     const own = new BatchBuffer();
-    own.add(kind, this.id, key, 0, key.length, value, 0, value.length);
+    own.add(kind, this.id, key, value);
     return writeAwaited(core, own.length, wait, () => core.pipeline.commit(own));
   }
 
-  // ATOMIC: encodes nothing, calls no user code; the scratch buffer is free again when it returns.
   #commit(kind: number, key: Uint8Array, value: Uint8Array): number {
     this.check();
-    const { scratch, pipeline } = this.#core;
-    scratch.clear();
-    scratch.add(kind, this.id, key, 0, key.length, value, 0, value.length);
-    return pipeline.commit(scratch);
+    return this.#core.pipeline.commitOne(this.#tree, kind, key, value);
   }
 
   #find(key: Uint8Array, sequence: number): boolean {

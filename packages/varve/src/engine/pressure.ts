@@ -16,6 +16,8 @@ import type { JobRunner } from '../workers/job-runner.ts';
 /** Longest delay of `slow` per SLOW_BYTES written. */
 const SLOW_MS = 4;
 const SLOW_BYTES = 64 * 1024;
+/** Share of the budget from which on `slow` delays. */
+const SOFT = 0.75;
 export const LEVEL0_FILES_SLOW = 20;
 export const LEVEL0_FILES_STOP = 36;
 
@@ -64,9 +66,13 @@ export class Pressure {
 
   /** Before a synchronous write of `bytes`: returns at once, late, or throws `busy` with the reason. */
   admit(bytes: number): void {
-    const reason = this.stopReason();
-    if (reason !== undefined) this.#stop(reason);
-    else if (this.#env.strategy === 'slow') this.#slow(bytes);
+    const { limitBytes, strategy } = this.#env;
+    const used = this.#env.usedBytes();
+    const level0Files = this.#env.level0Files();
+    if (used >= limitBytes || level0Files >= LEVEL0_FILES_STOP) this.#stop(this.stopReason()!);
+    else if (strategy === 'slow' && (used >= limitBytes * SOFT || level0Files >= LEVEL0_FILES_SLOW)) {
+      this.#slow(bytes, used, level0Files);
+    } else if (this.stats.state !== 'none') this.#enter('none', '');
   }
 
   /** Before an awaited write: resolves when it may go on, at the latest when `giveUp` rejects. */
@@ -120,12 +126,9 @@ export class Pressure {
     this.#enter('none', '');
   }
 
-  #slow(bytes: number): void {
+  #slow(bytes: number, used: number, level0Files: number): void {
     const { limitBytes, runner, clock } = this.#env;
-    const soft = limitBytes * 0.75;
-    const used = this.#env.usedBytes();
-    const level0Files = this.#env.level0Files();
-    if (used < soft && level0Files < LEVEL0_FILES_SLOW && this.stats.state === 'none') return;
+    const soft = limitBytes * SOFT;
     const memory = this.#env.flushPending() ? (used - soft) / (limitBytes - soft) : 0;
     const files = (level0Files - LEVEL0_FILES_SLOW) / (LEVEL0_FILES_STOP - LEVEL0_FILES_SLOW);
     const degree = Math.max(memory, files);

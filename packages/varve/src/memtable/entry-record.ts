@@ -56,9 +56,10 @@ export function writeEntry(
   words[entry + SEQUENCE_LOW] = sequence;
   words[entry + SEQUENCE_HIGH] = sequence / 4294967296;
   words[entry + KEY_LENGTH] = keyEnd - keyStart;
-  copyRange(key, keyStart, keyEnd, bytes, (entry + KEY) * 4);
+  const { copier } = arena;
+  copier.copy(key, keyStart, keyEnd, bytes, (entry + KEY) * 4);
   words[record >>> 2] = length;
-  copyRange(value, valueStart, valueEnd, bytes, record + 4);
+  copier.copy(value, valueStart, valueEnd, bytes, record + 4);
   return entry;
 }
 

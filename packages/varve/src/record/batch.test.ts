@@ -4,7 +4,7 @@ import { VarveError } from '../base/errors.ts';
 import { putU32 } from '../base/fixed.ts';
 import { KIND_DELETE, KIND_MERGE, KIND_PUT, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import { Random } from '../base/random.ts';
-import { BatchBuffer, BatchReader } from './batch.ts';
+import { BatchBuffer, BatchReader, EncodedOperation } from './batch.ts';
 
 const EMPTY = new Uint8Array(0);
 
@@ -16,7 +16,7 @@ interface Operation {
 }
 
 function add(batch: BatchBuffer, { kind, keyspaceId, key, value }: Operation): void {
-  batch.add(kind, keyspaceId, key, 0, key.length, value, 0, value.length);
+  batch.add(kind, keyspaceId, key, value);
 }
 
 function readAll(bytes: Uint8Array, start: number, end: number): Operation[] {
@@ -73,24 +73,34 @@ test('a batch is read in place at any offset', () => {
   expect(readAll(shifted, 11, 11 + batch.length)).toEqual([operation]);
 });
 
-test('ranges of key and value are taken, not whole arrays', () => {
-  const batch = new BatchBuffer();
-  batch.add(KIND_PUT, 1, new Uint8Array([0, 1, 2, 3]), 1, 3, new Uint8Array([4, 5, 6]), 2, 3);
-  expect(readAll(batch.bytes, 0, batch.length)).toEqual([
+test('an operation says where it lies, alone in a batch or at the end of one', () => {
+  const operation = new EncodedOperation();
+  const bytes = new Uint8Array(40);
+  const end = operation.encodeBatch(bytes, 3, KIND_PUT, 1, new Uint8Array([1, 2]), new Uint8Array([6]));
+  expect(end).toBe(operation.valueEnd);
+  expect(operation.start).toBe(3);
+  expect(bytes.slice(operation.keyStart, operation.keyEnd)).toEqual(new Uint8Array([1, 2]));
+  expect(bytes.slice(operation.valueStart, operation.valueEnd)).toEqual(new Uint8Array([6]));
+  expect(readAll(bytes, 3, end)).toEqual([
     { kind: KIND_PUT, keyspaceId: 1, key: new Uint8Array([1, 2]), value: new Uint8Array([6]) },
   ]);
+  const batch = new BatchBuffer();
+  batch.add(KIND_PUT, 1, new Uint8Array([1, 2]), new Uint8Array([6]));
+  expect(batch.bytes.slice(0, batch.length)).toEqual(bytes.slice(3, end));
+  batch.add(KIND_DELETE, 1, new Uint8Array([7]), EMPTY);
+  expect(batch.bytes.slice(batch.last.keyStart, batch.last.keyEnd)).toEqual(new Uint8Array([7]));
 });
 
 test('a delete stores no value, whatever is passed', () => {
   const batch = new BatchBuffer();
-  batch.add(KIND_DELETE, 1, new Uint8Array([1]), 0, 1, new Uint8Array(1000), 0, 1000);
+  batch.add(KIND_DELETE, 1, new Uint8Array([1]), new Uint8Array(1000));
   expect(batch.length).toBe(4 + 1 + 1 + 1 + 1);
 });
 
 test('the memory of a huge batch is given back when it is cleared', () => {
   const batch = new BatchBuffer();
   const value = new Uint8Array(3 * 1024 * 1024);
-  batch.add(KIND_PUT, 1, EMPTY, 0, 0, value, 0, value.length);
+  batch.add(KIND_PUT, 1, EMPTY, value);
   batch.clear();
   expect(batch.bytes.length).toBeLessThan(1024 * 1024);
 });

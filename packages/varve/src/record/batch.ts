@@ -15,7 +15,7 @@
  * Invariants: (1) the operations fill the range exactly and are as many as counted; (2) keys and range ends are at most
  * KEY_BYTES_MAX bytes. Writer and reader allocate nothing per operation. Any thread, each with its own objects.
  */
-import { copyRange } from '../base/bytes.ts';
+import { EMPTY } from '../base/bytes.ts';
 import { KEY_BYTES_MAX } from '../base/entry.ts';
 import { corruption, invalid, type VarveError } from '../base/errors.ts';
 import { getU32, putU32 } from '../base/fixed.ts';
@@ -29,13 +29,11 @@ const KEPT_BYTES_MAX: number = 1024 * 1024;
 /** Kind and three varints at their longest. */
 const OPERATION_OVERHEAD = 1 + 8 + 8 + 8;
 
-/** A batch being filled; grows by doubling. */
-export class BatchBuffer {
-  bytes: Uint8Array = new Uint8Array(INITIAL_BYTES);
-  /** Bytes used, the count included. */
-  length: number = COUNT_BYTES;
-  count = 0;
-  /** The operation that was added last, where it lies in `bytes`: a batch of one is applied without being read again. */
+/** Where an operation lies that was just encoded: it is applied from there without being read again. */
+export class EncodedOperation {
+  bytes: Uint8Array = EMPTY;
+  /** Where the operation, or the batch that it is alone in, begins. */
+  start = 0;
   kind = 0;
   keyspaceId = 0;
   keyStart = 0;
@@ -43,41 +41,79 @@ export class BatchBuffer {
   valueStart = 0;
   valueEnd = 0;
 
-  /** Appends one operation. The value is ignored for a delete; for a range delete it is the exclusive end. */
-  add(
+  /**
+   * Encodes an operation at `at` of `bytes`, which have room for it; returns the offset behind it. The value is ignored for
+   * a delete; for a range delete it is the exclusive end.
+   */
+  encode(
+    bytes: Uint8Array,
+    start: number,
     kind: number,
     keyspaceId: number,
     key: Uint8Array,
-    keyStart: number,
-    keyEnd: number,
     value: Uint8Array,
-    valueStart: number,
-    valueEnd: number,
-  ): void {
-    const wanted = this.length + OPERATION_OVERHEAD + (keyEnd - keyStart) + (valueEnd - valueStart);
-    if (wanted > this.bytes.length) this.#grow(wanted);
-    const bytes = this.bytes;
-    let at = this.length;
+  ): number {
+    const keyLength = key.length;
+    let at = start;
     bytes[at++] = kind;
     at = putVarint(bytes, at, keyspaceId);
-    at = putVarint(bytes, at, keyEnd - keyStart);
-    copyRange(key, keyStart, keyEnd, bytes, at);
+    at = putVarint(bytes, at, keyLength);
+    this.bytes = bytes;
+    this.start = start;
     this.kind = kind;
     this.keyspaceId = keyspaceId;
     this.keyStart = at;
-    at += keyEnd - keyStart;
+    // Whole arrays: a range would cost a view, which costs more than the copy.
+    bytes.set(key, at);
+    at += keyLength;
     this.keyEnd = at;
     this.valueStart = at;
     if (kind !== KIND_DELETE) {
-      at = putVarint(bytes, at, valueEnd - valueStart);
+      const valueLength = value.length;
+      at = putVarint(bytes, at, valueLength);
       this.valueStart = at;
-      copyRange(value, valueStart, valueEnd, bytes, at);
-      at += valueEnd - valueStart;
+      bytes.set(value, at);
+      at += valueLength;
     }
     this.valueEnd = at;
-    this.length = at;
+    return at;
+  }
+
+  /** The same as a batch of its own. */
+  encodeBatch(
+    bytes: Uint8Array,
+    start: number,
+    kind: number,
+    keyspaceId: number,
+    key: Uint8Array,
+    value: Uint8Array,
+  ): number {
+    putU32(bytes, start, 1);
+    const end = this.encode(bytes, start + COUNT_BYTES, kind, keyspaceId, key, value);
+    this.start = start;
+    return end;
+  }
+}
+
+/** Most bytes of a batch of one operation beside its key and value. */
+export const BATCH_OVERHEAD_MAX: number = COUNT_BYTES + OPERATION_OVERHEAD;
+
+/** A batch being filled; grows by doubling. */
+export class BatchBuffer {
+  bytes: Uint8Array = new Uint8Array(INITIAL_BYTES);
+  /** Bytes used, the count included. */
+  length: number = COUNT_BYTES;
+  count = 0;
+  /** The operation that was added last. */
+  readonly last: EncodedOperation = new EncodedOperation();
+
+  /** Appends one operation (EncodedOperation.encode). */
+  add(kind: number, keyspaceId: number, key: Uint8Array, value: Uint8Array): void {
+    const wanted = this.length + OPERATION_OVERHEAD + key.length + value.length;
+    if (wanted > this.bytes.length) this.#grow(wanted);
+    this.length = this.last.encode(this.bytes, this.length, kind, keyspaceId, key, value);
     this.count++;
-    putU32(bytes, 0, this.count);
+    putU32(this.bytes, 0, this.count);
   }
 
   /** Back to an empty batch that may be filled again. */

@@ -8,7 +8,8 @@ import { parseFileName } from '../fs/file-names.ts';
 import { type FileSystem, readFile, writeFully } from '../fs/file-system.ts';
 import { type LogPosition, RECORD_BATCH } from '../record/log-record.ts';
 import { cutTail } from './cut-tail.ts';
-import { Log, type LogOptions } from './log.ts';
+import { Log } from './log.ts';
+import type { LogOptions } from './log-options.ts';
 import { replay } from './replay.ts';
 import type { ReplayReport } from './replay-run.ts';
 

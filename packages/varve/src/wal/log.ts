@@ -22,38 +22,13 @@ import {
   RECORD_KEYSPACE,
   RECORD_MARKER,
 } from '../record/log-record.ts';
+import { BATCH_OVERHEAD_MAX, type EncodedOperation } from '../record/batch.ts';
 import { LogBuffer } from './log-buffer.ts';
+import type { LogOptions } from './log-options.ts';
 import { SegmentList } from './segment-list.ts';
 import { diskFull, isFull, type LogSegment, SegmentWriter } from './segment-writer.ts';
 
 const BUFFER_BYTES = 65_536;
-
-/** Where the log of the previous open ended, all of it on disk (wal/cut-tail). */
-export interface LogEnd {
-  readonly segment: number;
-  readonly endOffset: number;
-  readonly lastSequence: number;
-}
-
-export interface LogOptions {
-  readonly fs: FileSystem;
-  readonly directory: string;
-  /** Incarnation of this open, higher than that of every record that is there. */
-  readonly incarnation: number;
-  /** A new segment is begun at the first append past this many bytes. At most 1 GiB. */
-  readonly segmentBytes: number;
-  readonly bufferBytes?: number;
-  /** Whether records carry the time given to `append`. */
-  readonly timestamps: boolean;
-  /** A file number that was never given out. */
-  readonly nextSegment: () => number;
-  /** Absent for a new database. */
-  readonly previous?: LogEnd | undefined;
-  /** Segments of earlier opens that still stand: ReplayReport.segments. */
-  readonly recovered?: readonly LogSegment[] | undefined;
-  /** `log` grows by the bytes handed over. */
-  readonly counters?: { log: number } | undefined;
-}
 
 /** What an fsync has to cover; give `upTo` and `sequence` back to `markSynced` once it has succeeded. */
 export interface UnsyncedLog {
@@ -162,6 +137,27 @@ export class Log {
     assert(kind === RECORD_BATCH || kind === RECORD_KEYSPACE, 'only data records are appended');
     assert(sequence === this.#lastSequence + 1, 'log records come in sequence');
     this.#append(kind, sequence, timeMs, body, start, end);
+  }
+
+  /** Longest key and value together for `appendOperation`. */
+  get operationBytesMax(): number {
+    return this.#buffer.bytes.length >>> 2;
+  }
+
+  /** `append` of a batch of one operation: built in the log's own buffer, and lent from there until the next append. */
+  appendOperation(
+    sequence: number,
+    timeMs: number,
+    kind: number,
+    keyspaceId: number,
+    key: Uint8Array,
+    value: Uint8Array,
+  ): EncodedOperation {
+    assert(sequence === this.#lastSequence + 1, 'log records come in sequence');
+    this.#makeRoom(HEADER_BYTES + BATCH_OVERHEAD_MAX + key.length + value.length, true);
+    const operation = this.#buffer.addOperation(sequence, timeMs, kind, keyspaceId, key, value);
+    this.#appended(sequence);
+    return operation;
   }
 
   /**
@@ -288,19 +284,27 @@ export class Log {
     start: number,
     end: number,
   ): void {
+    const isBuffered = this.#makeRoom(HEADER_BYTES + end - start, kind !== RECORD_MARKER);
+    if (isBuffered) this.#buffer.add(kind, sequence, timeMs, body, start, end);
+    else this.#appendDirect(kind, sequence, timeMs, body, start, end);
+    this.#appended(sequence);
+  }
+
+  /** Before a record of `length` bytes: true when it fits the buffer, which is emptied otherwise. Notes what `takeBack` needs. */
+  #makeRoom(length: number, mayRotate: boolean): boolean {
     this.#check();
     const buffer = this.#buffer;
-    const length = HEADER_BYTES + end - start;
     const full = this.#current === undefined || this.#current.bytes + buffer.used >= this.#segmentBytes;
-    if (full && kind !== RECORD_MARKER) this.#rotate();
+    if (full && mayRotate) this.#rotate();
     if (buffer.used + length > buffer.bytes.length) this.handOver();
-    if (length > buffer.bytes.length) this.#appendDirect(kind, sequence, timeMs, body, start, end);
-    else {
-      this.#usedBefore = buffer.used;
-      this.#sequenceBefore = this.#lastSequence;
-      this.#sealedBefore = this.#sealed;
-      buffer.add(kind, sequence, timeMs, body, start, end);
-    }
+    if (length > buffer.bytes.length) return false;
+    this.#usedBefore = buffer.used;
+    this.#sequenceBefore = this.#lastSequence;
+    this.#sealedBefore = this.#sealed;
+    return true;
+  }
+
+  #appended(sequence: number): void {
     this.#lastSequence = sequence;
     this.#current!.lastSequence = sequence;
     this.#sealed = false;
