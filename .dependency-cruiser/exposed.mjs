@@ -41,7 +41,7 @@ export const exposed = {
     'sim-fs.ts',
     'table-reads.ts',
   ],
-  iterator: ['concat.ts', 'merging.ts', 'visible.ts'],
+  iterator: ['concat.ts', 'merging.ts', 'ordered-merge.ts', 'visible.ts'],
   maintenance: ['dump-line.ts', 'dump.ts', 'maintenance.ts'],
   manifest: ['file-meta.ts', 'manifest-file.ts', 'version-edit.ts', 'version.ts'],
   memtable: ['memtable.ts'],

@@ -95,11 +95,18 @@ function walk(iterator: EntryIterator): number {
 function oneBlock(): { bytes: Uint8Array; entries: number } {
   const builder = new BlockBuilder();
   const key = new KeyBuffer(KEY_BYTES);
+  const last = new KeyBuffer(KEY_BYTES);
   let entries = 0;
   for (; ; entries++) {
     key.set(entries);
-    if (builder.sizeWith(key.bytes, 0, KEY_BYTES, entries, KIND_PUT, VALUE.length) > BLOCK_BYTES) break;
-    builder.add(key.bytes, 0, KEY_BYTES, entries, KIND_PUT, VALUE, 0, VALUE.length);
+    const { bytes } = key;
+    let shared = 0;
+    while (shared < KEY_BYTES && bytes[shared] === last.bytes[shared]) shared++;
+    if (
+      !builder.addWithin(BLOCK_BYTES, shared, bytes, 0, KEY_BYTES, entries, KIND_PUT, VALUE, 0, VALUE.length)
+    )
+      break;
+    last.set(entries);
   }
   const bytes = new Uint8Array(BLOCK_BYTES);
   builder.finish(bytes, 0);

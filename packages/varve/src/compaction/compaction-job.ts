@@ -11,7 +11,7 @@ import { FragmentedTombstones } from '../base/range-tombstones.ts';
 import type { EntryIterator } from '../base/entry.ts';
 import { inDirectory, tableName } from '../fs/file-names.ts';
 import { ConcatIterator, type KeyBounds } from '../iterator/concat.ts';
-import { mergeIterators } from '../iterator/merging.ts';
+import { OrderedMerge } from '../iterator/ordered-merge.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
 import { TableReader } from '../sstable/reader.ts';
 import { Readers } from './drop.ts';
@@ -59,7 +59,7 @@ export function* compactionJob(input: CompactionInput, env: JobEnv): Generator<v
     const oldest = files.reduce((least, file) => Math.min(least, file.smallestSequence), Infinity);
     const result = yield* rewrite(
       {
-        source: mergeIterators(input.inputs.flatMap((level) => sourcesOf(level, readers))),
+        source: new OrderedMerge(input.inputs.flatMap((level) => sourcesOf(level, readers))),
         entries: files.reduce((sum, file) => sum + file.entries, 0),
         tombstones: FragmentedTombstones.merge(tombstones),
         readers: new Readers(input.registered, input.historyFloor, oldest),

@@ -6,7 +6,7 @@
  * with the flushed sequence only after the log is synced through it (CONTRACT 3), and releases the memtables after that.
  */
 import { FragmentedTombstones } from '../base/range-tombstones.ts';
-import { mergeIterators } from '../iterator/merging.ts';
+import { OrderedMerge } from '../iterator/ordered-merge.ts';
 import { attachMemtable, type MemtableHandle } from '../memtable/memtable.ts';
 import { Readers } from './drop.ts';
 import type { JobEnv, JobOutput, TableSettings } from './job.ts';
@@ -40,7 +40,7 @@ export function* flushJob(input: FlushInput, env: JobEnv): Generator<void, JobOu
   const oldest = Math.min(...memtables.map((memtable) => memtable.firstSequence));
   const result = yield* rewrite(
     {
-      source: mergeIterators(memtables.map((memtable) => memtable.iterator())),
+      source: new OrderedMerge(memtables.map((memtable) => memtable.iterator(true))),
       entries: undefined,
       tombstones: FragmentedTombstones.merge(tombstones),
       readers: new Readers(input.registered, input.historyFloor, oldest),

@@ -5,11 +5,11 @@
  * The loop is a plain method that allocates nothing per entry; the generator around it only says where a job may pause.
  * Invariant: the points are judged by all range tombstones of the inputs, also by those that are dropped themselves.
  */
-import { compareRanges, copyRange } from '../base/bytes.ts';
-import type { EntryIterator } from '../base/entry.ts';
+import { KEY_BYTES_MAX } from '../base/entry.ts';
 import { corruption } from '../base/errors.ts';
 import { KIND_DELETE, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import { type CoverCursor, FragmentedTombstones, type TombstoneFragment } from '../base/range-tombstones.ts';
+import type { OrderedMerge } from '../iterator/ordered-merge.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
 import { mayDrop, NO_NEWER, type Readers } from './drop.ts';
 import { checkCancelled, type JobEnv } from './job.ts';
@@ -23,7 +23,7 @@ const SLICE_BYTES = 64 * 1024;
 
 export interface RewriteTask {
   /** All point entries of the inputs. */
-  readonly source: EntryIterator;
+  readonly source: OrderedMerge;
   /** How many those are, where that is known beforehand. */
   readonly entries: number | undefined;
   /** All range tombstones of the inputs. */
@@ -102,16 +102,16 @@ function* neededTombstones(
 class Rewriter {
   entriesIn = 0;
   entriesOut = 0;
-  readonly #source: EntryIterator;
+  readonly #source: OrderedMerge;
   readonly #cover: CoverCursor | undefined;
   readonly #readers: Readers;
   readonly #below: KeyRanges;
   readonly #output: TableOutput;
-  /** The key of the entry before, its sequence, and whether any version of it was handed on. */
-  #key: Uint8Array = new Uint8Array(256);
-  #keyLength = -1;
+  /** Of the entry before: its sequence, whether any version of its key was handed on. */
   #newer: number = NO_NEWER;
   #isWritten = false;
+  /** What the current key shares with the one handed on last. */
+  #shared = 0;
 
   constructor(task: RewriteTask, output: TableOutput) {
     this.#source = task.source;
@@ -127,11 +127,13 @@ class Rewriter {
     const readers = this.#readers;
     let entries = SLICE_ENTRIES;
     let bytes = SLICE_BYTES;
-    while (source.valid) {
+    for (let entry = source.entry; entry !== undefined; entry = source.entry) {
       if (entries <= 0 || bytes <= 0) return true;
-      const { key, keyStart, keyEnd, sequence, kind } = source;
-      if (keyEnd - keyStart !== this.#keyLength || !this.#isSameKey(key, keyStart, keyEnd)) {
-        this.#beginKey(key, keyStart, keyEnd);
+      const { key, keyStart, keyEnd, sequence, kind } = entry;
+      if (source.shared < this.#shared) this.#shared = source.shared;
+      if (!source.isSameKey) {
+        this.#newer = NO_NEWER;
+        this.#isWritten = false;
       }
       const covering =
         this.#cover === undefined
@@ -139,29 +141,17 @@ class Rewriter {
           : this.#cover.coveringSequence(key, keyStart, keyEnd, readers.lowestFrom(sequence));
       const nothingBelow = kind === KIND_DELETE && !this.#below.contains(key, keyStart, keyEnd);
       if (!mayDrop(readers, kind, sequence, this.#newer, covering, nothingBelow)) {
-        this.#output.add(source, !this.#isWritten);
+        this.#output.add(entry, !this.#isWritten, this.#shared);
         this.#isWritten = true;
+        this.#shared = KEY_BYTES_MAX;
         this.entriesOut++;
       }
       this.#newer = sequence;
       this.entriesIn++;
       entries--;
-      bytes -= source.valueEnd - source.valueStart + (keyEnd - keyStart);
+      bytes -= entry.valueEnd - entry.valueStart + (keyEnd - keyStart);
       source.next();
     }
     return false;
-  }
-
-  #isSameKey(key: Uint8Array, start: number, end: number): boolean {
-    return compareRanges(key, start, end, this.#key, 0, this.#keyLength) === 0;
-  }
-
-  #beginKey(key: Uint8Array, start: number, end: number): void {
-    const length = end - start;
-    if (length > this.#key.length) this.#key = new Uint8Array(2 * length);
-    copyRange(key, start, end, this.#key, 0);
-    this.#keyLength = length;
-    this.#newer = NO_NEWER;
-    this.#isWritten = false;
   }
 }

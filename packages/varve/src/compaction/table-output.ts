@@ -60,8 +60,11 @@ export class TableOutput {
     }
   }
 
-  /** Adds the entry that the iterator stands at; `isNewKey` when no version of its key was added before. */
-  add(entry: EntryIterator, isNewKey: boolean): void {
+  /**
+   * Adds the entry that the iterator stands at; `isNewKey` when no version of its key was added before, `shared` as many
+   * bytes as its key has in common with the one added last.
+   */
+  add(entry: EntryIterator, isNewKey: boolean, shared: number): void {
     if (isNewKey) {
       const overlapsMuch = this.#meter?.cutsBefore(entry.key, entry.keyStart, entry.keyEnd) ?? false;
       if (this.#writer !== undefined && (overlapsMuch || this.#isFull())) {
@@ -79,6 +82,7 @@ export class TableOutput {
       entry.value,
       entry.valueStart,
       entry.valueEnd,
+      shared,
     );
   }
 

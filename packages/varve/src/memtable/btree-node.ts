@@ -5,7 +5,7 @@
  *   node       word      field
  *              n + 0     SIZE        slots in use
  *              n + 1     BOUND       leaf: the entry whose key is the upper bound (exclusive), inner: the lower bound; 0: none
- *              n + 8     CODES       of each slot how its key departs from the one before (memtable/offset-value.ts); the first
+ *              n + 8     CODES       of each slot how its key departs from the one before (base/offset-value.ts); the first
  *                                    slot's from the lower bound of the node, or from the empty key where there is none;
  *                                    CODE_MAX behind the last slot
  *   leaf       n + 2     NEXT, n + 3 PREV  the leaves beside it, 0 at the ends
@@ -25,7 +25,7 @@
  * One thread writes and reads, never one in the middle of the other; other threads read what is written no more.
  */
 import type { SegmentPool } from '../arena/segment-pool.ts';
-import { codeOfNext } from './offset-value.ts';
+import { codeOfNext } from './entry-codes.ts';
 
 export const NODE_BYTES = 512;
 export const SIZE = 0;

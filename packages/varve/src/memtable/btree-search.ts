@@ -9,7 +9,7 @@ import type { SegmentPool } from '../arena/segment-pool.ts';
 import { KEY, KEY_LENGTH } from './entry-record.ts';
 import { CHILDREN, CODES, ENTRIES, SEPARATORS, SIZE } from './btree-node.ts';
 import type { BTreeRoot } from './btree-node.ts';
-import { CODE_MAX, codeBehind, codeFromHead, codeOf, sharedBytes, sharedOf } from './offset-value.ts';
+import { CODE_MAX, codeBehind, codeFromHead, codeOf, sharedBytes, sharedOf } from '../base/offset-value.ts';
 
 /** Where a search ended. */
 export class BTreePlace {

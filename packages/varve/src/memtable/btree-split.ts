@@ -25,7 +25,8 @@ import {
 } from './btree-node.ts';
 import type { BTreeRoot } from './btree-node.ts';
 import { BTreePlace, findSlot } from './btree-search.ts';
-import { CODE_MAX, codeAgainst, codeFromHead } from './offset-value.ts';
+import { CODE_MAX, codeFromHead } from '../base/offset-value.ts';
+import { codeAgainst } from './entry-codes.ts';
 import { KEY, KEY_LENGTH } from './entry-record.ts';
 
 /** Levels of the highest tree: with a fifth of the room used, 2^30 entries. */

@@ -32,7 +32,7 @@ import { BTreeIterator } from './btree-iterator.ts';
 import { BOUND, CHANGES, ENTRIES, insertSlot, LEAF_MAX, NEXT, SIZE } from './btree-node.ts';
 import type { BTreeRoot } from './btree-node.ts';
 import { BTreePlace, compareToEntry, findPlace } from './btree-search.ts';
-import { codeOf } from './offset-value.ts';
+import { codeOf } from '../base/offset-value.ts';
 import { makeRoot, splitLeaf } from './btree-split.ts';
 import { nodesForAdds } from './btree-growth.ts';
 import { FIRST_WORDS, LATER_WORDS, linkFirst, linkVersion, versionAt } from './versions.ts';
@@ -196,8 +196,8 @@ export class BTree {
     return true;
   }
 
-  iterator(): EntryIterator {
-    return new BTreeIterator(this.#pool, this.#root);
+  iterator(isWhole = false): EntryIterator {
+    return new BTreeIterator(this.#pool, this.#root, isWhole);
   }
 
   rangeTombstones(): FragmentedTombstones | undefined {

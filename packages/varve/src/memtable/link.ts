@@ -9,7 +9,8 @@ import type { SegmentPool } from '../arena/segment-pool.ts';
 import { KEY, VALUE } from './entry-record.ts';
 import { BACK, ENTRY, HEIGHT_MAX, HINT, NEXT, OWN_WORDS } from './node.ts';
 import type { ListRoot } from './node.ts';
-import { CODE_MAX, codeAgainst, codeOfNext } from './offset-value.ts';
+import { CODE_MAX } from '../base/offset-value.ts';
+import { codeAgainst, codeOfNext } from './entry-codes.ts';
 import type { Place } from './search.ts';
 
 /** What `makeHeads` takes at most. */

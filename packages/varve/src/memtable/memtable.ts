@@ -53,7 +53,8 @@ export interface Memtable {
   ): void;
   /** True when the key has an entry at or below `sequence`; the newest such, possibly a delete, is lent through `out`. */
   get(key: Uint8Array, keyStart: number, keyEnd: number, sequence: number, out: PointResult): boolean;
-  iterator(): EntryIterator;
+  /** `isWhole`: it will be walked from end to end, so what lies ahead may be fetched early. */
+  iterator(isWhole?: boolean): EntryIterator;
   /** All range tombstones; undefined when there are none. */
   rangeTombstones(): FragmentedTombstones | undefined;
   /** For `attachMemtable` in another thread; only when no more is added. */

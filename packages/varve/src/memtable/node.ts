@@ -16,7 +16,7 @@
  * together, because a search visits many of them and few entries: that is most of its speed (cache lines and pages touched).
  * Order: key ascending, sequence descending. The heads are an entry and a tower before all others, with an empty key.
  *
- * Hints are offset-value codes (memtable/offset-value.ts): they tell most keys apart, whatever prefix these have in common;
+ * Hints are offset-value codes (base/offset-value.ts): they tell most keys apart, whatever prefix these have in common;
  * only equal codes send a search to the keys.
  *
  * Invariants: (1) nothing moves or is unlinked; only links, hints, BACK and VALUE change after an entry is linked.

@@ -9,7 +9,7 @@ import type { SegmentPool } from '../arena/segment-pool.ts';
 import { KEY, KEY_LENGTH, sequenceOf } from './entry-record.ts';
 import { ENTRY, HEIGHT_MAX, HINT, NEXT } from './node.ts';
 import type { ListRoot } from './node.ts';
-import { CODE_MAX, codeBehind, codeFromHead, codeOf, sharedBytes, sharedOf } from './offset-value.ts';
+import { CODE_MAX, codeBehind, codeFromHead, codeOf, sharedBytes, sharedOf } from '../base/offset-value.ts';
 
 /** Where a search ended. */
 export class Place {

@@ -2,7 +2,7 @@
  * Builds one block of sorted entries: data blocks and both index levels have this format. Byte table in block.ts.
  *
  * Keys and values are staged column by column and laid out once at the end, when the prefix that all keys share and the
- * narrowest column widths are known. `sizeWith` gives the exact size before an entry is added, so that the writer cuts
+ * narrowest column widths are known. `addWithin` knows the exact size before an entry is added, so that the writer cuts
  * before a block passes its limit (blocks then fit cache slots). Staging memory is kept between blocks, unless a
  * huge entry made it huge. One thread; the caller asserts the order.
  */
@@ -12,6 +12,8 @@ import { putU16, putU32, putU64 } from '../base/fixed.ts';
 import { BLOCK_HEADER_BYTES, KINDS_DIFFER, offsetColumnWidth, sequenceColumnWidth } from './block.ts';
 
 const KEEP_BYTES_MAX = 1024 * 1024;
+/** Offsets, sequence and kind at their widest. */
+const ENTRY_OVERHEAD_MAX = 4 + 4 + 8 + 1;
 
 export class BlockBuilder {
   #keys = new Uint8Array(4096);
@@ -46,18 +48,6 @@ export class BlockBuilder {
     );
   }
 
-  /** Exact size of the block with this entry added. */
-  sizeWith(
-    key: Uint8Array,
-    start: number,
-    end: number,
-    sequence: number,
-    kind: number,
-    valueLength: number,
-  ): number {
-    return this.#sizeWith(this.#sharedWith(key, start, end), end - start, sequence, kind, valueLength);
-  }
-
   add(
     key: Uint8Array,
     keyStart: number,
@@ -68,13 +58,18 @@ export class BlockBuilder {
     valueStart: number,
     valueEnd: number,
   ): void {
-    const prefix = this.#sharedWith(key, keyStart, keyEnd);
+    const shared = sharedPrefix(this.#keys, 0, this.#prefix, key, keyStart, keyEnd);
+    const prefix = this.#prefixWith(shared, keyEnd - keyStart);
     this.#add(prefix, key, keyStart, keyEnd, sequence, kind, value, valueStart, valueEnd);
   }
 
-  /** Adds the entry if the block stays within `bytesMax` with it, or is empty; false, and nothing happens, if not. */
+  /**
+   * Adds the entry, whose key shares `shared` bytes with the one before, if the block stays within `bytesMax` with it or is
+   * empty; false, and nothing happens, if not.
+   */
   addWithin(
     bytesMax: number,
+    shared: number,
     key: Uint8Array,
     keyStart: number,
     keyEnd: number,
@@ -84,10 +79,15 @@ export class BlockBuilder {
     valueStart: number,
     valueEnd: number,
   ): boolean {
-    const prefix = this.#sharedWith(key, keyStart, keyEnd);
+    const keyLength = keyEnd - keyStart;
+    const valueLength = valueEnd - valueStart;
+    const prefix = this.#prefixWith(shared, keyLength);
+    // The exact size is asked for only where it may matter.
+    const atMost = this.#keyBytes + this.#valueBytes + keyLength + valueLength + prefix;
     if (
       this.#count > 0 &&
-      this.#sizeWith(prefix, keyEnd - keyStart, sequence, kind, valueEnd - valueStart) > bytesMax
+      atMost + (this.#count + 2) * ENTRY_OVERHEAD_MAX + BLOCK_HEADER_BYTES > bytesMax &&
+      this.#sizeWith(prefix, keyLength, sequence, kind, valueLength) > bytesMax
     ) {
       return false;
     }
@@ -95,9 +95,10 @@ export class BlockBuilder {
     return true;
   }
 
-  /** Bytes that all keys share with this one added. */
-  #sharedWith(key: Uint8Array, start: number, end: number): number {
-    return this.#count === 0 ? end - start : sharedPrefix(this.#keys, 0, this.#prefix, key, start, end);
+  /** Bytes that all keys share with one more, which shares `shared` with the last: sorted keys share what neighbours do. */
+  #prefixWith(shared: number, keyLength: number): number {
+    if (this.#count === 0) return keyLength;
+    return shared < this.#prefix ? shared : this.#prefix;
   }
 
   #sizeWith(prefix: number, length: number, sequence: number, kind: number, valueLength: number): number {

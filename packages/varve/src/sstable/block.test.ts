@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { compareBytes } from '../base/bytes.ts';
+import { compareBytes, sharedPrefix } from '../base/bytes.ts';
 import { SEQUENCE_MAX } from '../base/entry.ts';
 import { VarveError } from '../base/errors.ts';
 import { putU32, putU64 } from '../base/fixed.ts';
@@ -20,12 +20,29 @@ import {
   smallShape,
 } from './table.suite.ts';
 
-function build(entries: readonly Entry[], at = 0): Uint8Array {
+/** Bytes of a block of these entries, from entries added without a limit. */
+function sizeOf(entries: readonly Entry[]): number {
   const builder = new BlockBuilder();
   for (const { key, sequence, kind, value } of entries) {
-    const expected = builder.sizeWith(key, 0, key.length, sequence, kind, value.length);
     builder.add(key, 0, key.length, sequence, kind, value, 0, value.length);
-    expect(builder.bytes).toBe(expected);
+  }
+  return builder.bytes;
+}
+
+function build(entries: readonly Entry[], at = 0): Uint8Array {
+  const builder = new BlockBuilder();
+  let last: Uint8Array = new Uint8Array(0);
+  for (const { key, sequence, kind, value } of entries) {
+    const shared = sharedPrefix(last, 0, last.length, key, 0, key.length);
+    const addWithin = (bytesMax: number): boolean =>
+      builder.addWithin(bytesMax, shared, key, 0, key.length, sequence, kind, value, 0, value.length);
+    // Neither too early nor too late: a byte less than the block takes with the entry is refused.
+    const before = builder.count;
+    const size = sizeOf([...entries.slice(0, before), { key, sequence, kind, value }]);
+    if (before > 0) expect(addWithin(size - 1)).toBe(false);
+    expect(addWithin(size)).toBe(true);
+    expect(builder.bytes).toBe(size);
+    last = key;
   }
   const size = builder.bytes;
   const bytes = new Uint8Array(at + size);

@@ -2,6 +2,7 @@
  * The two-level index of a table under construction: partitions that fill up are handed to the writer at once, so that
  * memory stays at one partition and the top level whatever the table's size. Entry format in block.ts.
  */
+import { sharedPrefix } from '../base/bytes.ts';
 import { BlockBuilder } from './block-builder.ts';
 import { putBlockHandle } from './format.ts';
 
@@ -44,7 +45,8 @@ export class IndexBuilder {
     const partition = this.#partition;
     const handle = this.#handle;
     const limit = this.#blockBytes;
-    if (!partition.addWithin(limit, key, 0, length, sequence, INDEX_KIND, handle, 0, handleEnd)) {
+    const shared = sharedPrefix(this.#lastKey, 0, this.#lastLength, key, 0, length);
+    if (!partition.addWithin(limit, shared, key, 0, length, sequence, INDEX_KIND, handle, 0, handleEnd)) {
       this.#cut();
       // The cut has used the same memory for the handle of the partition.
       putBlockHandle(handle, 0, offset, blockLength);

@@ -8,7 +8,7 @@
  * and syncs the directory). File layout in format.ts; a failed write leaves the writer useless: abandon it.
  */
 import { assert } from '../base/assert.ts';
-import { compareRanges, copyRange, EMPTY } from '../base/bytes.ts';
+import { copyRange, EMPTY, sharedPrefix } from '../base/bytes.ts';
 import { KEY_BYTES_MAX, SEQUENCE_MAX, VALUE_BYTES_MAX } from '../base/entry.ts';
 import { hashHigh, hashKey } from '../base/hash.ts';
 import { isReadableKind, KIND_DELETE, KIND_RANGE_DELETE } from '../base/kinds.ts';
@@ -137,7 +137,10 @@ export class TableWriter {
     );
   }
 
-  /** Adds a point entry; entries come in internal order (asserted). */
+  /**
+   * Adds a point entry; entries come in internal order (asserted). `shared`: how many bytes its key has in common with the
+   * key added last, from whoever knows.
+   */
   add(
     key: Uint8Array,
     keyStart: number,
@@ -147,17 +150,17 @@ export class TableWriter {
     value: Uint8Array,
     valueStart: number,
     valueEnd: number,
+    shared: number = sharedPrefix(this.#lastKey, 0, this.#lastKeyLength, key, keyStart, keyEnd),
   ): void {
     const length = keyEnd - keyStart;
     const valueLength = valueEnd - valueStart;
     if (this.#entries === 0) this.#firstKey = key.slice(keyStart, keyEnd);
-    const order =
-      this.#entries === 0 ? -1 : compareRanges(this.#lastKey, 0, this.#lastKeyLength, key, keyStart, keyEnd);
+    const order = this.#entries === 0 ? -1 : this.#orderOfLast(shared, key, keyStart, length);
     this.#check(order, length, sequence, kind, valueLength);
     if (this.#pending) this.#addIndexEntry(order, key, keyStart, keyEnd);
     const block = this.#block;
     const limit = this.#blockBytes;
-    if (!block.addWithin(limit, key, keyStart, keyEnd, sequence, kind, value, valueStart, valueEnd)) {
+    if (!block.addWithin(limit, shared, key, keyStart, keyEnd, sequence, kind, value, valueStart, valueEnd)) {
       this.#cutBlock();
       this.#addIndexEntry(order, key, keyStart, keyEnd);
       block.add(key, keyStart, keyEnd, sequence, kind, value, valueStart, valueEnd);
@@ -178,6 +181,13 @@ export class TableWriter {
     if (sequence > this.#largestSequence) this.#largestSequence = sequence;
     // Only an entry that is over the limit alone gets there.
     if (block.count === 1 && block.bytes > limit) this.#cutBlock();
+  }
+
+  /** How the key added last orders against the next one, with which it shares so many bytes. */
+  #orderOfLast(shared: number, key: Uint8Array, start: number, length: number): number {
+    const lastLength = this.#lastKeyLength;
+    if (shared === length || shared === lastLength) return lastLength - length;
+    return this.#lastKey[shared]! - key[start + shared]!;
   }
 
   #check(order: number, length: number, sequence: number, kind: number, valueLength: number): void {

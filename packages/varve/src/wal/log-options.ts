@@ -1,7 +1,8 @@
 /**
- * What a log is made with (wal/log.ts): its place, its limits, and where the log of the open before ended.
+ * What a log (wal/log.ts) is given: its place, its limits, where the log of the open before ended; and what it asks for.
  */
 import type { FileSystem } from '../fs/file-system.ts';
+import type { LogPosition } from '../record/log-record.ts';
 import type { LogSegment } from './segment-writer.ts';
 
 /** Where the log of the previous open ended, all of it on disk (wal/cut-tail). */
@@ -29,4 +30,14 @@ export interface LogOptions {
   readonly recovered?: readonly LogSegment[] | undefined;
   /** `log` grows by the bytes handed over. */
   readonly counters?: { log: number } | undefined;
+}
+
+/** What an fsync has to cover; give `upTo` and `sequence` back to `markSynced` once it has succeeded. */
+export interface UnsyncedLog {
+  /** Files to fsync, oldest first, before the directory. */
+  readonly paths: readonly string[];
+  /** Directory to fsync after the files; undefined when its names are on disk. */
+  readonly directory: string | undefined;
+  readonly upTo: LogPosition;
+  readonly sequence: number;
 }

@@ -24,21 +24,11 @@ import {
 } from '../record/log-record.ts';
 import { BATCH_OVERHEAD_MAX, type EncodedOperation } from '../record/batch.ts';
 import { LogBuffer } from './log-buffer.ts';
-import type { LogOptions } from './log-options.ts';
+import type { LogOptions, UnsyncedLog } from './log-options.ts';
 import { SegmentList } from './segment-list.ts';
 import { diskFull, isFull, type LogSegment, SegmentWriter } from './segment-writer.ts';
 
 const BUFFER_BYTES = 65_536;
-
-/** What an fsync has to cover; give `upTo` and `sequence` back to `markSynced` once it has succeeded. */
-export interface UnsyncedLog {
-  /** Files to fsync, oldest first, before the directory. */
-  readonly paths: readonly string[];
-  /** Directory to fsync after the files; undefined when its names are on disk. */
-  readonly directory: string | undefined;
-  readonly upTo: LogPosition;
-  readonly sequence: number;
-}
 
 export class Log {
   readonly #fs: FileSystem;

@@ -6,10 +6,8 @@
  * 127 or more. Keys count as if zeros followed them; keys that differ in nothing else share everything.
  * For X, Y after P: code(X | P) < code(Y | P) implies X < Y, and tells how many bytes X and Y share: `codeBehind`. So a
  * search that carries the code of its key against where it stands goes on or stops by comparing two integers, whatever
- * prefix the keys have in common; only equal codes send it to the keys.
+ * prefix the keys have in common; only equal codes send it to the keys. Searches of memtables and merges of jobs do so.
  */
-import type { SegmentPool } from '../arena/segment-pool.ts';
-import { KEY, KEY_LENGTH } from './entry-record.ts';
 
 /** The highest code, of keys too that begin with three bytes of 0xff: the end, and a place that is being changed. */
 export const CODE_MAX = 0x7fffffff;
@@ -71,25 +69,4 @@ export function codeBehind(
 /** The bytes that keys of a code share at least. */
 export function sharedOf(code: number): number {
   return SHARED_MAX - (code >>> 24);
-}
-
-/** Code of an entry against one before it. */
-export function codeAgainst(pool: SegmentPool, before: number, entry: number): number {
-  const { words, bytes } = pool;
-  const a = 4 * (before + KEY);
-  const b = 4 * (entry + KEY);
-  const bEnd = b + words[entry + KEY_LENGTH]!;
-  return codeOf(bytes, b, bEnd, sharedBytes(bytes, a, a + words[before + KEY_LENGTH]!, bytes, b, bEnd, 0));
-}
-
-/** Code of the entry `after` against a new one put before it, from the codes of both against the one before that. */
-export function codeOfNext(
-  pool: SegmentPool,
-  entry: number,
-  after: number,
-  code: number,
-  afterCode: number,
-): number {
-  // Codes that differ early say that the shared bytes end there for both.
-  return (code ^ afterCode) >= 0x10000 ? afterCode : codeAgainst(pool, entry, after);
 }
