@@ -50,6 +50,8 @@ export class RangeCursor implements Cursor {
   #keyBuffer: Uint8Array = EMPTY;
   #valueBuffer: Uint8Array = EMPTY;
   #key: Uint8Array = EMPTY;
+  /** The buffer that `#key` is a view of. */
+  #keyOf: Uint8Array = EMPTY;
   #value: Uint8Array = EMPTY;
   /** The run that the current entry is in, at `#at`; it was entered at `#runStart` and is left behind `#runLast`. */
   #run: EntryRun | undefined;
@@ -60,6 +62,11 @@ export class RangeCursor implements Cursor {
   /** Positions in the run that `#key` and `#value` were made for. */
   #keyAt = 0;
   #valueAt = 0;
+  /** The key buffer begins with the prefix of the run. */
+  #hasPrefix = false;
+  /** Where the bytes of the run lie: asking them each time takes as long as a move. */
+  #memory: ArrayBufferLike = EMPTY.buffer;
+  #memoryAt = 0;
 
   constructor(core: Core, tree: Tree, range: CursorRange, sequence: number, check: () => void) {
     check();
@@ -145,6 +152,7 @@ export class RangeCursor implements Cursor {
       this.#showKey(this.#run);
       this.#value = cloneRange(this.value, 0, this.value.length);
       this.#run = undefined;
+      this.#memory = EMPTY.buffer;
     }
     this.#open = false;
     this.#source = undefined;
@@ -171,6 +179,9 @@ export class RangeCursor implements Cursor {
     this.#runLast = start + this.#step * room;
     this.#keyAt = start;
     this.#valueAt = start;
+    this.#hasPrefix = false;
+    this.#memory = run.bytes.buffer;
+    this.#memoryAt = run.bytes.byteOffset;
     return true;
   }
 
@@ -209,8 +220,13 @@ export class RangeCursor implements Cursor {
   #showKey(run: EntryRun): void {
     const length = this.#fillKey(run);
     const buffer = this.#keyBuffer;
-    if (this.#key.length !== length || this.#key.buffer !== buffer.buffer) this.#key = upTo(buffer, length);
+    if (this.#key.length !== length || this.#keyOf !== buffer) this.#viewKey(buffer, length);
     this.#keyAt = this.#at;
+  }
+
+  #viewKey(buffer: Uint8Array, length: number): void {
+    this.#key = upTo(buffer, length);
+    this.#keyOf = buffer;
   }
 
   /** Puts the key of the current entry together in the key buffer. */
@@ -219,16 +235,24 @@ export class RangeCursor implements Cursor {
     const to = run.keySuffixStart(this.#at + 1);
     const { bytes, prefixStart, prefixLength } = run;
     const length = prefixLength + to - from;
-    if (length > this.#keyBuffer.length) this.#keyBuffer = larger(this.#keyBuffer, length);
+    if (length > this.#keyBuffer.length) {
+      this.#keyBuffer = larger(this.#keyBuffer, length);
+      this.#hasPrefix = false;
+    }
     const buffer = this.#keyBuffer;
-    copyRange(bytes, prefixStart, prefixStart + prefixLength, buffer, 0);
+    if (!this.#hasPrefix) {
+      this.#hasPrefix = true;
+      copyRange(bytes, prefixStart, prefixStart + prefixLength, buffer, 0);
+    }
     copyRange(bytes, from, to, buffer, prefixLength);
     return length;
   }
 
   /** A view: the block is a copy that only this cursor looks at until it closes. */
   #showValue(run: EntryRun): void {
-    this.#value = run.bytes.subarray(run.valueStart(this.#at), run.valueStart(this.#at + 1));
+    const from = run.valueStart(this.#at);
+    // Not subarray, which asks what class the view shall have.
+    this.#value = new Uint8Array(this.#memory, this.#memoryAt + from, run.valueStart(this.#at + 1) - from);
     this.#valueAt = this.#at;
   }
 
@@ -273,8 +297,8 @@ export class RangeCursor implements Cursor {
     const keyLength = source.keyEnd - source.keyStart;
     if (keyLength > this.#keyBuffer.length) this.#keyBuffer = larger(this.#keyBuffer, keyLength);
     copyRange(source.key, source.keyStart, source.keyEnd, this.#keyBuffer, 0);
-    if (this.#key.length !== keyLength || this.#key.buffer !== this.#keyBuffer.buffer) {
-      this.#key = upTo(this.#keyBuffer, keyLength);
+    if (this.#key.length !== keyLength || this.#keyOf !== this.#keyBuffer) {
+      this.#viewKey(this.#keyBuffer, keyLength);
     }
     const valueLength = source.valueEnd - source.valueStart;
     if (valueLength > this.#valueBuffer.length) this.#valueBuffer = larger(this.#valueBuffer, valueLength);
@@ -291,6 +315,7 @@ export class RangeCursor implements Cursor {
     this.#leaveMerged();
     this.#generation = -1;
     this.#key = EMPTY;
+    this.#keyOf = EMPTY;
     this.#value = EMPTY;
     return false;
   }
