@@ -19,6 +19,8 @@ import { flushSettings, registeredSequences } from './job-input.ts';
 import type { Tree } from './tree.ts';
 
 const FULL_RETRY_MS = 250;
+/** Share of the write-buffer budget from which on a flush will come soon. */
+const PREPARE_SHARE = 1 / 8;
 
 interface FlushPart {
   readonly tree: Tree;
@@ -47,7 +49,7 @@ export class Background implements BackgroundWork {
 
   /** After each commit to `touched`: rotates what is over its size or over the common budget, and starts flushes. */
   committed(touched: readonly Tree[]): void {
-    const { options, pool, log } = this.#core;
+    const { options, pool, log, runner } = this.#core;
     let rotated = false;
     for (const tree of touched) {
       if (tree.activeBytes < tree.settings.memtableBytes) continue;
@@ -57,6 +59,8 @@ export class Background implements BackgroundWork {
     // Memory moves in chunks: only when a chunk was taken can the budget be newly exceeded.
     if (pool.bytesUsed !== this.#poolBytesSeen) {
       this.#poolBytesSeen = pool.bytesUsed;
+      // The first flush would start its thread just when the writes wait for it.
+      if (pool.bytesUsed > options.memtableBytesMax * PREPARE_SHARE) runner.prepare('flush');
       rotated = this.#rotateLargest() || rotated;
       if (log !== undefined && log.bytes > options.logBytesMax) rotated = this.#releaseLog() || rotated;
     }

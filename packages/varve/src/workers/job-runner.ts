@@ -43,6 +43,8 @@ export type JobTable = Readonly<
 export interface JobRunner {
   readonly kind: 'threads' | 'slices';
   start(request: JobRequest, done: (outcome: JobOutcome) => void): RunningJob;
+  /** A job of the lane will come soon: what takes time to start may start now. */
+  prepare(lane: Lane): void;
   /** Delivers finished jobs now; returns how many. Cheap when there are none. */
   poll(): number;
   /** Keeps this thread until a job was delivered or `ms` passed; true when one was. */

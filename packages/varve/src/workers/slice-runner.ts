@@ -71,6 +71,10 @@ export class SliceRunner implements JobRunner {
     };
   }
 
+  prepare(): void {
+    // Slices start at once.
+  }
+
   poll(): number {
     return 0;
   }

@@ -58,6 +58,10 @@ export class ThreadRunner implements JobRunner {
     return { cancel: () => void Atomics.store(cancel, 0, 1) };
   }
 
+  prepare(lane: Lane): void {
+    if (this.#threads[lane].length === 0 && !this.#closed) this.#grow(lane);
+  }
+
   poll(): number {
     const now = Atomics.load(this.#wake, 0);
     if (now === this.#seen) return 0;
