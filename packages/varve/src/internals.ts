@@ -14,4 +14,5 @@ export type { Memtable, MemtableType } from './memtable/memtable.ts';
 export { makeMemtable } from './memtable/memtable.ts';
 export { BlockBuilder } from './sstable/block-builder.ts';
 export { BlockView } from './sstable/block.ts';
-export { Filter, FilterBuilder } from './sstable/filter.ts';
+export { Filter } from './sstable/filter.ts';
+export { FilterBuilder } from './sstable/filter-builder.ts';
