@@ -175,7 +175,11 @@ export class Filter {
       if ((words[line + (bit >>> 5)]! & (1 << (bit & 31))) === 0) return false;
       h = Math.imul(h, GOLDEN);
     }
-    const second = this.#second;
-    return second === undefined || second.mayContain(secondLow(low, high), secondHigh(low, high));
+    return this.#second === undefined || this.#askSecond(low, high);
+  }
+
+  /** Apart, so that `mayContain` stays small enough to be inlined. */
+  #askSecond(low: number, high: number): boolean {
+    return this.#second!.mayContain(secondLow(low, high), secondHigh(low, high));
   }
 }
