@@ -54,9 +54,13 @@ export class FilterBuilder {
   readonly #blooms: number;
   readonly #wholeBytesMax: number;
 
-  constructor(bitsPerKey: number, wholeBytesMax: number = WHOLE_BYTES_MAX) {
-    this.#blooms = bitsPerKey >= TWO_BLOOMS_BITS ? 2 : 1;
-    this.#bits = bitsPerKey / this.#blooms;
+  constructor(
+    bitsPerKey: number,
+    wholeBytesMax: number = WHOLE_BYTES_MAX,
+    blooms: number = bitsPerKey >= TWO_BLOOMS_BITS ? 2 : 1,
+  ) {
+    this.#blooms = blooms;
+    this.#bits = bitsPerKey / blooms;
     this.#wholeBytesMax = wholeBytesMax;
   }
 
