@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
+import { crc32c } from '../base/crc32c.ts';
 import { hashHigh, hashKey } from '../base/hash.ts';
 import { putU32 } from '../base/fixed.ts';
 import { decodeLayout, Filter, hashPrefix } from './filter.ts';
@@ -78,6 +79,24 @@ test('takes the hash halves signed or unsigned', () => {
     expect(filter.mayContain(low | 0, hashHigh[0]! | 0)).toBe(true);
   }
 });
+
+test.each([
+  ['one block', 10, undefined, 'b99224d5', '0'],
+  ['two blooms', 20, undefined, '35244593', '0'],
+  ['parts', 10, 0, 'db8531b2', '6bd2dcb2'],
+  ['two blooms in parts', 20, 0, 'b97e508', 'f40681bd'],
+] as const)(
+  'the bytes of a filter of %s have not changed: tables carry them',
+  (_, bits, whole, block, parts) => {
+    const builder = new FilterBuilder(bits, whole);
+    for (let i = 0; i < 500; i++) {
+      builder.add(setKey(i), hashHigh[0]!);
+      builder.add(hashPrefix(key, 0, 14), hashHigh[0]!);
+    }
+    const hex = (bytes: Uint8Array): string => crc32c(bytes).toString(16);
+    expect([hex(builder.finish()!), hex(builder.parts)]).toEqual([block, parts]);
+  },
+);
 
 test('there is no filter without keys or without bits', () => {
   expect(new FilterBuilder(10).finish()).toBeUndefined();
