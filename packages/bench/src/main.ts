@@ -11,7 +11,7 @@ import { compare } from './compare/compare.ts';
 import { compareHelp, parseCompare } from './compare/options.ts';
 import { formatCount } from './format.ts';
 import { type MemoryResult, measureMemory } from './memory.ts';
-import { micro } from './micro/micro.ts';
+import { filters, micro } from './micro/micro.ts';
 import { type BenchOptions, type Command, help, parseCommand, UsageError } from './options.ts';
 import { ForeignDirectoryError } from './own-directory.ts';
 import { formatColumns, formatHead, formatMemory, formatResult, thisMachine } from './report.ts';
@@ -30,6 +30,7 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<boo
     return await compare(options, interrupted());
   },
   check,
+  filters,
   micro,
 };
 

@@ -63,6 +63,7 @@ export const help: string = `Measures Varve with the workloads of LevelDB's db_b
   npm run bench -- compare --help      Varve beside its peers
   npm run bench -- check --help        against the stored baseline
   npm run bench -- micro --help        single structures
+  npm run bench -- filters --help      what each kind of filter gains
 
 Workloads, run in the order given; reads use what the writes before them left:
 ${[

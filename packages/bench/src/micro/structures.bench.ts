@@ -114,7 +114,7 @@ function oneBlock(): { bytes: Uint8Array; entries: number } {
 }
 
 function probeFilter(): () => number {
-  const builder = new FilterBuilder(10);
+  const builder = new FilterBuilder(10, Number.POSITIVE_INFINITY);
   const key = new KeyBuffer(KEY_BYTES);
   for (let i = 0; i < FILTER_KEYS; i++) {
     key.set(i);

@@ -25,6 +25,8 @@ export interface TableSettings {
   readonly blockBytes: number;
   /** 0 for no filter. */
   readonly filterBitsPerKey: number;
+  /** 0 for filters of whole keys only. */
+  readonly filterPrefixBytes: number;
   readonly compression: CompressionName;
   /** A table ends at the first key after it has reached this size. */
   readonly tableBytesMax: number;

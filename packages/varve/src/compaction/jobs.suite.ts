@@ -38,6 +38,7 @@ const decoder = new TextDecoder();
 export const smallTables: TableSettings = {
   blockBytes: 128,
   filterBitsPerKey: 10,
+  filterPrefixBytes: 0,
   compression: 'none',
   tableBytesMax: 900,
 };

@@ -118,9 +118,15 @@ export class TableOutput {
     const file = this.#env.fs.open(path, 'create');
     this.#created.push(path);
     this.#file = file;
-    const { blockBytes, filterBitsPerKey, compression } = table;
-    const uniqueId = newUniqueId(this.#env);
-    this.#writer = new TableWriter({ file, uniqueId, blockBytes, filterBitsPerKey, compression });
+    const { blockBytes, filterBitsPerKey, filterPrefixBytes, compression } = table;
+    this.#writer = new TableWriter({
+      file,
+      uniqueId: newUniqueId(this.#env),
+      blockBytes,
+      filterBitsPerKey,
+      filterPrefixBytes,
+      compression,
+    });
     return this.#writer;
   }
 

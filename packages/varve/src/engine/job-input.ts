@@ -19,6 +19,7 @@ export function tableSettings(tree: Tree, level: number): TableSettings {
   return {
     blockBytes: settings.blockBytes,
     filterBitsPerKey: atLevel(settings.filterBitsPerKey, level),
+    filterPrefixBytes: settings.filterPrefixBytes,
     compression: writableCodec(atLevel(settings.compression, level)),
     tableBytesMax: tableBytesAt(settings, level),
   };

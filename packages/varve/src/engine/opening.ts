@@ -29,6 +29,8 @@ import type { Components } from './components.ts';
 
 /** Memtable memory beside the budget: one largest batch, and what chunks round up. */
 const POOL_SLACK = 16 * 1024 * 1024;
+/** What filters that are held whole get of the memory budget: room that the caches leave by default. */
+const FILTER_SHARE = 1 / 8;
 /** What rows of hot keys get of the cache budget. */
 const ROW_SHARE = 1 / 16;
 const ROW_BYTES_MAX = 32 * 1024 * 1024;
@@ -71,6 +73,7 @@ export class Opening {
       pathOf: (number) => inDirectory(directory, tableName(number)),
       cache: this.#cache,
       openFilesMax: options.openFilesMax,
+      filterBytesMax: Math.floor(options.memoryBytesMax * FILTER_SHARE),
     });
   }
 

@@ -2,11 +2,12 @@
  * The range read: one VisibleIterator over the merge of everything in a view that may hold keys of the range.
  *
  * Sources, newest first: memtable, immutables, tables of level 0, then one concatenation a level. Sources that can not
- * touch [lower, upper) are left out; range tombstones of the others are gathered into one set. Built per cursor and per
+ * touch [lower, upper) are left out, and so are tables whose filter knows no key with the prefix that all keys of the range
+ * share; the range tombstones of all that touch it are gathered into one set. Built per cursor and per
  * re-seek; nothing in it outlives the view that it was built from. The sources of a whole keyspace do not depend on the
  * reader, so a cursor that closes leaves them to the next one (`IdleSources`): most of what a seek costs is building them.
  */
-import { compareBytes } from '../base/bytes.ts';
+import { compareBytes, sharedPrefix } from '../base/bytes.ts';
 import type { EntryIterator } from '../base/entry.ts';
 import { FragmentedTombstones } from '../base/range-tombstones.ts';
 import { ConcatIterator, firstFileReaching } from '../iterator/concat.ts';
@@ -14,6 +15,7 @@ import { mergeIterators } from '../iterator/merging.ts';
 import { VisibleIterator } from '../iterator/visible.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
 import type { Memtable } from '../memtable/memtable.ts';
+import type { TableReader } from '../sstable/reader.ts';
 import type { TableCache } from '../sstable/table-cache.ts';
 import type { ReadView } from './read-view.ts';
 
@@ -50,13 +52,21 @@ export class IdleSources {
 /** The merge of all sources of the view that may hold keys of the range. */
 export function mergedSources(view: ReadView, tables: TableCache, range: KeyRange): EntryIterator {
   const sources: EntryIterator[] = [];
+  const pinned = pinnedBytes(range.lower, range.upper);
   for (const memtable of memtablesOf(view)) sources.push(memtable.iterator());
   view.version.levels.forEach((files, level) => {
     const touched = filesTouched(files, level, range);
-    if (level === 0) for (const file of touched) sources.push(tables.get(file).iterator());
-    else if (touched.length > 0) {
-      sources.push(new ConcatIterator(touched, (index) => tables.get(touched[index]!).iterator()));
+    if (level === 0) {
+      for (const file of touched) {
+        const table = tables.get(file);
+        if (mayHold(table, range, pinned)) sources.push(table.iterator());
+      }
+      return;
     }
+    // Of several files of a sorted level each holds keys of the range: asking their filters would only open them early.
+    if (touched.length === 0 || (touched.length === 1 && !mayHold(tables.get(touched[0]!), range, pinned)))
+      return;
+    sources.push(new ConcatIterator(touched, (index) => tables.get(touched[index]!).iterator()));
   });
   return mergeIterators(sources);
 }
@@ -75,6 +85,28 @@ export function openScan(
     lower: range.lower,
     upper: range.upper,
   });
+}
+
+function mayHold(table: TableReader, { lower }: KeyRange, pinned: number): boolean {
+  return pinned === 0 || lower === undefined || table.mayContainPrefix(lower, pinned);
+}
+
+/**
+ * How many leading bytes every key in [lower, upper) shares with `lower`, which has them: the most for which `upper` lies at
+ * or before the end of that prefix.
+ */
+export function pinnedBytes(lower: Uint8Array | undefined, upper: Uint8Array | undefined): number {
+  if (lower === undefined) return 0;
+  const shared = upper === undefined ? 0 : sharedPrefix(lower, 0, lower.length, upper, 0, upper.length);
+  let pinned = shared;
+  if (upper !== undefined) {
+    if (shared === lower.length || shared === upper.length) return shared;
+    // The end of a prefix is the prefix with its last byte raised, bytes of 255 behind that cut off.
+    if (upper.length > shared + 1 || upper[shared] !== lower[shared]! + 1) return shared;
+    pinned++;
+  }
+  while (pinned < lower.length && lower[pinned] === 255) pinned++;
+  return pinned;
 }
 
 function tombstonesOf(view: ReadView, tables: TableCache, range: KeyRange): FragmentedTombstones | undefined {

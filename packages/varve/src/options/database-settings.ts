@@ -155,7 +155,7 @@ export const databaseSettings: DatabaseSettings = {
     default: 256 * MIB,
     min: 1 * MIB,
     max: 1024 * GIB,
-    doc: 'The one memory budget: memtables, block cache, indexes and filters.',
+    doc: 'The one memory budget: memtables, block cache, indexes and filters. Large filters that find no room in an eighth of it are read through the block cache.',
     raiseWhen: 'the data that is read often is larger than the cache',
   }),
   memtableBytesMax: quantity({

@@ -49,6 +49,7 @@ describe('defaults', () => {
         memtableBytes: 32 * MIB,
         blockBytes: 4096,
         filterBitsPerKey: [10],
+        filterPrefixBytes: 0,
         compression: ['none'],
         compaction: { strategy: 'leveled', level0Files: 4, level1Bytes: 64 * MIB },
         levelRatio: 10,

@@ -13,7 +13,7 @@ import type { BlockCache } from '../cache/block-cache.ts';
 import { type FileHandle, type FileSystem, readFully } from '../fs/file-system.ts';
 import { type BlockView, validateBlock } from './block.ts';
 import type { FlatIndex } from './flat-index.ts';
-import { BLOCK_DATA, type BlockHandle } from './format.ts';
+import { BLOCK_DATA, BLOCK_FILTER_PART, type BlockHandle, TRAILER_BYTES } from './format.ts';
 import { ownMemory } from './own-memory.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { OpenedBlock, TableSeed } from './stored-block.ts';
@@ -27,6 +27,8 @@ const CACHED_OFFSET_MAX = 0xffffffff;
 export class TableCounters {
   /** Lookups that the filter answered with no. */
   filterNegatives = 0;
+  /** Tables that a range left out because the filter knows no key with its prefix. */
+  prefixNegatives = 0;
   /** Lookups that the filter let through. */
   filterPositives = 0;
   /** Of these, lookups that found nothing at all under the key. */
@@ -94,6 +96,8 @@ export class BlockLoader {
   #seed: TableSeed;
   /** Blocks end at or before this offset. */
   #limit: number;
+  /** Data blocks and index partitions end at or before this one: parts of a filter behind it are never taken for them. */
+  #entriesLimit: number;
   #stored: Uint8Array = EMPTY;
   /** The block of the last `fetch`: lent until the next call. */
   bytes: Uint8Array = EMPTY;
@@ -116,12 +120,19 @@ export class BlockLoader {
     this.counters = counters;
     this.#seed = new TableSeed(new Uint8Array(16));
     this.#limit = 0;
+    this.#entriesLimit = 0;
   }
 
   /** Says what the footer told: whose blocks these are and where they end. Before the first block is read. */
   setTable(uniqueId: Uint8Array, limit: number): void {
     this.#seed = new TableSeed(uniqueId);
     this.#limit = limit;
+    this.#entriesLimit = limit;
+  }
+
+  /** Says where data blocks and index partitions end. Before the first handle is read. */
+  limitEntries(limit: number): void {
+    this.#entriesLimit = limit;
   }
 
   /** A second loader of the same table that bypasses the cache, with its own descriptor. */
@@ -129,6 +140,7 @@ export class BlockLoader {
     const loader = new BlockLoader(this.#fs, this.path, this.fileNumber, undefined, this.counters);
     loader.#seed = this.#seed;
     loader.#limit = this.#limit;
+    loader.#entriesLimit = this.#entriesLimit;
     return loader;
   }
 
@@ -179,6 +191,14 @@ export class BlockLoader {
         offset: this.handleOffset,
       });
     }
+    if (this.handleOffset + this.handleLength > this.#entriesLimit) {
+      throw this.#past(this.handleOffset, this.handleLength);
+    }
+  }
+
+  /** Can a block at this offset stay in the cache? */
+  caches(offset: number): boolean {
+    return this.#cache !== undefined && this.#cache.memory.length > 0 && offset <= CACHED_OFFSET_MAX;
   }
 
   /** Makes the block that `readHandle` or `aim` named available in `bytes` from `start`, in place. */
@@ -224,6 +244,22 @@ export class BlockLoader {
     }
     this.aim(offset, index.lengths[entry]!);
     this.#miss(BLOCK_DATA);
+  }
+
+  /** The same for a part of a filter; `slots` remembers where each was found. */
+  fetchFilterPart(slots: Uint32Array, part: number, offset: number, length: number): void {
+    const cache = this.#cache;
+    if (cache !== undefined && offset <= CACHED_OFFSET_MAX) {
+      const slot = cache.lookupNear(slots[part]!, this.fileNumber, offset);
+      if (slot >= 0) {
+        slots[part] = slot;
+        this.bytes = cache.memory;
+        this.start = slot;
+        return;
+      }
+    }
+    this.aim(offset, length);
+    this.#miss(BLOCK_FILTER_PART);
   }
 
   /** Puts the block that `readHandle` or `aim` named into `target`, which keeps it whatever else is read. */
@@ -272,7 +308,11 @@ export class BlockLoader {
 
   #load(offset: number, length: number, type: number, readAhead: ReadAhead | undefined): void {
     this.#read(offset, length, type, readAhead);
-    validateBlock(opened.bytes, opened.start, opened.length, this.path, offset);
+    if (type !== BLOCK_FILTER_PART) {
+      validateBlock(opened.bytes, opened.start, opened.length, this.path, offset);
+    } else if (opened.length !== length - TRAILER_BYTES) {
+      throw corruption('a part of the filter has a wrong length', { file: this.path, offset, length });
+    }
   }
 
   /** Leaves the block in `opened`. */
@@ -291,13 +331,7 @@ export class BlockLoader {
     type: number,
     readAhead: ReadAhead | undefined,
   ): void {
-    if (offset + length > this.#limit) {
-      throw corruption('a block handle points past the blocks of the table', {
-        file: this.path,
-        offset,
-        length,
-      });
-    }
+    if (offset + length > this.#limit) throw this.#past(offset, length);
     this.counters.blocksRead++;
     this.counters.blockBytesRead += length;
     if (readAhead !== undefined) {
@@ -313,6 +347,14 @@ export class BlockLoader {
     }
     if (readFully(file, buffer, 0, length, offset) < length) throw this.#short(offset, length);
     opened.open(buffer, 0, length, type, this.#seed, this.path, offset);
+  }
+
+  #past(offset: number, length: number): Error {
+    return corruption('a block handle points past the blocks of the table', {
+      file: this.path,
+      offset,
+      length,
+    });
   }
 
   #short(offset: number, length: number): Error {

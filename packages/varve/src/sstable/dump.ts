@@ -5,9 +5,11 @@ import { kindName } from '../base/kinds.ts';
 import { BlockView } from './block.ts';
 import { type BlockLoader, HeldBlock } from './block-loader.ts';
 import { transformName } from './compression.ts';
+import type { FilterParts } from './filter-parts.ts';
 import {
   BLOCK_DATA,
   BLOCK_FILTER,
+  BLOCK_FILTER_PART,
   BLOCK_INDEX,
   BLOCK_PROPERTIES,
   BLOCK_RANGE_TOMBSTONES,
@@ -77,9 +79,9 @@ export function* dumpTable(
   yield { item: 'properties', properties: table.properties };
   for (const fragment of table.rangeTombstones?.fragments() ?? [])
     yield { item: 'range tombstone', ...fragment };
-  const { loader, top } = table.internals();
+  const { loader, top, filterParts } = table.internals();
   try {
-    yield* dumpBlocks(loader, top, table);
+    yield* dumpBlocks(loader, top, filterParts, table);
   } finally {
     loader.close();
   }
@@ -96,7 +98,12 @@ export function* dumpTable(
   }
 }
 
-function* dumpBlocks(loader: BlockLoader, top: BlockView, table: TableReader): Generator<BlockDump, void> {
+function* dumpBlocks(
+  loader: BlockLoader,
+  top: BlockView,
+  parts: FilterParts | undefined,
+  table: TableReader,
+): Generator<BlockDump, void> {
   const waiting: BlockDump[] = [];
   const held = new HeldBlock();
   const partition = new BlockView();
@@ -129,6 +136,9 @@ function* dumpBlocks(loader: BlockLoader, top: BlockView, table: TableReader): G
   }
   yield* waiting;
   const { filter, rangeTombstones, topIndex, properties } = table.footer;
+  for (let part = 0; part < (parts?.count ?? 0); part++) {
+    yield describe({ offset: parts!.offsetOf(part), length: parts!.lengthOf(part) }, BLOCK_FILTER_PART);
+  }
   if (filter.length > 0) yield describe(filter, BLOCK_FILTER);
   if (rangeTombstones.length > 0) yield describe(rangeTombstones, BLOCK_RANGE_TOMBSTONES);
   yield describe(topIndex, BLOCK_TOP_INDEX, top);

@@ -1,8 +1,8 @@
 /**
  * The frame of a table file: footer, block trailers, block handles. Everything else hangs from the footer.
  *
- *   file     stored blocks without gaps (data and index partitions as they filled up, then filter, range tombstones,
- *            top index, properties), then the footer. Every byte is under some checksum.
+ *   file     stored blocks without gaps (data and index partitions as they filled up, then parts of the filter, filter,
+ *            range tombstones, top index, properties), then the footer. Every byte is under some checksum.
  *   stored   payload, then a trailer of 14 bytes; a handle's length counts both.
  *   trailer  offset  size  type  field                                          counted from the end of the payload
  *                 0     1  u8    block type       BLOCK_*                       PERSISTED: never renumber
@@ -45,8 +45,18 @@ export const BLOCK_TOP_INDEX = 3;
 export const BLOCK_FILTER = 4;
 export const BLOCK_RANGE_TOMBSTONES = 5;
 export const BLOCK_PROPERTIES = 6;
+export const BLOCK_FILTER_PART = 7;
 
-const blockNames = ['', 'data', 'index', 'top index', 'filter', 'range tombstones', 'properties'];
+const blockNames = [
+  '',
+  'data',
+  'index',
+  'top index',
+  'filter',
+  'range tombstones',
+  'properties',
+  'filter part',
+];
 
 /** Name of a block type, for dumps and messages. */
 export function blockTypeName(type: number): string {

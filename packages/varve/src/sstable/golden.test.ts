@@ -72,6 +72,22 @@ test('a dump lists every byte of the file, in order', () => {
   expect(at + 100).toBe(fs.status('/1.sst')!.size);
 });
 
+test('a dump of a table whose filter lies in parts lists them in order', () => {
+  const fs = new MemoryFs();
+  const many = Array.from({ length: 5000 }, (_, i) => put(String(i).padStart(5, '0'), i + 1, 'v'));
+  buildTable(fs, '/1.sst', many, { filterWholeBytesMax: 0 });
+  let at = 0;
+  const parts: number[] = [];
+  for (const item of dumpTable(TableReader.open({ fs, path: '/1.sst', fileNumber: 1 }))) {
+    if (item.item !== 'block') continue;
+    expect(item.offset).toBe(at);
+    at += item.storedBytes;
+    if (item.type === 'filter part') parts.push(item.rawBytes);
+  }
+  expect(at + 100).toBe(fs.status('/1.sst')!.size);
+  expect(parts).toEqual([4096, 2368]);
+});
+
 test('a dump of a table with many partitions is in file order too', () => {
   const fs = new MemoryFs();
   const many = Array.from({ length: 300 }, (_, i) => put(String(i).padStart(5, '0'), i + 1, 'v'));

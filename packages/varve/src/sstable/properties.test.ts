@@ -21,6 +21,7 @@ const properties: TableProperties = {
   dataBlocks: 4,
   indexPartitions: 1,
   filterBitsPerKey: 10.5,
+  filterPrefixBytes: 300,
   comparator: 'bytewise',
   compression: 'lz4',
 };

@@ -12,7 +12,8 @@
  *     7  varint  smallest sequence              17  varint  filter bits per key, in thousandths
  *     8  varint  largest sequence               18  utf8    comparator
  *  9,10  -       free                           19  utf8    compression
- * Every field is written; a reader needs all of them and skips tags that it does not know (they can only inform).
+ *                                               20  varint  bytes of the prefixes in the filter; not written when 0
+ * Every other field is written; a reader needs all of them and skips tags that it does not know (they can only inform).
  */
 import { corruption, invalid } from '../base/errors.ts';
 import { ByteReader, putVarint, varintLength } from '../base/varint.ts';
@@ -43,6 +44,8 @@ export interface TableProperties {
   readonly dataBlocks: number;
   readonly indexPartitions: number;
   readonly filterBitsPerKey: number;
+  /** The filter also holds the first so many bytes of each key that has them; 0: it does not. */
+  readonly filterPrefixBytes: number;
   readonly comparator: string;
   /** What the writer was asked for; single blocks may be stored as they are. */
   readonly compression: string;
@@ -50,6 +53,7 @@ export interface TableProperties {
 
 const numberTags = [1, 2, 3, 4, 5, 6, 7, 8, 13, 14, 15, 16, 17];
 const byteTags = [11, 12, 18, 19];
+const FILTER_PREFIX_TAG = 20;
 
 /** The payload of the properties block. */
 export function encodeProperties(properties: TableProperties): Uint8Array {
@@ -75,14 +79,17 @@ export function encodeProperties(properties: TableProperties): Uint8Array {
     utf8.encode(properties.comparator),
     utf8.encode(properties.compression),
   ];
-  const room = numbers.length * 10 + texts.reduce((sum, text) => sum + text.length + 6, 0);
+  const room = (numbers.length + 1) * 10 + texts.reduce((sum, text) => sum + text.length + 6, 0);
   const bytes = new Uint8Array(room);
   let at = 0;
-  numbers.forEach((value, i) => {
-    at = putVarint(bytes, at, numberTags[i]);
+  const putNumber = (tag: number, value: number): void => {
+    at = putVarint(bytes, at, tag);
     at = putVarint(bytes, at, varintLength(value));
     at = putVarint(bytes, at, value);
-  });
+  };
+  // In front, so that cut bytes never look like those of a table without it.
+  if (properties.filterPrefixBytes > 0) putNumber(FILTER_PREFIX_TAG, properties.filterPrefixBytes);
+  numbers.forEach((value, i) => putNumber(numberTags[i]!, value));
   texts.forEach((text, i) => {
     at = putVarint(bytes, at, byteTags[i]);
     at = putVarint(bytes, at, text.length);
@@ -112,7 +119,7 @@ export function decodeProperties(
     const at = reader.skip(length);
     if (reader.failed) break;
     if (byteTags.includes(tag)) texts.set(tag, bytes.slice(at, at + length));
-    if (!numberTags.includes(tag)) continue;
+    if (!numberTags.includes(tag) && tag !== FILTER_PREFIX_TAG) continue;
     const value = new ByteReader(bytes, at, at + length);
     numbers.set(tag, value.varint());
     if (value.failed || value.at !== at + length) reader.failed = true;
@@ -151,6 +158,7 @@ export function decodeProperties(
     dataBlocks: number(15),
     indexPartitions: number(16),
     filterBitsPerKey: number(17) / 1000,
+    filterPrefixBytes: number(FILTER_PREFIX_TAG),
     comparator,
     compression: utf8.decode(text(19)),
   };

@@ -1,24 +1,31 @@
 /**
  * An open table: point gets, walks, checks. The read path's last stop: filter -> top index -> partition -> block -> entry.
  *
- * Held in memory per table: filter, top index level, range tombstones, properties; everything else goes through the
- * block cache. A point get allocates nothing and searches the blocks where they lie.
- * `open` verifies footer, properties, filter, range tombstones and top index, and that the file is the one that the
- * manifest names. Immutable but for its buffers; one thread. File layout in format.ts.
+ * Held in memory per table: top index level, range tombstones, properties, a filter that is one block; everything else
+ * goes through the block cache. A filter in parts is asked through the cache as well, until it was asked as often as it has
+ * parts: then it is read whole and held, if there is room for it (filter-memory.ts). So a table that is only scanned or
+ * merged never reads its filter, one that is asked in earnest pays a line of memory a question, and large databases
+ * keep to their budget. A point get allocates nothing and searches the blocks where they lie.
+ * `open` verifies footer, properties, filter (parts at their first use), range tombstones and top index, and that the file
+ * is the one that the manifest names. Immutable but for its buffers; one thread. File layout in format.ts.
  */
 import { describeBytes, equalBytes } from '../base/bytes.ts';
 import { type PointResult, SEQUENCE_MAX } from '../base/entry.ts';
 import { corruption } from '../base/errors.ts';
+import { hashHigh } from '../base/hash.ts';
 import { FragmentedTombstones } from '../base/range-tombstones.ts';
 import type { BlockCache } from '../cache/block-cache.ts';
 import { type FileHandle, type FileSystem, readFully } from '../fs/file-system.ts';
 import { BlockView, validateBlock } from './block.ts';
 import { lookUp } from './block-lookup.ts';
 import { BlockLoader, HeldBlock, TableCounters } from './block-loader.ts';
-import { Filter } from './filter.ts';
+import { decodeLayout, Filter, hashPrefix } from './filter.ts';
+import type { FilterMemory } from './filter-memory.ts';
+import { FilterParts } from './filter-parts.ts';
 import {
   BLOCK_DATA,
   BLOCK_FILTER,
+  BLOCK_FILTER_PART,
   BLOCK_PROPERTIES,
   BLOCK_RANGE_TOMBSTONES,
   BLOCK_TOP_INDEX,
@@ -44,6 +51,8 @@ export interface TableReaderOptions {
   readonly uniqueId?: Uint8Array | undefined;
   readonly bytes?: number | undefined;
   readonly counters?: TableCounters | undefined;
+  /** What filters in parts may take when they are held; no limit when it is not given. */
+  readonly filterMemory?: FilterMemory | undefined;
 }
 
 /** Objects, footer, properties: what a reader holds beside its arrays, roughly. */
@@ -59,7 +68,14 @@ export class TableReader {
   readonly properties: TableProperties;
   /** Undefined: none. Point gets do not look at them, the caller does. */
   readonly rangeTombstones: FragmentedTombstones | undefined;
-  readonly filter: Filter | undefined;
+  /** The filter when it is held. */
+  #filter: Filter | undefined;
+  readonly #filterParts: FilterParts | undefined;
+  /** Questions that the parts have answered. */
+  #partsAsked = 0;
+  readonly #filterMemory: FilterMemory | undefined;
+  /** Counted in `#filterMemory`. */
+  #filterTaken = 0;
   /** For the table cache: looked at since its last round. */
   used = true;
   readonly #loader: BlockLoader;
@@ -67,13 +83,14 @@ export class TableReader {
   readonly #index: TableIndex;
   readonly #heldBytes: number;
 
-  private constructor(loader: BlockLoader, footer: Footer) {
+  private constructor(loader: BlockLoader, footer: Footer, filterMemory: FilterMemory | undefined) {
     const path = loader.path;
     this.path = path;
     this.fileNumber = loader.fileNumber;
     this.footer = footer;
     this.#loader = loader;
     this.#counters = loader.counters;
+    this.#filterMemory = filterMemory;
 
     const properties = loader.readWhole(footer.properties, BLOCK_PROPERTIES);
     this.properties = decodeProperties(properties, 0, properties.length, path, footer.properties.offset);
@@ -90,8 +107,12 @@ export class TableReader {
     }
     if (footer.filter.length > 0) {
       const bytes = loader.readWhole(footer.filter, BLOCK_FILTER);
-      this.filter = Filter.decode(bytes, 0, bytes.length, path, footer.filter.offset);
+      const { offset } = footer.filter;
+      const layout = decodeLayout(bytes, 0, bytes.length, path, offset);
+      if (layout.partLog === 0) this.#filter = Filter.decode(bytes, 0, bytes.length, path, offset);
+      else this.#filterParts = new FilterParts(layout, path, offset);
     }
+    loader.limitEntries(this.dataBytes);
     if (footer.rangeTombstones.length > 0) {
       const bytes = loader.readWhole(footer.rangeTombstones, BLOCK_RANGE_TOMBSTONES);
       const where = { file: path, offset: footer.rangeTombstones.offset };
@@ -99,7 +120,8 @@ export class TableReader {
     }
     this.#index = new TableIndex(topView, loader);
     this.#heldBytes =
-      FIXED_BYTES + (this.filter?.memoryBytes ?? 0) + (this.rangeTombstones?.memoryBytes ?? 0);
+      FIXED_BYTES + (this.rangeTombstones?.memoryBytes ?? 0) + (this.#filterParts?.memoryBytes ?? 0);
+    if (this.#filter !== undefined) this.#takeFilterMemory(this.#filter.memoryBytes);
   }
 
   /**
@@ -119,7 +141,7 @@ export class TableReader {
       const footer = readFooter(loader.file(), options.path);
       checkIdentity(footer, options);
       loader.setTable(footer.uniqueId, footer.fileBytes - FOOTER_BYTES);
-      return new TableReader(loader, footer);
+      return new TableReader(loader, footer, options.filterMemory);
     } catch (error) {
       loader.close();
       throw error;
@@ -137,7 +159,8 @@ export class TableReader {
 
   /** Memory held outside of the block cache, in bytes. */
   get memoryBytes(): number {
-    return this.#heldBytes + this.#index.memoryBytes + this.#loader.memoryBytes;
+    const filterBytes = this.#filter?.memoryBytes ?? 0;
+    return this.#heldBytes + filterBytes + this.#index.memoryBytes + this.#loader.memoryBytes;
   }
 
   /**
@@ -153,8 +176,8 @@ export class TableReader {
     sequence: number,
     out: PointResult,
   ): boolean {
-    const filter = this.filter;
-    if (filter !== undefined && !filter.mayContain(low, high)) {
+    const filter = this.#filter;
+    if (filter === undefined ? !this.#askParts(low, high) : !filter.mayContain(low, high)) {
       this.#counters.filterNegatives++;
       return false;
     }
@@ -170,16 +193,63 @@ export class TableReader {
   }
 
   /**
-   * Reads the data blocks at `offsets`, which ascend, into the block cache, to stay; steps over offsets where none begins.
-   * Yields after each. Blocks that lie close together are read at once.
+   * False: no entry's key begins with the first bytes of `key`, of which all keys that are asked for share `pinned`. True
+   * when one may, or when the filter holds no prefixes that short. Says nothing about range tombstones.
+   */
+  mayContainPrefix(key: Uint8Array, pinned: number): boolean {
+    const bytes = this.properties.filterPrefixBytes;
+    if (bytes === 0 || bytes > pinned) return true;
+    const low = hashPrefix(key, 0, bytes);
+    const filter = this.#filter;
+    const may =
+      filter === undefined ? this.#askParts(low, hashHigh[0]!) : filter.mayContain(low, hashHigh[0]!);
+    if (!may) this.#counters.prefixNegatives++;
+    return may;
+  }
+
+  /** The answer of a filter that is not held, if there is one. */
+  #askParts(low: number, high: number): boolean {
+    const parts = this.#filterParts;
+    if (parts === undefined) return true;
+    const loader = this.#loader;
+    const isCached = loader.caches(parts.start + parts.storedBytes);
+    if (isCached && (this.#partsAsked < parts.count || !this.#hasFilterRoom(parts.lineBytes))) {
+      this.#partsAsked++;
+      return parts.mayContain(low, high, loader);
+    }
+    const filter = runToEnd(parts.load(loader));
+    this.#filter = filter;
+    this.#takeFilterMemory(filter.memoryBytes);
+    return filter.mayContain(low, high);
+  }
+
+  #hasFilterRoom(bytes: number): boolean {
+    return this.#filterMemory === undefined || this.#filterMemory.hasRoom(bytes);
+  }
+
+  #takeFilterMemory(bytes: number): void {
+    this.#filterTaken += bytes;
+    this.#filterMemory?.take(bytes);
+  }
+
+  #giveFilterMemory(): void {
+    this.#filterMemory?.give(this.#filterTaken);
+    this.#filterTaken = 0;
+  }
+
+  /**
+   * Reads the blocks of data and of the filter at `offsets`, which ascend, into the block cache, to stay; steps over offsets
+   * where none begins. Yields after each. Blocks that lie close together are read at once.
    */
   *warm(offsets: readonly number[]): Generator<void, void> {
     const held = new HeldBlock(new ReadAhead(WARM_BYTES_MAX, false));
     for (const offset of offsets) {
-      const length = this.#index.lengthAt(offset);
+      const partLength = this.#filterParts?.lengthAt(offset) ?? 0;
+      const length = partLength > 0 ? partLength : this.#index.lengthAt(offset);
       if (length > 0) {
         this.#loader.aim(offset, length);
-        for (let use = 0; use < WARM_USES; use++) this.#loader.fetchInto(held, BLOCK_DATA, true);
+        const type = partLength > 0 ? BLOCK_FILTER_PART : BLOCK_DATA;
+        for (let use = 0; use < WARM_USES; use++) this.#loader.fetchInto(held, type, true);
       }
       yield;
     }
@@ -197,6 +267,7 @@ export class TableReader {
 
   /** Bytes of the file up to the end of its data blocks and index partitions. */
   get dataBytes(): number {
+    if (this.#filterParts !== undefined) return this.#filterParts.start;
     const { filter, rangeTombstones, topIndex } = this.footer;
     if (filter.length > 0) return filter.offset;
     return rangeTombstones.length > 0 ? rangeTombstones.offset : topIndex.offset;
@@ -207,22 +278,32 @@ export class TableReader {
    * @throws VarveError corruption {file, offset}.
    */
   verify(): Generator<void, TableVerification> {
-    return verifyTable(this, this.#loader.bypass(), this.#index.top);
+    const filter = this.#filterParts ?? this.#filter;
+    return verifyTable(this, filter, this.#loader.bypass(), this.#index.top);
   }
 
-  /** For dumps: a loader past the cache and the top index level. The caller closes the loader. */
-  internals(): { loader: BlockLoader; top: BlockView } {
-    return { loader: this.#loader.bypass(), top: this.#index.top };
+  /** For dumps: a loader past the cache, the top index level, the parts of the filter. The caller closes the loader. */
+  internals(): { loader: BlockLoader; top: BlockView; filterParts: FilterParts | undefined } {
+    return { loader: this.#loader.bypass(), top: this.#index.top, filterParts: this.#filterParts };
   }
 
   /** Puts the file descriptor down; a read that misses the cache opens the file again, for itself only. */
   park(): void {
+    this.#giveFilterMemory();
     this.#loader.park();
   }
 
   /** For good: later reads of blocks throw `closed`. Idempotent. */
   close(): void {
+    this.#giveFilterMemory();
     this.#loader.close();
+  }
+}
+
+function runToEnd<T>(steps: Generator<void, T>): T {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
   }
 }
 

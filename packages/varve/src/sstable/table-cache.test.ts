@@ -115,3 +115,23 @@ test('counts what the filters and the file were asked', () => {
     blocksRead: 5,
   });
 });
+
+test('filters in parts are held whole only while the room for them lasts', () => {
+  const keys = Array.from({ length: 12_000 }, (_, i) => put(`k${String(i).padStart(5, '0')}`, 1, 'v'));
+  for (const number of [7, 8]) buildTable(fs, pathOf(number), keys, { filterWholeBytesMax: 0 });
+  const cache = new BlockCache(1 << 20);
+  const tables = new TableCache({ fs, pathOf, openFilesMax: 3, cache, filterBytesMax: 20_000 });
+  const ask = (number: number): number => {
+    const before = tables.memoryBytes;
+    for (let i = 0; i < 10; i++) getEntry(tables.get({ number }), bytesOf(`missing${i}`), 9);
+    return tables.memoryBytes - before;
+  };
+  const held = [7, 8].map((number) => {
+    tables.get({ number });
+    return ask(number);
+  });
+  expect(held[0]).toBeGreaterThan(15_000);
+  expect(held[1]).toBeLessThan(5000);
+  tables.evict(7);
+  expect(ask(8)).toBeGreaterThan(15_000);
+});

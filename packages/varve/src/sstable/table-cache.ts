@@ -8,6 +8,7 @@
 import type { BlockCache } from '../cache/block-cache.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { TableCounters } from './block-loader.ts';
+import { FilterMemory } from './filter-memory.ts';
 import { TableReader } from './reader.ts';
 
 /** What the manifest knows about a table (a FileMeta fits). */
@@ -24,16 +25,20 @@ export interface TableCacheOptions {
   /** Most tables that are open at a time, at least 1. */
   readonly openFilesMax: number;
   readonly cache?: BlockCache | undefined;
+  /** Room for filters that are held whole; without limit when it is not given. */
+  readonly filterBytesMax?: number;
 }
 
 export class TableCache {
   readonly counters: TableCounters = new TableCounters();
   readonly #options: TableCacheOptions;
+  readonly #filterMemory: FilterMemory;
   /** In the order of opening or of the last second chance. */
   readonly #readers = new Map<number, TableReader>();
 
   constructor(options: TableCacheOptions) {
     this.#options = options;
+    this.#filterMemory = new FilterMemory(options.filterBytesMax);
   }
 
   /** The open table. @throws VarveError as TableReader.open does. */
@@ -55,6 +60,7 @@ export class TableCache {
       uniqueId: table.uniqueId,
       bytes: table.bytes,
       counters: this.counters,
+      filterMemory: this.#filterMemory,
     });
     this.#readers.set(table.number, reader);
     return reader;

@@ -80,6 +80,7 @@ const variants: [string, BuildOptions][] = [
   ['plain', { blockBytes: 200 }],
   ['lz4', { blockBytes: 600, compression: 'lz4' }],
   ['zstd', { blockBytes: 2000, compression: 'zstd' }],
+  ['partitioned', { blockBytes: 200, filterWholeBytesMax: 0, filterBitsPerKey: 20, filterPrefixBytes: 2 }],
 ];
 
 describe.each(variants)('a damaged %s table', (name, options) => {

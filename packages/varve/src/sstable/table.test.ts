@@ -51,6 +51,24 @@ const setups: Setup[] = [
     cacheBytes: 1 << 20,
   },
   {
+    name: 'two blooms',
+    shape: smallShape,
+    options: { filterBitsPerKey: 16, blockBytes: 512 },
+    cacheBytes: 1 << 20,
+  },
+  {
+    name: 'a filter in parts, cached',
+    shape: { ...smallShape, keys: 9000 },
+    options: { filterWholeBytesMax: 0, filterPrefixBytes: 3, blockBytes: 512 },
+    cacheBytes: 1 << 20,
+  },
+  {
+    name: 'two blooms in parts, not cached',
+    shape: { ...smallShape, keys: 3000 },
+    options: { filterWholeBytesMax: 0, filterBitsPerKey: 24, blockBytes: 512 },
+    cacheBytes: -1,
+  },
+  {
     name: 'lz4',
     shape: { ...smallShape, alphabet: 2, valueBytesMax: 200 },
     options: { compression: 'lz4' },

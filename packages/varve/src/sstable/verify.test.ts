@@ -3,10 +3,13 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { readFile } from '../fs/file-system.ts';
 import { MemoryFs } from '../fs/memory-fs.ts';
 import { BlockBuilder } from './block-builder.ts';
+import { putVarint, varintLength } from '../base/varint.ts';
 import { ready } from './checksum.ts';
+import { type BlockDump, dumpTable } from './dump.ts';
 import {
   BLOCK_DATA,
   BLOCK_FILTER,
+  BLOCK_FILTER_PART,
   BLOCK_PROPERTIES,
   BLOCK_TOP_INDEX,
   type BlockHandle,
@@ -15,7 +18,15 @@ import {
 import { encodeProperties, type TableProperties } from './properties.ts';
 import { TableReader } from './reader.ts';
 import { sealBlock, TableSeed } from './stored-block.ts';
-import { buildTable, drain, type Entry, put, replaceFile, TABLE_ID } from './table.suite.ts';
+import {
+  type BuildOptions,
+  buildTable,
+  drain,
+  type Entry,
+  put,
+  replaceFile,
+  TABLE_ID,
+} from './table.suite.ts';
 
 beforeAll(ready);
 
@@ -32,9 +43,12 @@ function reseal(bytes: Uint8Array, handle: BlockHandle, type: number, payload: U
   sealBlock(bytes, handle.offset, end, type, 0, payload.length, new TableSeed(TABLE_ID), handle.offset);
 }
 
-function table(filterBitsPerKey = 10): { fs: MemoryFs; bytes: Uint8Array; reader: TableReader } {
+function table(
+  filterBitsPerKey = 10,
+  options: BuildOptions = {},
+): { fs: MemoryFs; bytes: Uint8Array; reader: TableReader } {
   const fs = new MemoryFs();
-  buildTable(fs, PATH, entries, { blockBytes: 300, filterBitsPerKey });
+  buildTable(fs, PATH, entries, { blockBytes: 300, filterBitsPerKey, ...options });
   return { fs, bytes: readFile(fs, PATH), reader: TableReader.open({ fs, path: PATH, fileNumber: 1 }) };
 }
 
@@ -117,6 +131,39 @@ describe('under right checksums, verify finds', () => {
     payload.fill(0, 8);
     reseal(bytes, filter, BLOCK_FILTER, payload);
     expect(() => verifyBytes(fs, bytes)).toThrow(corruptionWith(/filter does not contain/));
+  });
+
+  test('a key that a filter in parts does not contain', () => {
+    const { fs, bytes, reader } = table(20, { filterWholeBytesMax: 0 });
+    const [part] = [...dumpTable(reader)].filter(
+      (item) => item.item === 'block' && item.type === 'filter part',
+    );
+    const handle = { offset: (part as BlockDump).offset, length: (part as BlockDump).storedBytes };
+    reseal(bytes, handle, BLOCK_FILTER_PART, new Uint8Array(handle.length - TRAILER_BYTES));
+    expect(() => verifyBytes(fs, bytes)).toThrow(corruptionWith(/filter does not contain a key/));
+  });
+
+  test('prefixes that the filter does not contain', () => {
+    const { fs, bytes, reader } = table(10, { filterPrefixBytes: 5 });
+    expect(drain(reader.verify()).entries).toBe(40);
+    const payload = encodeProperties({ ...reader.properties, filterPrefixBytes: 4 });
+    reseal(bytes, reader.footer.properties, BLOCK_PROPERTIES, payload);
+    expect(() => verifyBytes(fs, bytes)).toThrow(corruptionWith(/filter does not contain the prefix/));
+  });
+
+  test('a data block whose handle names a part of the filter', () => {
+    const { fs, bytes, reader } = table(10, { filterWholeBytesMax: 0 });
+    const { topIndex, filter } = reader.footer;
+    const payload = bytes.slice(topIndex.offset, topIndex.offset + topIndex.length - TRAILER_BYTES);
+    // The handle of the only partition is the end of the top index.
+    const { loader, top } = reader.internals();
+    loader.readHandle(top, 0);
+    const handleBytes = varintLength(loader.handleOffset) + varintLength(loader.handleLength);
+    putVarint(payload, payload.length - handleBytes, filter.offset - 100);
+    expect(varintLength(filter.offset - 100)).toBe(varintLength(loader.handleOffset));
+    loader.close();
+    reseal(bytes, topIndex, BLOCK_TOP_INDEX, payload);
+    expect(() => verifyBytes(fs, bytes)).toThrow(corruptionWith(/past the blocks/));
   });
 
   test.each<[string, Partial<TableProperties>]>([

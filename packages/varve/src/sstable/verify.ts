@@ -14,7 +14,8 @@ import { FragmentedTombstones } from '../base/range-tombstones.ts';
 import { BlockView } from './block.ts';
 import { type BlockLoader, HeldBlock } from './block-loader.ts';
 import { tableBounds } from './bounds.ts';
-import type { Filter } from './filter.ts';
+import { Filter, hashPrefix } from './filter.ts';
+import type { FilterParts } from './filter-parts.ts';
 import { BLOCK_DATA, BLOCK_INDEX, FOOTER_BYTES, type Footer } from './format.ts';
 import type { TableProperties } from './properties.ts';
 import { ReadAhead } from './read-ahead.ts';
@@ -33,25 +34,27 @@ export interface VerifiableTable {
   readonly path: string;
   readonly footer: Footer;
   readonly properties: TableProperties;
-  readonly filter: Filter | undefined;
   readonly rangeTombstones: FragmentedTombstones | undefined;
 }
 
 /** Runs with a loader of its own, which it closes. */
 export function* verifyTable(
   table: VerifiableTable,
+  filter: Filter | FilterParts | undefined,
   loader: BlockLoader,
   top: BlockView,
 ): Generator<void, TableVerification> {
   try {
-    const check = new EntryCheck(table);
+    const parts = filter instanceof Filter ? undefined : filter;
+    const whole = filter instanceof Filter ? filter : undefined;
+    const check = new EntryCheck(table, parts === undefined ? whole : yield* parts.load(loader));
     const held = new HeldBlock(new ReadAhead(256 * 1024, true));
     const partitionHeld = new HeldBlock();
     const partition = new BlockView();
     const block = new BlockView();
     const { footer } = table;
-    let blocks = 0;
-    let bytes = FOOTER_BYTES;
+    let blocks = parts?.count ?? 0;
+    let bytes = FOOTER_BYTES + (parts?.storedBytes ?? 0);
     for (const handle of [footer.topIndex, footer.properties, footer.filter, footer.rangeTombstones]) {
       if (handle.length > 0) blocks++;
       bytes += handle.length;
@@ -92,6 +95,7 @@ export function* verifyTable(
 /** Goes along with the entries of the whole table. */
 class EntryCheck {
   readonly #table: VerifiableTable;
+  readonly #filter: Filter | undefined;
   #key: Uint8Array = new Uint8Array(256);
   #keyLength = 0;
   #sequence = 0;
@@ -107,8 +111,9 @@ class EntryCheck {
   #largest = 0;
   entries = 0;
 
-  constructor(table: VerifiableTable) {
+  constructor(table: VerifiableTable, filter: Filter | undefined) {
     this.#table = table;
+    this.#filter = filter;
   }
 
   block(block: BlockView, offset: number): void {
@@ -126,11 +131,7 @@ class EntryCheck {
     if (this.#separator.length > 0 || this.#separatorSequence > 0) this.#checkAbove(length, sequence, offset);
     if (order !== 0) {
       this.#keys++;
-      const filter = this.#table.filter;
-      const low = hashKey(this.#other, 0, length);
-      if (filter !== undefined && !filter.mayContain(low, hashHigh[0])) {
-        throw this.#bad('the filter does not contain a key of the table', this.#table.footer.filter.offset);
-      }
+      this.#checkFilter(length);
     }
     if (this.entries === 0) this.#firstKey = this.#other.slice(0, length);
     [this.#key, this.#other] = [this.#other, this.#key];
@@ -142,6 +143,23 @@ class EntryCheck {
     if (block.kind(index) === KIND_DELETE) this.#deletes++;
     this.#smallest = Math.min(this.#smallest, sequence);
     this.#largest = Math.max(this.#largest, sequence);
+  }
+
+  /** The filter knows the key in `#other` and its prefix. */
+  #checkFilter(length: number): void {
+    const filter = this.#filter;
+    if (filter === undefined) return;
+    const { offset } = this.#table.footer.filter;
+    const low = hashKey(this.#other, 0, length);
+    if (!filter.mayContain(low, hashHigh[0])) {
+      throw this.#bad('the filter does not contain a key of the table', offset);
+    }
+    const prefixBytes = this.#table.properties.filterPrefixBytes;
+    if (prefixBytes === 0 || length < prefixBytes) return;
+    const prefixLow = hashPrefix(this.#other, 0, prefixBytes);
+    if (!filter.mayContain(prefixLow, hashHigh[0])) {
+      throw this.#bad('the filter does not contain the prefix of a key of the table', offset);
+    }
   }
 
   /** Copies the whole key into `#other`; returns its length. */

@@ -40,6 +40,7 @@ test('the summary states what was written', () => {
     dataBlocks: 1,
     indexPartitions: 1,
     filterBitsPerKey: 10,
+    filterPrefixBytes: 0,
     comparator: 'bytewise',
     compression: 'lz4',
     bytes: fs.status('/1.sst')!.size,

@@ -17,10 +17,12 @@ import { type FileHandle, writeFully } from '../fs/file-system.ts';
 import { BlockBuilder } from './block-builder.ts';
 import { tableBounds } from './bounds.ts';
 import { type CompressionName, compressRange, TRANSFORM_NONE, writableTransform } from './compression.ts';
-import { FilterBuilder } from './filter.ts';
+import { hashPrefix } from './filter.ts';
+import { FilterBuilder, PART_BYTES } from './filter-builder.ts';
 import {
   BLOCK_DATA,
   BLOCK_FILTER,
+  BLOCK_FILTER_PART,
   BLOCK_INDEX,
   BLOCK_PROPERTIES,
   BLOCK_RANGE_TOMBSTONES,
@@ -46,6 +48,10 @@ export interface TableWriterOptions {
   readonly blockBytes?: number;
   /** 0: no filter; 10 by default. */
   readonly filterBitsPerKey?: number;
+  /** The filter also holds the first so many bytes of each key that has them; 0 (default): it does not. */
+  readonly filterPrefixBytes?: number;
+  /** Larger filters lie in parts; 16 KiB by default. */
+  readonly filterWholeBytesMax?: number;
   readonly compression?: CompressionName;
   /** Unit of writes; 256 KiB by default. */
   readonly bufferBytes?: number;
@@ -68,6 +74,7 @@ export class TableWriter {
   readonly #seed: TableSeed;
   readonly #blockBytes: number;
   readonly #bitsPerKey: number;
+  readonly #prefixBytes: number;
   readonly #compression: CompressionName;
   readonly #transform: number;
   readonly #createdMs: number;
@@ -113,11 +120,12 @@ export class TableWriter {
     this.#seed = new TableSeed(options.uniqueId);
     this.#blockBytes = options.blockBytes ?? 4096;
     this.#bitsPerKey = options.filterBitsPerKey ?? 10;
+    this.#prefixBytes = this.#bitsPerKey > 0 ? (options.filterPrefixBytes ?? 0) : 0;
     this.#createdMs = options.createdMs ?? 0;
     this.#bufferBytes = options.bufferBytes ?? 256 * 1024;
     this.#out = new Uint8Array(this.#bufferBytes);
     this.#index = new IndexBuilder(this, BLOCK_INDEX, this.#blockBytes);
-    this.#filter = new FilterBuilder(this.#bitsPerKey);
+    this.#filter = new FilterBuilder(this.#bitsPerKey, options.filterWholeBytesMax);
   }
 
   /** Point entries so far. */
@@ -168,6 +176,7 @@ export class TableWriter {
     if (order !== 0) {
       this.#keys++;
       if (this.#bitsPerKey > 0) this.#filter.add(hashKey(key, keyStart, keyEnd), hashHigh[0]);
+      if (this.#prefixBytes > 0) this.#addPrefix(shared, key, keyStart, length);
       if (length > this.#lastKey.length) this.#lastKey = new Uint8Array(length * 2);
       copyRange(key, keyStart, keyEnd, this.#lastKey, 0);
       this.#lastKeyLength = length;
@@ -188,6 +197,13 @@ export class TableWriter {
     const lastLength = this.#lastKeyLength;
     if (shared === length || shared === lastLength) return lastLength - length;
     return this.#lastKey[shared]! - key[start + shared]!;
+  }
+
+  /** Adds the prefix of a key to the filter, if the key before, with which it shares so many bytes, has another one. */
+  #addPrefix(shared: number, key: Uint8Array, start: number, length: number): void {
+    const bytes = this.#prefixBytes;
+    if (length < bytes || (this.#keys > 1 && shared >= bytes)) return;
+    this.#filter.add(hashPrefix(key, start, start + bytes), hashHigh[0]);
   }
 
   #check(order: number, length: number, sequence: number, kind: number, valueLength: number): void {
@@ -212,7 +228,7 @@ export class TableWriter {
     if (this.#block.count > 0) this.#cutBlock();
     if (this.#pending) this.#addIndexEntry(-1, EMPTY, 0, 0);
     const top = this.#index.finish();
-    const filter = this.#writeOptional(this.#filter.finish(), BLOCK_FILTER);
+    const filter = this.#writeFilter();
     const rangeTombstones = this.#writeOptional(
       tombstones.isEmpty ? undefined : tombstones.encode(),
       BLOCK_RANGE_TOMBSTONES,
@@ -268,6 +284,7 @@ export class TableWriter {
       dataBlocks: this.#dataBlocks,
       indexPartitions: this.#index.partitions,
       filterBitsPerKey: this.#bitsPerKey,
+      filterPrefixBytes: this.#prefixBytes,
       comparator: COMPARATOR,
       compression: this.#compression,
     };
@@ -314,6 +331,15 @@ export class TableWriter {
   #writeBytes(payload: Uint8Array, type: number): BlockHandle {
     this.#append(payload, type, TRANSFORM_NONE, payload.length);
     return this.#last();
+  }
+
+  #writeFilter(): BlockHandle {
+    const payload = this.#filter.finish();
+    const { parts } = this.#filter;
+    for (let at = 0; at < parts.length; at += PART_BYTES) {
+      this.#writeBytes(parts.subarray(at, at + PART_BYTES), BLOCK_FILTER_PART);
+    }
+    return this.#writeOptional(payload, BLOCK_FILTER);
   }
 
   #writeOptional(payload: Uint8Array | undefined, type: number): BlockHandle {
