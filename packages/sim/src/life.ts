@@ -48,6 +48,7 @@ export class Life {
     this.#scheduler = new ScriptedScheduler(random);
     this.#walks = new Walks(random, model, this.#keyspaces, settings);
     this.#crashAfter = settings.crashAtOperation ?? Number.POSITIVE_INFINITY;
+    fs.otherReads.directRefusal = settings.directRefusal;
     fs.onOperation = (operation) => {
       const counted = settings.crashAtSync ? operation.toLowerCase().includes('sync') : true;
       if (counted && --this.#crashAfter < 0) throw new SimulatedCrash();
@@ -79,7 +80,7 @@ export class Life {
   }
 
   async #open(): Promise<void> {
-    const { options } = this.#settings;
+    const { options, memtable, directRefusal } = this.#settings;
     this.#db = await openSimulated(
       '/db',
       {
@@ -92,8 +93,12 @@ export class Life {
         pickLane: (count) => this.#random.below(count),
         sliceMs: 0,
         uniqueId: () => this.#uniqueId(),
+        memtable,
       },
     );
+    const isRefused = options.reads === 'direct' && directRefusal !== 'none';
+    if (isRefused !== this.#db.recovered.warnings.some((warning) => warning.includes('refuses direct reads')))
+      throw new Violation(`open warns of [${this.#db.recovered.warnings.join('; ')}]`);
     const recovered = this.#db.stats().sequence;
     const floor = this.#settings.before === 'power' ? this.#promised.disk : this.#promised.os;
     const least = this.#settings.before === 'closed' ? this.#model.latest : floor;

@@ -2,7 +2,7 @@
  * What a life is like, drawn from a seed: sizes small enough that a few hundred writes rotate, flush, compact and recycle.
  */
 import type { DatabaseOptions, KeyspaceSettings } from 'varve';
-import type { Random } from 'varve/testing';
+import type { DirectRefusal, MemtableType, Random } from 'varve/testing';
 import type { Change } from './model.ts';
 
 /** How a life ends: power loss, SIGKILL, or a clean close. */
@@ -11,6 +11,9 @@ export type Ending = 'power' | 'process' | 'closed';
 export interface LifeSettings {
   readonly options: DatabaseOptions;
   readonly keyspace: KeyspaceSettings;
+  /** What this life keeps in memory and how it reads tables may differ from the life before: files do not depend on it. */
+  readonly memtable: MemtableType;
+  readonly directRefusal: DirectRefusal;
   readonly actions: number;
   /** How the life before ended. */
   readonly before: Ending;
@@ -49,6 +52,7 @@ export function randomLife(random: Random, before: Ending): LifeSettings {
       logBytesMax: random.pick([1024 * kib, 4096 * kib]),
       timestamps: !random.oneIn(4),
       syncWaitMsMax: 50,
+      reads: random.pick(['pread', 'direct', 'mmap'] as const),
     },
     keyspace: {
       memtableBytes,
@@ -58,6 +62,8 @@ export function randomLife(random: Random, before: Ending): LifeSettings {
       tableBytes: random.pick([64, 256]) * kib,
       levelRatio: random.pick([2, 4, 10]),
     },
+    memtable: random.pick(['btree', 'skiplist'] as const),
+    directRefusal: random.pick(['none', 'none', 'open', 'read'] as const),
     actions: 50 + random.below(600),
     before,
     ending,

@@ -14,6 +14,8 @@ export interface PlantedBug {
   /** What is broken, in words. */
   readonly breaks: string;
   readonly edits: readonly SourceEdit[];
+  /** Seed to begin with, for a bug that only few seeds meet. */
+  readonly from?: number;
 }
 
 export const plantedBugs: readonly PlantedBug[] = [
@@ -57,6 +59,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'replay-stale-record',
+    from: 221,
     breaks: 'recovery takes stale records of a recycled segment for new ones',
     edits: [
       {
@@ -73,6 +76,40 @@ export const plantedBugs: readonly PlantedBug[] = [
         file: 'wal/replay.ts',
         find: 'if (header.sequence !== (consumes ? tally.last + 1 : tally.last)) break;',
         replace: '',
+      },
+    ],
+  },
+  {
+    name: 'direct-read-from-block-start',
+    breaks: 'a direct read gives the beginning of the widened stretch instead of what was asked for',
+    edits: [
+      {
+        file: 'fs/direct-handle.ts',
+        find: 'aligned.subarray(skew, skew + here)',
+        replace: 'aligned.subarray(0, here)',
+      },
+    ],
+  },
+  {
+    name: 'mapped-read-off-by-one',
+    breaks: 'a read that begins in a mapping is taken one byte too early',
+    edits: [
+      {
+        file: 'fs/mapped-handle.ts',
+        find: 'this.#view.subarray(position, position + length)',
+        replace: 'this.#view.subarray(Math.max(0, position - 1), Math.max(0, position - 1) + length)',
+      },
+    ],
+  },
+  {
+    name: 'skiplist-reads-ahead',
+    breaks: 'a read of the skiplist also finds the write that comes next after its snapshot',
+    edits: [
+      {
+        file: 'memtable/skiplist.ts',
+        find: 'search(pool, this.#root, key, keyStart, keyEnd, sequence, place);\n    if (!place.isSameKey) return false;',
+        replace:
+          'search(pool, this.#root, key, keyStart, keyEnd, sequence + 1, place);\n    if (!place.isSameKey) return false;',
       },
     ],
   },
