@@ -7,7 +7,7 @@
  */
 import { type Database, type Snapshot, utf8, VarveError } from 'varve';
 import { openSimulated, type Random, type SimFs, SimulatedCrash } from 'varve/testing';
-import { checkAll, checkKeyspace, type TextKeyspace, Violation } from './check.ts';
+import { brief, checkAll, checkKeyspace, type TextKeyspace, Violation } from './check.ts';
 import type { Change, Model } from './model.ts';
 import { ScriptedScheduler } from './scripted-scheduler.ts';
 import { Walks } from './walks.ts';
@@ -236,7 +236,8 @@ export class Life {
       const key = randomKey(this.#random, this.#settings);
       const got = keyspace.get(key);
       const expected = this.#model.get(name, key);
-      if (got !== expected) throw new Violation(`get ${name}/${key} gives ${got}, should be ${expected}`);
+      if (got !== expected)
+        throw new Violation(`get ${name}/${key} gives ${brief(got)}, should be ${brief(expected)}`);
     }
     if (this.#random.oneIn(4))
       checkKeyspace(keyspace, undefined, this.#model, this.#model.latest, 'while running');
@@ -330,7 +331,6 @@ export class Life {
       await settled();
       if (this.#scheduler.step() || this.#scheduler.skipToNext()) idle = 0;
       else if (++idle > 100) throw new Violation('nothing is scheduled, yet a promise is pending');
-      // The first open of a process waits for a library to start, outside of the simulated world.
       else await new Promise((resolve) => setImmediate(resolve));
     }
     if (failure !== undefined && !this.#fs.stopped) throw failure;

@@ -25,14 +25,20 @@ export interface LifeSettings {
   readonly keys: number;
   readonly valueBytesMax: number;
   /**
-   * Every write is one put of this many value bytes: records of one size, so that in a recycled log segment a stale record
-   * begins exactly where the new ones end.
+   * Every write of the machine is one put of this many value bytes: records of one size, so that in a recycled log segment
+   * a stale record begins exactly where the new ones end.
    */
   readonly uniformBytes: number | undefined;
 }
 
-export function randomLife(random: Random, before: Ending): LifeSettings {
+/** Value bytes of a machine whose writes all have one size, in all of its lives; most have writes of any size. */
+export function randomUniformBytes(random: Random): number | undefined {
+  return random.oneIn(3) ? 1500 : undefined;
+}
+
+export function randomLife(random: Random, before: Ending, uniformBytes: number | undefined): LifeSettings {
   const kib = 1024;
+  const isUniform = uniformBytes !== undefined;
   const ending: Ending = random.pick(['power', 'power', 'process', 'closed']);
   const memtableBytes = random.pick([64, 128, 256]) * kib;
   return {
@@ -49,7 +55,8 @@ export function randomLife(random: Random, before: Ending): LifeSettings {
       memoryBytesMax: 16 * 1024 * kib,
       cacheBytesMax: random.pick([0, 1024 * kib, 4096 * kib]),
       batchBytesMax: 1024 * kib,
-      logBytesMax: random.pick([1024 * kib, 4096 * kib]),
+      // Smaller segments are recycled sooner.
+      logBytesMax: isUniform ? 512 * kib : random.pick([1024 * kib, 4096 * kib]),
       timestamps: !random.oneIn(4),
       syncWaitMsMax: 50,
       reads: random.pick(['pread', 'direct', 'mmap'] as const),
@@ -64,14 +71,14 @@ export function randomLife(random: Random, before: Ending): LifeSettings {
     },
     memtable: random.pick(['btree', 'skiplist'] as const),
     directRefusal: random.pick(['none', 'none', 'open', 'read'] as const),
-    actions: 50 + random.below(600),
+    actions: (isUniform ? 250 : 50) + random.below(600),
     before,
     ending,
     crashAtOperation: random.oneIn(3) ? undefined : random.below(random.pick([12, 60, 400])),
     crashAtSync: random.oneIn(2),
     keys: random.pick([20, 200, 2000]),
     valueBytesMax: random.pick([20, 300, 6000]),
-    uniformBytes: random.oneIn(4) ? 1500 : undefined,
+    uniformBytes,
   };
 }
 

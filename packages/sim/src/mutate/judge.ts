@@ -8,7 +8,7 @@
  */
 import { type Database, type DatabaseOptions, utf8, VarveError } from 'varve';
 import { type Components, openSimulated } from 'varve/testing';
-import { compareEntries, type TextKeyspace, Violation } from '../check.ts';
+import { brief, compareEntries, type TextKeyspace, Violation } from '../check.ts';
 import { ExpectedState } from '../steps.ts';
 import { inMemory, type MakePlace, type Place } from './places.ts';
 import { type Specimen, specimenOptions } from './specimens.ts';
@@ -242,8 +242,4 @@ async function refusal<T>(call: () => T | Promise<T>): Promise<T | 'corruption' 
     }
     throw error;
   }
-}
-
-function brief(value: string | undefined): string {
-  return value === undefined ? 'nothing' : JSON.stringify(value.slice(0, 40));
 }
