@@ -6,15 +6,17 @@
  *   npm run sim -- --seeds 2000 --from 1     runs a set
  *   npm run sim -- kill --rounds 200         SIGKILLs a writing process again and again (real files)
  *   npm run sim -- mutate --positions 5000   flips one bit at a time in the files of a database
+ *   npm run sim -- keyspaces --count 10000   that many keyspaces on disk with the default memory
  *
  * The simulation draws for each life how tables are read (a copy, past the cache, out of a mapping) and the structure of
- * memtables. `kill` and `mutate` take `--reads pread|direct|mmap` and `--memtable btree|skiplist` for the whole run; `mutate`
- * judges copies in memory when no `--reads` is given.
+ * memtables. `kill`, `mutate` and `keyspaces` take `--reads pread|direct|mmap` and `--memtable btree|skiplist` for the whole
+ * run; `mutate` judges copies in memory when no `--reads` is given.
  *
  * Exit code 0 when everything held, 1 when something did not, 2 for a wrong call.
  */
 import { parseArgs } from 'node:util';
 import { explore } from './explore.ts';
+import { runKeyspaces } from './keyspaces/command.ts';
 import { runKillRounds } from './kill/command.ts';
 import { runMutateCommand } from './mutate/command.ts';
 import type { Mutation } from './mutate/judge.ts';
@@ -24,6 +26,7 @@ const usage = `usage: npm run sim -- [--seconds S | --seed N | --seeds COUNT --f
        npm run sim -- kill [--rounds N] [--seed N] [VARIANT]
        npm run sim -- mutate [--positions N] [--seed N] [VARIANT]
        npm run sim -- mutate --seed N --specimen NAME --file NAME --offset N --bit N [VARIANT]
+       npm run sim -- keyspaces [--count N] [VARIANT]
        VARIANT: [--reads pread|direct|mmap] [--memtable btree|skiplist]`;
 
 const options = {
@@ -40,6 +43,7 @@ const options = {
   bit: { type: 'string' },
   reads: { type: 'string' },
   memtable: { type: 'string' },
+  count: { type: 'string' },
 } as const;
 
 function wrongCall(why: string): never {
@@ -109,6 +113,8 @@ if (command === 'kill') {
     log,
   });
   process.exitCode = failed === 0 ? 0 : 1;
+} else if (command === 'keyspaces') {
+  await runKeyspaces({ count: number('count', 10_000), ...variants(), log });
 } else if (command === 'explore') {
   const isOne = values['seed'] !== undefined;
   const count = isOne ? 1 : number('seeds', Number.POSITIVE_INFINITY);
