@@ -2,8 +2,9 @@
  * Decides what runs behind the user's back: which memtables rotate, which trees flush, which compaction comes next, and
  * what happens with the outcome. The work itself is in jobs (compaction/), the decision which files in pickers (pure).
  *
- * A flush of one keyspace is installed by one edit. With an outside log all keyspaces rotate and flush together and one
- * edit carries all tables and the applied position, so that the position is never ahead of or behind the data.
+ * A flush of one keyspace is installed by one edit; where many small ones wait, some hundreds share one. With an outside log
+ * all keyspaces rotate and flush together and one edit carries all tables and the applied position, so that the position is
+ * never ahead of or behind the data.
  * Nothing here awaits: outcomes arrive as calls on the owner's thread, between two operations of the user.
  */
 import { tableName, inDirectory } from '../fs/file-names.ts';
