@@ -39,6 +39,8 @@ export const exposed = {
     'memory-fs.ts',
     'node-fs.ts',
     'sim-fs.ts',
+    'sim-power.ts',
+    'sim-reads.ts',
     'table-reads.ts',
   ],
   iterator: ['concat.ts', 'merging.ts', 'ordered-merge.ts', 'visible.ts'],

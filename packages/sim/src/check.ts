@@ -46,7 +46,8 @@ export function checkKeyspace(
   compareEntries([...range(true)].reverse(), expected, `${place}, backward`);
   for (const [key, value] of expected) {
     const got = snapshot === undefined ? keyspace.get(key) : snapshot.get(keyspace, key);
-    if (got !== value) throw new Violation(`${place}: get ${key} gives ${got}, should be ${value}`);
+    if (got !== value)
+      throw new Violation(`${place}: get ${key} gives ${brief(got)}, should be ${brief(value)}`);
   }
 }
 
@@ -62,5 +63,11 @@ export function compareEntries(got: [string, string][], expected: [string, strin
 }
 
 function show([key, value]: readonly [string, string]): string {
-  return `${key}=${value.length > 24 ? `${value.slice(0, 24)}... (${value.length})` : value}`;
+  return `${key}=${brief(value)}`;
+}
+
+/** A value as a message shows it. */
+export function brief(value: string | undefined): string {
+  if (value === undefined) return 'nothing';
+  return value.length > 24 ? `${value.slice(0, 24)}... (${value.length})` : value;
 }

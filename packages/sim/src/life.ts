@@ -7,7 +7,7 @@
  */
 import { type Database, type Snapshot, utf8, VarveError } from 'varve';
 import { openSimulated, type Random, type SimFs, SimulatedCrash } from 'varve/testing';
-import { checkAll, checkKeyspace, type TextKeyspace, Violation } from './check.ts';
+import { brief, checkAll, checkKeyspace, type TextKeyspace, Violation } from './check.ts';
 import type { Change, Model } from './model.ts';
 import { ScriptedScheduler } from './scripted-scheduler.ts';
 import { Walks } from './walks.ts';
@@ -48,6 +48,7 @@ export class Life {
     this.#scheduler = new ScriptedScheduler(random);
     this.#walks = new Walks(random, model, this.#keyspaces, settings);
     this.#crashAfter = settings.crashAtOperation ?? Number.POSITIVE_INFINITY;
+    fs.otherReads.directRefusal = settings.directRefusal;
     fs.onOperation = (operation) => {
       const counted = settings.crashAtSync ? operation.toLowerCase().includes('sync') : true;
       if (counted && --this.#crashAfter < 0) throw new SimulatedCrash();
@@ -79,7 +80,7 @@ export class Life {
   }
 
   async #open(): Promise<void> {
-    const { options } = this.#settings;
+    const { options, memtable, directRefusal } = this.#settings;
     this.#db = await openSimulated(
       '/db',
       {
@@ -92,8 +93,12 @@ export class Life {
         pickLane: (count) => this.#random.below(count),
         sliceMs: 0,
         uniqueId: () => this.#uniqueId(),
+        memtable,
       },
     );
+    const isRefused = options.reads === 'direct' && directRefusal !== 'none';
+    if (isRefused !== this.#db.recovered.warnings.some((warning) => warning.includes('refuses direct reads')))
+      throw new Violation(`open warns of [${this.#db.recovered.warnings.join('; ')}]`);
     const recovered = this.#db.stats().sequence;
     const floor = this.#settings.before === 'power' ? this.#promised.disk : this.#promised.os;
     const least = this.#settings.before === 'closed' ? this.#model.latest : floor;
@@ -231,7 +236,8 @@ export class Life {
       const key = randomKey(this.#random, this.#settings);
       const got = keyspace.get(key);
       const expected = this.#model.get(name, key);
-      if (got !== expected) throw new Violation(`get ${name}/${key} gives ${got}, should be ${expected}`);
+      if (got !== expected)
+        throw new Violation(`get ${name}/${key} gives ${brief(got)}, should be ${brief(expected)}`);
     }
     if (this.#random.oneIn(4))
       checkKeyspace(keyspace, undefined, this.#model, this.#model.latest, 'while running');
@@ -325,7 +331,6 @@ export class Life {
       await settled();
       if (this.#scheduler.step() || this.#scheduler.skipToNext()) idle = 0;
       else if (++idle > 100) throw new Violation('nothing is scheduled, yet a promise is pending');
-      // The first open of a process waits for a library to start, outside of the simulated world.
       else await new Promise((resolve) => setImmediate(resolve));
     }
     if (failure !== undefined && !this.#fs.stopped) throw failure;

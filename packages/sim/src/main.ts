@@ -6,22 +6,28 @@
  *   npm run sim -- --seeds 2000 --from 1     runs a set
  *   npm run sim -- kill --rounds 200         SIGKILLs a writing process again and again (real files)
  *   npm run sim -- mutate --positions 5000   flips one bit at a time in the files of a database
+ *   npm run sim -- keyspaces --count 10000   that many keyspaces on disk with the default memory
  *
- * `kill` and `mutate` take `--reads direct` or `--reads mmap`: tables on disk are then read in that way.
+ * The simulation draws for each life how tables are read (a copy, past the cache, out of a mapping) and the structure of
+ * memtables. `kill`, `mutate` and `keyspaces` take `--reads pread|direct|mmap` and `--memtable btree|skiplist` for the whole
+ * run; `mutate` judges copies in memory when no `--reads` is given.
  *
  * Exit code 0 when everything held, 1 when something did not, 2 for a wrong call.
  */
 import { parseArgs } from 'node:util';
-import type { ReadMode } from 'varve/testing';
 import { explore } from './explore.ts';
+import { runKeyspaces } from './keyspaces/command.ts';
 import { runKillRounds } from './kill/command.ts';
 import { runMutateCommand } from './mutate/command.ts';
 import type { Mutation } from './mutate/judge.ts';
+import type { Variants } from './variants.ts';
 
 const usage = `usage: npm run sim -- [--seconds S | --seed N | --seeds COUNT --from FIRST] [--stop]
-       npm run sim -- kill [--rounds N] [--seed N] [--reads pread|direct|mmap]
-       npm run sim -- mutate [--positions N] [--seed N] [--reads pread|direct|mmap]
-       npm run sim -- mutate --seed N --specimen NAME --file NAME --offset N --bit N`;
+       npm run sim -- kill [--rounds N] [--seed N] [VARIANT]
+       npm run sim -- mutate [--positions N] [--seed N] [VARIANT]
+       npm run sim -- mutate --seed N --specimen NAME --file NAME --offset N --bit N [VARIANT]
+       npm run sim -- keyspaces [--count N] [VARIANT]
+       VARIANT: [--reads pread|direct|mmap] [--memtable btree|skiplist]`;
 
 const options = {
   seconds: { type: 'string' },
@@ -36,6 +42,8 @@ const options = {
   offset: { type: 'string' },
   bit: { type: 'string' },
   reads: { type: 'string' },
+  memtable: { type: 'string' },
+  count: { type: 'string' },
 } as const;
 
 function wrongCall(why: string): never {
@@ -72,19 +80,27 @@ function onlyOne(): { only?: Mutation } {
   return { only: { specimen, file, offset: number('offset', 0), bit: number('bit', 0) } };
 }
 
-function reads(): { reads?: ReadMode } {
-  const mode = values['reads'];
-  if (mode === undefined) return {};
-  if (mode === 'pread' || mode === 'direct' || mode === 'mmap') return { reads: mode };
-  return wrongCall(`--reads takes pread, direct or mmap; got ${String(mode)}`);
+/** One of a few words given on the command line; undefined when it is not given. */
+function word<W extends string>(name: keyof typeof options, words: readonly W[]): W | undefined {
+  const text = values[name];
+  if (text === undefined) return undefined;
+  return (
+    words.find((each) => each === text) ??
+    wrongCall(`--${name} takes one of ${words.join(', ')}; got ${String(text)}`)
+  );
 }
+
+const variants = (): Variants => ({
+  reads: word('reads', ['pread', 'direct', 'mmap']),
+  memtable: word('memtable', ['btree', 'skiplist']),
+});
 
 const fresh = Math.floor(Math.random() * 2 ** 31);
 if (command === 'kill') {
   const { failed } = await runKillRounds({
     rounds: number('rounds', 200),
     seed: number('seed', fresh),
-    ...reads(),
+    ...variants(),
     log,
   });
   process.exitCode = failed === 0 ? 0 : 1;
@@ -93,10 +109,12 @@ if (command === 'kill') {
     positions: number('positions', 5000),
     seed: number('seed', fresh),
     ...onlyOne(),
-    ...reads(),
+    ...variants(),
     log,
   });
   process.exitCode = failed === 0 ? 0 : 1;
+} else if (command === 'keyspaces') {
+  await runKeyspaces({ count: number('count', 10_000), ...variants(), log });
 } else if (command === 'explore') {
   const isOne = values['seed'] !== undefined;
   const count = isOne ? 1 : number('seeds', Number.POSITIVE_INFINITY);

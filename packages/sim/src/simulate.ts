@@ -1,10 +1,11 @@
 /**
  * One seed, several lives of one machine: the whole run follows from the seed.
  */
+import { open } from 'varve';
 import { Random, SimFs } from 'varve/testing';
 import { Life, type Promised } from './life.ts';
 import { Model } from './model.ts';
-import { type Ending, randomLife } from './workload.ts';
+import { type Ending, randomLife, randomUniformBytes } from './workload.ts';
 
 export interface SimulationResult {
   readonly seed: number;
@@ -14,8 +15,17 @@ export interface SimulationResult {
   readonly operations: number;
 }
 
+/** The first open of a process waits for a library to start, outside of the simulated world: this one does it. */
+let first: Promise<void> | undefined;
+
+async function firstOpen(): Promise<void> {
+  const db = await open(':memory:');
+  await db.close();
+}
+
 /** Runs one seed. Throws what went wrong, with `replay` telling how to see it again. */
 export async function simulate(seed: number): Promise<SimulationResult> {
+  await (first ??= firstOpen());
   const random = new Random(seed);
   const model = new Model();
   const promised: Promised = { os: 0, disk: 0 };
@@ -24,8 +34,10 @@ export async function simulate(seed: number): Promise<SimulationResult> {
   let operations = 0;
   let sequences = 0;
   const lives = 3 + random.below(5);
+  const uniformBytes = randomUniformBytes(random);
   for (let i = 0; i < lives; i++) {
-    const ended: Ending = await new Life(fs, random, model, promised, randomLife(random, before)).run();
+    const settings = randomLife(random, before, uniformBytes);
+    const ended: Ending = await new Life(fs, random, model, promised, settings).run();
     operations += fs.operations;
     sequences = Math.max(sequences, model.latest);
     fs.onOperation = undefined;

@@ -2,7 +2,7 @@
  * What a life is like, drawn from a seed: sizes small enough that a few hundred writes rotate, flush, compact and recycle.
  */
 import type { DatabaseOptions, KeyspaceSettings } from 'varve';
-import type { Random } from 'varve/testing';
+import type { DirectRefusal, MemtableType, Random } from 'varve/testing';
 import type { Change } from './model.ts';
 
 /** How a life ends: power loss, SIGKILL, or a clean close. */
@@ -11,6 +11,9 @@ export type Ending = 'power' | 'process' | 'closed';
 export interface LifeSettings {
   readonly options: DatabaseOptions;
   readonly keyspace: KeyspaceSettings;
+  /** What this life keeps in memory and how it reads tables may differ from the life before: files do not depend on it. */
+  readonly memtable: MemtableType;
+  readonly directRefusal: DirectRefusal;
   readonly actions: number;
   /** How the life before ended. */
   readonly before: Ending;
@@ -22,14 +25,20 @@ export interface LifeSettings {
   readonly keys: number;
   readonly valueBytesMax: number;
   /**
-   * Every write is one put of this many value bytes: records of one size, so that in a recycled log segment a stale record
-   * begins exactly where the new ones end.
+   * Every write of the machine is one put of this many value bytes: records of one size, so that in a recycled log segment
+   * a stale record begins exactly where the new ones end.
    */
   readonly uniformBytes: number | undefined;
 }
 
-export function randomLife(random: Random, before: Ending): LifeSettings {
+/** Value bytes of a machine whose writes all have one size, in all of its lives; most have writes of any size. */
+export function randomUniformBytes(random: Random): number | undefined {
+  return random.oneIn(3) ? 1500 : undefined;
+}
+
+export function randomLife(random: Random, before: Ending, uniformBytes: number | undefined): LifeSettings {
   const kib = 1024;
+  const isUniform = uniformBytes !== undefined;
   const ending: Ending = random.pick(['power', 'power', 'process', 'closed']);
   const memtableBytes = random.pick([64, 128, 256]) * kib;
   return {
@@ -46,9 +55,11 @@ export function randomLife(random: Random, before: Ending): LifeSettings {
       memoryBytesMax: 16 * 1024 * kib,
       cacheBytesMax: random.pick([0, 1024 * kib, 4096 * kib]),
       batchBytesMax: 1024 * kib,
-      logBytesMax: random.pick([1024 * kib, 4096 * kib]),
+      // Smaller segments are recycled sooner.
+      logBytesMax: isUniform ? 512 * kib : random.pick([1024 * kib, 4096 * kib]),
       timestamps: !random.oneIn(4),
       syncWaitMsMax: 50,
+      reads: random.pick(['pread', 'direct', 'mmap'] as const),
     },
     keyspace: {
       memtableBytes,
@@ -58,14 +69,16 @@ export function randomLife(random: Random, before: Ending): LifeSettings {
       tableBytes: random.pick([64, 256]) * kib,
       levelRatio: random.pick([2, 4, 10]),
     },
-    actions: 50 + random.below(600),
+    memtable: random.pick(['btree', 'skiplist'] as const),
+    directRefusal: random.pick(['none', 'none', 'open', 'read'] as const),
+    actions: (isUniform ? 250 : 50) + random.below(600),
     before,
     ending,
     crashAtOperation: random.oneIn(3) ? undefined : random.below(random.pick([12, 60, 400])),
     crashAtSync: random.oneIn(2),
     keys: random.pick([20, 200, 2000]),
     valueBytesMax: random.pick([20, 300, 6000]),
-    uniformBytes: random.oneIn(4) ? 1500 : undefined,
+    uniformBytes,
   };
 }
 

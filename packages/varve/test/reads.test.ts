@@ -4,9 +4,9 @@
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
-import { type DatabaseOptions, open, utf8, VarveError } from 'varve';
-import { MemoryFs, nodeFileSystem, type ReadMode, withReads } from 'varve/testing';
-import { describe, expect, test } from 'vitest';
+import { type Database, type DatabaseOptions, open, utf8, VarveError } from 'varve';
+import { type DirectRefusal, MemoryFs, nodeFileSystem, type ReadMode, SimFs, withReads } from 'varve/testing';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { temporaryDirectory } from './temp-directory.ts';
 
 /** Why a mode can not be tested here; undefined when it can. */
@@ -85,6 +85,49 @@ test('other modes than pread are refused where the files are not those of the sy
   expect(fs.status('/db')).toBeUndefined();
   await expect(open(':memory:', { reads: 'odirect' as never })).rejects.toMatchObject({
     code: 'OPTION_INVALID',
+  });
+});
+
+describe('direct reads that the file system refuses', () => {
+  test.each(['open', 'read'] as const)(
+    'at its %s become plain ones: open warns, and nothing else is different',
+    async (when) => {
+      const fs = new SimFs();
+      const reopen = async (refusal: DirectRefusal, options: DatabaseOptions = {}): Promise<Database> => {
+        fs.otherReads.directRefusal = refusal;
+        const db = await open('/db', { ...small, reads: 'direct', fileSystem: fs, ...options });
+        onTestFinished(() => db.close());
+        return db;
+      };
+      const refused = [expect.stringContaining('refuses direct reads (O_DIRECT); tables are read by pread')];
+      const db = await reopen(when);
+      expect(db.recovered.warnings).toEqual(refused);
+      const keyspace = db.keyspace('a', { key: utf8, value: utf8 });
+      for (let i = 0; i < 500; i++) keyspace.put(key(i), value(i));
+      await db.flush();
+      for (let i = 0; i < 500; i++) expect(keyspace.get(key(i))).toBe(value(i));
+      await db.compact();
+      expect(keyspace.count()).toBe(500);
+      expect((await db.verify()).problems).toEqual([]);
+      await db.close();
+      const reader = await reopen(when, { readOnly: true });
+      expect(reader.recovered.warnings).toEqual(refused);
+      expect(reader.keyspace('a', { key: utf8, value: utf8 }).get(key(7))).toBe(value(7));
+      await reader.close();
+      const direct = await reopen('none');
+      expect(direct.recovered.warnings).toEqual([]);
+      expect(direct.keyspace('a', { key: utf8, value: utf8 }).count()).toBe(500);
+    },
+  );
+
+  test('nobody is warned who did not ask for them', async () => {
+    const fs = new SimFs();
+    fs.otherReads.directRefusal = 'open';
+    for (const reads of ['pread', 'mmap'] as const) {
+      const db = await open('/db', { ...small, reads, fileSystem: fs });
+      expect(db.recovered.warnings).toEqual([]);
+      await db.close();
+    }
   });
 });
 

@@ -2,7 +2,7 @@
  * Holding a reopened database against the state that its history leads to: forward, backward and by point reads.
  */
 import { type Database, utf8 } from 'varve';
-import { compareEntries, Violation } from '../check.ts';
+import { brief, compareEntries, Violation } from '../check.ts';
 import type { ExpectedState } from '../steps.ts';
 import { keyText, KEYS } from './history.ts';
 
@@ -30,8 +30,4 @@ export function checkState(db: Database, expected: ExpectedState): void {
       }
     }
   }
-}
-
-function brief(value: string | undefined): string {
-  return value === undefined ? 'nothing' : value.length > 60 ? `${value.slice(0, 60)}...` : value;
 }

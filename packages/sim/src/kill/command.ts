@@ -1,17 +1,18 @@
 /**
- * `npm run sim -- kill --rounds 200 [--seed N] [--reads MODE]`: the crash rig from the command line.
+ * `npm run sim -- kill --rounds 200 [--seed N] [--reads MODE] [--memtable TYPE]`: the crash rig from the command line.
  */
-import type { ReadMode } from 'varve/testing';
 import { Violation } from '../check.ts';
+import type { Variants } from '../variants.ts';
 import { runRounds } from './rounds.ts';
 
 /** Runs rounds of kill and reopen, up to the first that finds something; the files of that one are left. */
-export async function runKillRounds(options: {
-  readonly rounds: number;
-  readonly seed: number;
-  readonly reads?: ReadMode;
-  readonly log: (line: string) => void;
-}): Promise<{ readonly failed: number }> {
+export async function runKillRounds(
+  options: Variants & {
+    readonly rounds: number;
+    readonly seed: number;
+    readonly log: (line: string) => void;
+  },
+): Promise<{ readonly failed: number }> {
   const { seed, log } = options;
   const started = performance.now();
   try {

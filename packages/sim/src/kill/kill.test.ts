@@ -30,6 +30,12 @@ test.each(readModes())(
   60_000,
 );
 
+test('it is there too with the other structure of memtables', async () => {
+  const summary = await runRounds({ rounds: 3, seed: 20_262, memtable: 'skiplist', log: () => undefined });
+  expect(summary.rounds).toBe(3);
+  expect(summary.sequences).toBeGreaterThan(0);
+}, 60_000);
+
 test('the history of a seed is the same every time, and another one in each life of the writer', () => {
   const state = (epoch: number): ExpectedState => {
     const expected = new ExpectedState();

@@ -3,6 +3,7 @@
  * process; the answers are lines of text on standard output, each written by one synchronous call.
  */
 import type { DatabaseOptions } from 'varve';
+import type { MemtableType } from 'varve/testing';
 
 /** How a writer's life ends. `kill` is up to the parent; all others the writer does itself. */
 export type WriterEnding = 'kill' | 'exit' | 'throw' | 'reject' | 'close';
@@ -12,6 +13,7 @@ export interface WriterOrders {
   readonly seed: number;
   readonly epoch: number;
   readonly options: DatabaseOptions;
+  readonly memtable: MemtableType;
   /** Of a hundred writes, how many are awaited at `os`, and at `disk`. */
   readonly osWrites: number;
   readonly diskWrites: number;

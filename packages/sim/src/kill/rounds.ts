@@ -8,21 +8,21 @@
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type DatabaseOptions, open } from 'varve';
-import { Random, type ReadMode } from 'varve/testing';
+import type { DatabaseOptions } from 'varve';
+import { openSimulated, Random } from 'varve/testing';
 import { Violation } from '../check.ts';
 import { checkState } from './check-state.ts';
 import { type KillMoment, runWriter, type WriterEnd } from './child.ts';
 import { ExpectedState } from '../steps.ts';
+import { flagsOf, type Variants } from '../variants.ts';
 import { stepAt } from './history.ts';
 import { PLANNED_ERROR, type WriterEnding, type WriterOrders } from './orders.ts';
 
-export interface KillOptions {
+/** Variants are those of the writers and of their parent when it looks: 'pread' and 'btree' by default. */
+export interface KillOptions extends Variants {
   readonly rounds: number;
   readonly seed: number;
   readonly log: (line: string) => void;
-  /** How tables are read, by the writers and when their parent looks; 'pread' by default. */
-  readonly reads?: ReadMode | undefined;
   /** Where the databases are made, in a directory of the run; the system's temporary directory when it is not given. */
   readonly directory?: string;
   /** Leaves what a failing round found on disk; the error says where. */
@@ -78,8 +78,8 @@ class Rounds {
   }
 
   async run(): Promise<KillSummary> {
-    const { rounds, seed, log, reads } = this.#options;
-    const flag = reads === undefined ? '' : ` --reads ${reads}`;
+    const { rounds, seed, log } = this.#options;
+    const flags = flagsOf(this.#options);
     for (let round = 1; round <= rounds; round++) {
       if (round === 1 || this.#random.oneIn(12)) this.#startAnew(round);
       const ending = endingOf(round);
@@ -94,7 +94,7 @@ class Rounds {
         throw new Violation(
           `round ${round} of seed ${seed}: ${error.name === 'Violation' ? error.message : error.stack}\n` +
             `orders: ${JSON.stringify(orders)}, kill: ${JSON.stringify(moment)}\n` +
-            `run it again with: npm run sim -- kill --rounds ${round} --seed ${seed}${flag}`,
+            `run it again with: npm run sim -- kill --rounds ${round} --seed ${seed}${flags}`,
         );
       }
     }
@@ -128,6 +128,7 @@ class Rounds {
       seed: this.#options.seed,
       epoch,
       options: { ...optionsOf(random), reads: this.#options.reads ?? 'pread' },
+      memtable: this.#options.memtable ?? 'btree',
       osWrites,
       diskWrites,
       ending,
@@ -152,7 +153,8 @@ class Rounds {
     const random = this.#random;
     // The writer of the next round then recovers the same state, from the same files.
     const readOnly = random.oneIn(4) && end.ready !== undefined;
-    const db = await open(this.#path, { ...sizesOf(orders.options), readOnly });
+    const options = { ...sizesOf(orders.options), readOnly };
+    const db = await openSimulated(this.#path, options, { memtable: orders.memtable });
     try {
       const { sequence } = db.stats();
       const promised = Math.max(end.os, end.disk, end.ready ?? 0, end.end ?? 0, this.#expected.sequence);

@@ -7,8 +7,8 @@
  */
 import { writeSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
-import { type Batch, type Database, open, utf8, VarveError } from 'varve';
-import { Random } from 'varve/testing';
+import { type Batch, type Database, utf8, VarveError } from 'varve';
+import { openSimulated, Random } from 'varve/testing';
 import type { TextKeyspace } from '../check.ts';
 import type { Change } from '../model.ts';
 import type { Step } from '../steps.ts';
@@ -191,7 +191,7 @@ function fail(error: unknown): never {
 
 async function live(orders: WriterOrders): Promise<void> {
   report('opening', 0);
-  const db = await open(orders.path, orders.options);
+  const db = await openSimulated(orders.path, orders.options, { memtable: orders.memtable });
   db.events.addEventListener('poison', (event) =>
     fail((event as CustomEvent<{ cause: unknown }>).detail.cause),
   );

@@ -6,8 +6,9 @@
  * when open says that it cut something. Anything else (a wrong value, another error, a problem that reads meet and
  * `verify` does not) is a MutationFailure.
  */
-import { type Database, open, utf8, VarveError } from 'varve';
-import { compareEntries, type TextKeyspace, Violation } from '../check.ts';
+import { type Database, type DatabaseOptions, utf8, VarveError } from 'varve';
+import { type Components, openSimulated } from 'varve/testing';
+import { brief, compareEntries, type TextKeyspace, Violation } from '../check.ts';
 import { ExpectedState } from '../steps.ts';
 import { inMemory, type MakePlace, type Place } from './places.ts';
 import { type Specimen, specimenOptions } from './specimens.ts';
@@ -26,12 +27,14 @@ export type Verdict = 'unnoticed' | 'reported' | 'corruption' | 'unsupported' | 
 export class Judge {
   readonly #specimen: Specimen;
   readonly #makePlace: MakePlace;
+  readonly #components: Components;
   readonly #states = new Map<number, ExpectedState>();
   /** Keys that were ever written, by keyspace. */
   readonly #keys = new Map<string, string[]>();
 
-  constructor(specimen: Specimen, makePlace: MakePlace = inMemory) {
+  constructor(specimen: Specimen, makePlace: MakePlace = inMemory, components: Components = {}) {
     this.#specimen = specimen;
+    this.#components = components;
     this.#makePlace = makePlace;
     const keys = new Map<string, Set<string>>();
     for (const step of specimen.history) {
@@ -56,6 +59,10 @@ export class Judge {
     }
   }
 
+  #open({ path, fileSystem }: Omit<Place, 'dispose'>, mode: DatabaseOptions = {}): Promise<Database> {
+    return openSimulated(path, { ...specimenOptions, ...mode, fileSystem }, this.#components);
+  }
+
   async #inPlace<T>(use: (place: Place) => Promise<T>): Promise<T> {
     const place = this.#makePlace(this.#specimen.files);
     try {
@@ -66,7 +73,7 @@ export class Judge {
   }
 
   async #judge({ path, fileSystem }: Place, file: string, thorough: boolean): Promise<Verdict> {
-    const db = await refusal(() => open(path, { ...specimenOptions, fileSystem }));
+    const db = await refusal(() => this.#open({ path, fileSystem }));
     if (typeof db === 'string') return db;
     let verdict: Verdict;
     let sequence: number;
@@ -81,7 +88,7 @@ export class Judge {
       await refusal(() => db.close());
     }
     if (thorough) {
-      const again = await refusal(() => open(path, { ...specimenOptions, fileSystem }));
+      const again = await refusal(() => this.#open({ path, fileSystem }));
       if (typeof again === 'string') {
         if (verdict === 'unnoticed')
           throw new Violation('the database opened, was closed, and does not open again');
@@ -114,7 +121,7 @@ export class Judge {
   async #otherModes(file: string): Promise<void> {
     for (const mode of [{ readOnly: true }, { recovery: 'salvage' }, { recovery: 'strict' }] as const) {
       await this.#inPlace(async ({ path, fileSystem }) => {
-        const db = await refusal(() => open(path, { ...specimenOptions, ...mode, fileSystem }));
+        const db = await refusal(() => this.#open({ path, fileSystem }, mode));
         if (typeof db === 'string') return;
         try {
           if ('recovery' in mode && mode.recovery === 'salvage') {
@@ -235,8 +242,4 @@ async function refusal<T>(call: () => T | Promise<T>): Promise<T | 'corruption' 
     }
     throw error;
   }
-}
-
-function brief(value: string | undefined): string {
-  return value === undefined ? 'nothing' : JSON.stringify(value.slice(0, 40));
 }

@@ -40,6 +40,13 @@ test.each(readModes())(
   60_000,
 );
 
+test('copies that are recovered into skiplists are judged as those in trees, which wrote them', async () => {
+  const run = { seed: SEED, positions: 25, log: () => undefined };
+  const inLists = await runMutations({ ...run, memtable: 'skiplist' });
+  expect(inLists.failures).toEqual([]);
+  expect(inLists.verdicts).toEqual((await runMutations(run)).verdicts);
+}, 60_000);
+
 test('the specimens have every kind of file: tables above and below, edits, recycled segments', async () => {
   const crashed = specimens.find(({ name }) => name === 'crashed')!;
   const names = [...crashed.files.keys()];

@@ -4,12 +4,13 @@
  * Progress word (Int32): index of the mutation at hand plus 1, written here before each, read by the run's watchdog.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import type { ReadMode } from 'varve/testing';
+import type { Variants } from '../variants.ts';
 import { Judge, type Mutation, type Verdict } from './judge.ts';
 import { placesRead } from './places.ts';
 import type { Specimen } from './specimens.ts';
 
-export interface MutateInput {
+/** With `reads` judges on disk, reading that way; in memory otherwise. */
+export interface MutateInput extends Variants {
   readonly specimens: readonly Specimen[];
   readonly mutations: readonly Mutation[];
   /** Indexes of the mutations that are this thread's. */
@@ -17,8 +18,6 @@ export interface MutateInput {
   /** Every how many the whole programme is run. */
   readonly thoroughEvery: number;
   readonly progress: Int32Array;
-  /** Judges on disk, reading that way; in memory otherwise. */
-  readonly reads: ReadMode | undefined;
 }
 
 /** One mutation judged: the verdict, or what was wrong. */
@@ -28,9 +27,14 @@ export interface MutateReply {
   readonly failure?: string;
 }
 
-const { specimens, mutations, indexes, thoroughEvery, progress, reads } = workerData as MutateInput;
+const { specimens, mutations, indexes, thoroughEvery, progress, reads, memtable } = workerData as MutateInput;
 const makePlace = placesRead(reads);
-const judges = new Map(specimens.map((specimen) => [specimen.name, new Judge(specimen, makePlace)]));
+const judges = new Map(
+  specimens.map((specimen) => [
+    specimen.name,
+    new Judge(specimen, makePlace, { memtable: memtable ?? 'btree' }),
+  ]),
+);
 let current = -1;
 
 // A failure that nobody awaits belongs to the mutation at hand.

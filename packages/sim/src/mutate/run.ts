@@ -3,8 +3,8 @@
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import type { ReadMode } from 'varve/testing';
 import { programEntry } from '../program-entry.ts';
+import { flagsOf, type Variants } from '../variants.ts';
 import type { Mutation, Verdict } from './judge.ts';
 import type { MutateInput, MutateReply } from './mutate.worker.ts';
 import { randomMutations } from './positions.ts';
@@ -15,13 +15,12 @@ const HANG_MS = 20_000;
 const THREADS_MAX = 2;
 const THOROUGH_EVERY = 5;
 
-export interface MutateOptions {
+/** With `reads`, copies on disk are judged that are read that way; copies in memory when it is not given. */
+export interface MutateOptions extends Variants {
   readonly seed: number;
   readonly positions: number;
   /** Judges this one only, with the specimens of the seed. */
   readonly only?: Mutation;
-  /** Judges copies on disk that are read that way; copies in memory when it is not given. */
-  readonly reads?: ReadMode | undefined;
   readonly log: (line: string) => void;
 }
 
@@ -34,11 +33,10 @@ export interface MutateSummary {
 
 /** Judges the positions; failures are logged as they come and returned. */
 export async function runMutations(options: MutateOptions): Promise<MutateSummary> {
-  const { seed, positions, only, reads, log } = options;
+  const { seed, positions, only, reads, memtable, log } = options;
   const specimens = await makeSpecimens(seed);
   const mutations =
     only === undefined ? randomMutations(specimens, positions, seed) : [checkPlace(specimens, only)];
-  const flag = reads === undefined ? '' : ` --reads ${reads}`;
   const verdicts = new Map<string, number>();
   const failures: string[] = [];
   const report = (index: number, what: Verdict | string, isFailure: boolean): void => {
@@ -50,7 +48,7 @@ export async function runMutations(options: MutateOptions): Promise<MutateSummar
     }
     const failure =
       `${specimen}/${file} offset ${offset} bit ${bit}: ${what}\n  replay it with: ` +
-      `npm run sim -- mutate --seed ${seed} --specimen ${specimen} --file ${file} --offset ${offset} --bit ${bit}${flag}`;
+      `npm run sim -- mutate --seed ${seed} --specimen ${specimen} --file ${file} --offset ${offset} --bit ${bit}${flagsOf(options)}`;
     failures.push(failure);
     log(failure);
   };
@@ -59,14 +57,16 @@ export async function runMutations(options: MutateOptions): Promise<MutateSummar
     mutations.map((_mutation, index) => index).filter((index) => index % threads === thread),
   );
   await Promise.all(
-    shares.map((indexes) => judgeAll({ specimens, mutations, reads }, indexes, only !== undefined, report)),
+    shares.map((indexes) =>
+      judgeAll({ specimens, mutations, reads, memtable }, indexes, only !== undefined, report),
+    ),
   );
   return { positions: mutations.length, verdicts, failures };
 }
 
 /** Runs threads one after the other until every index is judged: one that hangs or dies is replaced. */
 async function judgeAll(
-  common: Pick<MutateInput, 'specimens' | 'mutations' | 'reads'>,
+  common: Pick<MutateInput, 'specimens' | 'mutations' | 'reads' | 'memtable'>,
   indexes: readonly number[],
   thorough: boolean,
   report: (index: number, what: string, isFailure: boolean) => void,

@@ -77,6 +77,40 @@ export const plantedBugs: readonly PlantedBug[] = [
     ],
   },
   {
+    name: 'direct-read-from-block-start',
+    breaks: 'a direct read gives the beginning of the widened stretch instead of what was asked for',
+    edits: [
+      {
+        file: 'fs/direct-handle.ts',
+        find: 'aligned.subarray(skew, skew + here)',
+        replace: 'aligned.subarray(0, here)',
+      },
+    ],
+  },
+  {
+    name: 'mapped-read-off-by-one',
+    breaks: 'a read that begins in a mapping is taken one byte too early',
+    edits: [
+      {
+        file: 'fs/mapped-handle.ts',
+        find: 'this.#view.subarray(position, position + length)',
+        replace: 'this.#view.subarray(Math.max(0, position - 1), Math.max(0, position - 1) + length)',
+      },
+    ],
+  },
+  {
+    name: 'skiplist-reads-ahead',
+    breaks: 'a read of the skiplist also finds the write that comes next after its snapshot',
+    edits: [
+      {
+        file: 'memtable/skiplist.ts',
+        find: 'search(pool, this.#root, key, keyStart, keyEnd, sequence, place);\n    if (!place.isSameKey) return false;',
+        replace:
+          'search(pool, this.#root, key, keyStart, keyEnd, sequence + 1, place);\n    if (!place.isSameKey) return false;',
+      },
+    ],
+  },
+  {
     name: 'sequence-before-view',
     breaks: 'a reader reads its sequence before it pins the view, and registers it only then',
     edits: [

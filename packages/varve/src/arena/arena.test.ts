@@ -54,6 +54,15 @@ describe('a segment pool', () => {
     expect(pool.allocate(64 * 1024)).toBe(0);
   });
 
+  test('takes a run back only as a whole', () => {
+    const pool = new SegmentPool(4 * 1024, 1024);
+    const run = pool.allocate(2048);
+    expect(() => pool.free(run, 1024)).toThrow(/as a whole/);
+    expect(() => pool.free(run + 1024, 1024)).toThrow(/as a whole/);
+    pool.free(run, 2048);
+    expect(() => pool.free(run, 2048)).toThrow(/as a whole/);
+  });
+
   test('attaches to the same memory and has nothing to allocate there', () => {
     const pool = new SegmentPool(4096, 1024);
     pool.words[5] = -42;
@@ -82,6 +91,16 @@ describe('an arena', () => {
     expect(arena.bytes).toBeLessThan(used * 1.3);
     arena.release();
     expect([arena.bytes, pool.bytesUsed]).toEqual([0, 0]);
+  });
+
+  test('is small while it holds little, and takes long runs once it holds much', () => {
+    const arena = new Arena(new SegmentPool(32 << 20));
+    arena.allocate(100);
+    expect(arena.bytes).toBe(2048);
+    while (arena.bytes <= 64 * 1024) arena.allocate(100);
+    const { bytes } = arena;
+    for (let taken = 0; taken < 30 * 1024; taken += 104) arena.allocate(100);
+    expect(arena.bytes - bytes).toBeLessThanOrEqual(32 * 1024);
   });
 
   test('lets everything that was reserved succeed without another run', () => {

@@ -16,6 +16,8 @@ import type { SegmentPool } from './segment-pool.ts';
 
 /** Largest run that is taken ahead of need. Runs grow with the arena, so that a small one stays small. */
 const RUN_BYTES_MAX = 1024 * 1024;
+/** Up to runs of this length an arena doubles; later it grows by a quarter. */
+const DOUBLING_BYTES_MAX = 32 * 1024;
 /** Above this an allocation does not end the current run. */
 export const LARGE_BYTES: number = 32 * 1024;
 
@@ -68,7 +70,10 @@ export class Arena {
    */
   reserve(bytes: number): boolean {
     if (bytes <= this.#end - this.#at || bytes <= this.#spareEnd - this.#spareAt) return true;
-    const ahead = Math.min(RUN_BYTES_MAX, this.#bytes / 4);
+    const ahead = Math.min(
+      RUN_BYTES_MAX,
+      Math.max(this.#bytes / 4, Math.min(this.#bytes, DOUBLING_BYTES_MAX)),
+    );
     let size = this.pool.runBytes(Math.max(bytes, ahead) + UNUSED_BYTES);
     let start = this.pool.allocate(size);
     if (start < 0) {

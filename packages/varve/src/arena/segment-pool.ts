@@ -11,7 +11,8 @@
 import { assert } from '../base/assert.ts';
 import { sharedMemory } from '../base/shared-memory.ts';
 
-const CHUNK_BYTES = 32 * 1024;
+/** What the memtable of a keyspace with a few small entries takes: there may be ten thousand of them. */
+const CHUNK_BYTES = 2 * 1024;
 /** Offsets are u32, and 2^32 itself must not be one. */
 const POOL_BYTES_MAX = 4 * 1024 * 1024 * 1024 - 64 * 1024;
 
@@ -26,8 +27,8 @@ export class SegmentPool {
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
   readonly chunkBytes: number;
-  /** 1 for each chunk that is taken; empty in an attached pool. */
-  readonly #taken: Uint8Array;
+  /** Of the first chunk of each run that is taken its length in chunks, 0 of all others; empty in an attached pool. */
+  readonly #runs: Int32Array;
   /** No chunk below this one is free. */
   #lowest = 0;
   #bytesUsed = 0;
@@ -44,7 +45,7 @@ export class SegmentPool {
     this.bytes = new Uint8Array(this.buffer);
     this.words = new Int32Array(this.buffer);
     this.chunkBytes = chunkBytes;
-    this.#taken = new Uint8Array(attached === undefined ? chunks : 0);
+    this.#runs = new Int32Array(attached === undefined ? chunks : 0);
   }
 
   /** The same memory in another thread: to read, it has nothing to allocate. */
@@ -67,20 +68,23 @@ export class SegmentPool {
   allocate(bytes: number): number {
     const wanted = Math.ceil(bytes / this.chunkBytes);
     assert(wanted > 0, 'a run has at least one chunk');
-    const taken = this.#taken;
+    const runs = this.#runs;
     let length = 0;
     let seenFree = false;
-    for (let chunk = this.#lowest; chunk < taken.length; chunk++) {
-      if (taken[chunk] !== 0) {
+    for (let chunk = this.#lowest; chunk < runs.length; ) {
+      const taken = runs[chunk]!;
+      if (taken !== 0) {
         length = 0;
+        chunk += taken;
         continue;
       }
       if (!seenFree) this.#lowest = chunk;
       seenFree = true;
+      chunk++;
       if (++length < wanted) continue;
-      const first = chunk + 1 - wanted;
-      taken.fill(1, first, chunk + 1);
-      if (first === this.#lowest) this.#lowest = chunk + 1;
+      const first = chunk - wanted;
+      runs[first] = wanted;
+      if (first === this.#lowest) this.#lowest = chunk;
       this.#bytesUsed += wanted * this.chunkBytes;
       return first * this.chunkBytes;
     }
@@ -90,13 +94,11 @@ export class SegmentPool {
   /** Gives back the run at `offset`, of the same `bytes` as were asked for. */
   free(offset: number, bytes: number): void {
     const first = offset / this.chunkBytes;
-    const end = first + Math.ceil(bytes / this.chunkBytes);
-    for (let chunk = first; chunk < end; chunk++) {
-      assert(this.#taken[chunk] === 1, 'only a taken run can be freed');
-      this.#taken[chunk] = 0;
-    }
+    const chunks = Math.ceil(bytes / this.chunkBytes);
+    assert(this.#runs[first] === chunks, 'only a taken run can be freed, as a whole');
+    this.#runs[first] = 0;
     this.#lowest = Math.min(this.#lowest, first);
-    this.#bytesUsed -= (end - first) * this.chunkBytes;
+    this.#bytesUsed -= chunks * this.chunkBytes;
   }
 
   handle(): SegmentPoolHandle {

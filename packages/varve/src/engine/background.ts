@@ -2,8 +2,9 @@
  * Decides what runs behind the user's back: which memtables rotate, which trees flush, which compaction comes next, and
  * what happens with the outcome. The work itself is in jobs (compaction/), the decision which files in pickers (pure).
  *
- * A flush of one keyspace is installed by one edit. With an outside log all keyspaces rotate and flush together and one
- * edit carries all tables and the applied position, so that the position is never ahead of or behind the data.
+ * A flush of one keyspace is installed by one edit; where many small ones wait, some hundreds share one. With an outside log
+ * all keyspaces rotate and flush together and one edit carries all tables and the applied position, so that the position is
+ * never ahead of or behind the data.
  * Nothing here awaits: outcomes arrive as calls on the owner's thread, between two operations of the user.
  */
 import { tableName, inDirectory } from '../fs/file-names.ts';
@@ -21,6 +22,12 @@ import type { Tree } from './tree.ts';
 const FULL_RETRY_MS = 250;
 /** Share of the write-buffer budget from which on a flush will come soon. */
 const PREPARE_SHARE = 1 / 8;
+/** Of more than so many trees that wait for their flush, small ones share an edit: installing one costs time for each keyspace. */
+const FLUSHED_ALONE_MAX = 16;
+const FLUSHED_TOGETHER_MAX = 256;
+const SMALL_BYTES = 64 * 1024;
+/** When the largest memtable is a smaller part of the budget than this, many are rotated at once. */
+const LARGE_PART = 1 / 64;
 
 interface FlushPart {
   readonly tree: Tree;
@@ -82,12 +89,21 @@ export class Background implements BackgroundWork {
   schedule(): void {
     if (this.#stopped || this.#core.poison.raised || this.#retrying || this.#core.options.readOnly) return;
     if (this.#core.log === undefined) this.#flushTogether();
-    else {
-      for (const tree of this.#core.state.trees.values()) {
-        if (tree.view.immutables.length > 0 && tree.flushing === 0) this.#flush([tree], undefined);
-      }
-    }
+    else this.#flushWaiting();
     this.compactions.schedule();
+  }
+
+  #flushWaiting(): void {
+    const waiting: Tree[] = [];
+    for (const tree of this.#core.state.trees.values())
+      if (tree.view.immutables.length > 0 && tree.flushing === 0) waiting.push(tree);
+    const small: Tree[] = [];
+    for (const tree of waiting) {
+      if (waiting.length > FLUSHED_ALONE_MAX && tree.memtableBytes <= SMALL_BYTES) small.push(tree);
+      else this.#flush([tree], undefined);
+    }
+    for (let at = 0; at < small.length; at += FLUSHED_TOGETHER_MAX)
+      this.#flush(small.slice(at, at + FLUSHED_TOGETHER_MAX), undefined);
   }
 
   /** Resolves when every write up to now is in tables. */
@@ -138,10 +154,13 @@ export class Background implements BackgroundWork {
     if (this.#rotateLargest()) this.schedule();
   }
 
-  /** Active memtables may take half of the write-buffer budget: past that the largest makes room. */
+  /**
+   * Active memtables may take half of the write-buffer budget: past that the largest makes room. Where all are small, one
+   * frees next to nothing, and the next write would ask again: then the largest go that make up a quarter of them all.
+   */
   #rotateLargest(): boolean {
-    const half = this.#core.options.memtableBytesMax / 2;
-    if (this.#core.pool.bytesUsed < half) return false;
+    const budget = this.#core.options.memtableBytesMax;
+    if (this.#core.pool.bytesUsed < budget / 2) return false;
     let active = 0;
     let largest: Tree | undefined;
     for (const tree of this.#core.state.trees.values()) {
@@ -149,9 +168,21 @@ export class Background implements BackgroundWork {
       active += bytes;
       if (largest === undefined || bytes > largest.activeBytes) largest = tree;
     }
-    if (largest === undefined || active < half) return false;
-    this.rotate(largest);
+    if (largest === undefined || active < budget / 2) return false;
+    if (largest.activeBytes >= budget * LARGE_PART) this.rotate(largest);
+    else this.#rotateSmall(active / 4);
     return true;
+  }
+
+  /** The largest memtables of `bytes` together become immutable. */
+  #rotateSmall(bytes: number): void {
+    const trees = [...this.#core.state.trees.values()].sort((a, b) => b.activeBytes - a.activeBytes);
+    let left = bytes;
+    for (const tree of trees) {
+      if (left <= 0) return;
+      left -= tree.activeBytes;
+      this.rotate(tree);
+    }
   }
 
   /** The log is over its size: the trees that hold its oldest segment are flushed, however small. */

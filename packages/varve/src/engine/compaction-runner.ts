@@ -29,6 +29,8 @@ export class CompactionRunner implements Compactions {
   readonly #running = new Map<Tree, RunningSet>();
   readonly #jobs = new Set<RunningJob>();
   readonly #failed = new Map<Tree, unknown>();
+  /** Trees with nothing due and nothing running, and what that was found for: pickers see nothing else. */
+  readonly #idle = new WeakMap<Tree, { readonly version: unknown; readonly settings: unknown }>();
   #count = 0;
   #isStopped = false;
   #isWaiting = false;
@@ -46,7 +48,13 @@ export class CompactionRunner implements Compactions {
       let best: { tree: Tree; plan: CompactionPlan } | undefined;
       for (const tree of this.#core.state.trees.values()) {
         if (this.#failed.has(tree)) continue;
-        const plan = pickLeveled(tree.view.version, this.runningOf(tree), leveledSettings(tree));
+        const { settings } = tree;
+        const { version } = tree.view;
+        const idle = this.#idle.get(tree);
+        if (idle?.version === version && idle.settings === settings) continue;
+        const running = this.runningOf(tree);
+        const plan = pickLeveled(version, running, leveledSettings(tree));
+        if (plan === undefined && running.size === 0) this.#idle.set(tree, { version, settings });
         if (plan !== undefined && (best === undefined || plan.score > best.plan.score)) best = { tree, plan };
       }
       if (best === undefined) return;

@@ -1,6 +1,7 @@
 /**
  * What a simulation or a test puts in the place of the system's own parts, beside the file system and the clock.
  */
+import type { MemtableType } from '../memtable/memtable.ts';
 import type { Scheduler } from '../runtime/scheduler.ts';
 
 export interface Components {
@@ -11,4 +12,6 @@ export interface Components {
   readonly uniqueId?: () => Uint8Array;
   /** Milliseconds of background work per turn when jobs run in slices; 0 is one step. */
   readonly sliceMs?: number;
+  /** The structure of memtables; by default `btree`. Nothing on disk depends on it. */
+  readonly memtable?: MemtableType;
 }

@@ -62,6 +62,12 @@ export class Installer {
     return !this.#running && this.#queue.length === 0;
   }
 
+  /** The edit that was queued last, while it waits and is not made yet. */
+  get lastWaiting(): (() => VersionEdit) | undefined {
+    const last = this.#queue.at(-1);
+    return last?.edit === undefined ? last?.make : undefined;
+  }
+
   /**
    * Queues an edit, which `make` gives once when its turn comes; `done` gets undefined once it is durable and current, or
    * what stopped it.

@@ -8,7 +8,7 @@
 import { invalid } from '../base/errors.ts';
 import type { KeyspaceRecord, VersionEdit } from '../manifest/version-edit.ts';
 import { RECORD_KEYSPACE } from '../record/log-record.ts';
-import { resolveKeyspaceSettings } from '../options/resolve.ts';
+import { type ResolvedKeyspaceSettings, resolveKeyspaceSettings } from '../options/resolve.ts';
 import type { KeyspaceOptions } from './api-types.ts';
 import { bytes } from './codecs/bytes.ts';
 import type { KeyCodec, ValueCodec } from './codecs/codec.ts';
@@ -27,12 +27,16 @@ export class KeyspaceTable {
   readonly #core: Core;
   readonly #handles = new Map<string, AnyHandle>();
   readonly #newTree: (record: KeyspaceRecord, core: Core) => Tree;
+  readonly #trees = new Map<string, Tree>();
   #nextId: number;
+  /** Keyspaces that are named by one edit, which still waits for its turn: ten thousand new ones take a few edits. */
+  #creation: { readonly records: KeyspaceRecord[]; readonly edit: () => VersionEdit } | undefined;
 
   constructor(core: Core, nextId: number, newTree: (record: KeyspaceRecord, core: Core) => Tree) {
     this.#core = core;
     this.#nextId = nextId;
     this.#newTree = newTree;
+    for (const tree of core.state.trees.values()) this.#trees.set(tree.name, tree);
   }
 
   names(): string[] {
@@ -56,16 +60,15 @@ export class KeyspaceTable {
     if (known !== undefined) {
       checkSame(name, 'key', known.codecs.key.name, options.key);
       checkSame(name, 'value', known.codecs.value.name, options.value);
-      if (Object.keys(settings).length > 0) this.#find(name)!.settings = resolved;
+      if (Object.keys(settings).length > 0) this.#set(this.#trees.get(name)!, resolved);
       return known as unknown as KeyspaceHandle<K, V>;
     }
     const key = (options.key ?? bytes) as KeyCodec<K>;
     const value = (options.value ?? bytes) as ValueCodec<V>;
-    let tree = this.#find(name);
+    let tree = this.#trees.get(name);
     if (tree === undefined) tree = this.#create(name, key.name, value.name);
     else checkSame(name, 'key', tree.record.keyCodec, options.key);
-    tree.settings = resolved;
-    this.#core.background.versionInstalled(this.#core.installer.version);
+    this.#set(tree, resolved);
     const handle = new KeyspaceHandle<K, V>(this.#core, tree, key, value);
     this.#handles.set(name, handle as unknown as AnyHandle);
     return handle;
@@ -73,7 +76,7 @@ export class KeyspaceTable {
 
   async drop(name: string): Promise<void> {
     const core = this.#core;
-    const tree = this.#find(name);
+    const tree = this.#trees.get(name);
     if (tree === undefined) {
       throw invalid('KEYSPACE_NOT_FOUND', `there is no keyspace '${String(name)}'`, {
         keyspaces: this.names(),
@@ -82,6 +85,7 @@ export class KeyspaceTable {
     core.pipeline.checkMutable();
     const sequence = this.#log({ change: 'drop', id: tree.id });
     core.state.trees.delete(tree.id);
+    this.#trees.delete(name);
     this.#handles.delete(name);
     tree.drop();
     core.pressure.relieved();
@@ -96,9 +100,12 @@ export class KeyspaceTable {
     core.background.forget(files);
   }
 
-  #find(name: string): Tree | undefined {
-    for (const tree of this.#core.state.trees.values()) if (tree.name === name) return tree;
-    return undefined;
+  #set(tree: Tree, settings: ResolvedKeyspaceSettings): void {
+    const before = tree.settings.compaction.level0Files;
+    tree.settings = settings;
+    // How many files in level 0 are too many depends on it.
+    if (settings.compaction.level0Files === before) return;
+    this.#core.background.versionInstalled(this.#core.installer.version);
   }
 
   #create(name: string, keyCodec: string, valueCodec: string): Tree {
@@ -118,14 +125,27 @@ export class KeyspaceTable {
     const record: KeyspaceRecord = { id, name, keyCodec, valueCodec, createdSequence: sequence };
     const tree = this.#newTree(record, core);
     core.state.trees.set(id, tree);
+    this.#trees.set(name, tree);
+    this.#installCreation(record);
+    return tree;
+  }
+
+  /** With the edit of the creations before it when that is the last of all that wait: edits stay in the order of the log. */
+  #installCreation(record: KeyspaceRecord): void {
+    const { state, installer, editFacts } = this.#core;
+    if (this.#creation !== undefined && installer.lastWaiting === this.#creation.edit) {
+      this.#creation.records.push(record);
+      return;
+    }
+    const records = [record];
     const edit = (): VersionEdit => {
-      core.state.pendingChanges.delete(sequence);
-      return { keyspacesCreated: [record], metaSequence: sequence, ...core.editFacts() };
+      for (const { createdSequence } of records) state.pendingChanges.delete(createdSequence);
+      return { keyspacesCreated: records, metaSequence: records.at(-1)!.createdSequence, ...editFacts() };
     };
+    this.#creation = { records, edit };
     void this.#install(edit).catch(() => {
       // Poisoned or closed: the log record has it, and the next write says why.
     });
-    return tree;
   }
 
   /** Writes the change as a log record; returns its sequence. With an outside log the manifest alone has it. */

@@ -119,7 +119,7 @@ export class Opening {
       warnings: [
         ...(found?.warnings ?? []),
         ...report.warnings,
-        ...readWarnings(this.#options.reads, state.path),
+        ...readWarnings(fs, this.#options.reads, state.path),
       ],
       background: core.runner.kind,
     };
@@ -152,7 +152,7 @@ export class Opening {
       version.keyspaces.get(record.id) ?? emptyKeyspace(record),
       this.#tables,
       this.#rows,
-      () => makeMemtable('btree', this.#pool),
+      () => makeMemtable(this.#components.memtable ?? 'btree', this.#pool),
     );
   }
 

@@ -6,10 +6,8 @@
  * A file system that refuses (EINVAL, at open or at the first read) is read by pread instead; `directRefusal` tells that
  * beforehand, for the warning. Bytes that are written through other handles are seen: the system writes them out first.
  */
-import { constants } from 'node:fs';
 import { systemCode } from '../base/errors.ts';
-import type { FileHandle } from './file-system.ts';
-import { type NodeHandle, openNode } from './node-handle.ts';
+import type { FileHandle, OtherReads } from './file-system.ts';
 import { pageAlignedMemory } from './page-aligned-memory.ts';
 
 /** Fits the blocks of nearly all disks; where blocks are larger the system refuses, and pread takes over. */
@@ -89,19 +87,16 @@ export class DirectHandle implements FileHandle {
   }
 }
 
-/** Opens for reading: directly where that works, else plainly. */
-export function openDirect(path: string): FileHandle {
-  const file = tryDirect(path);
-  return file === undefined ? openNode(path, 'r') : new DirectHandle(file, () => openNode(path, 'r'));
+/** Opens for reading: directly where that works, else by `openPlain`. */
+export function openDirect(reads: OtherReads, path: string, openPlain: () => FileHandle): FileHandle {
+  const file = tryDirect(reads, path);
+  return file === undefined ? openPlain() : new DirectHandle(file, openPlain);
 }
 
 /** Undefined where the system knows no direct reads, or refuses them for this file. */
-function tryDirect(path: string): NodeHandle | undefined {
-  // Only Linux has the flag.
-  const { O_DIRECT, O_RDONLY } = constants as { O_DIRECT?: number; O_RDONLY: number };
-  if (O_DIRECT === undefined) return undefined;
+function tryDirect(reads: OtherReads, path: string): FileHandle | undefined {
   try {
-    return openNode(path, O_RDONLY | O_DIRECT);
+    return reads.openDirect(path);
   } catch (error) {
     if (systemCode(error) === 'EINVAL') return undefined;
     throw error;
@@ -109,8 +104,8 @@ function tryDirect(path: string): NodeHandle | undefined {
 }
 
 /** Why direct reads of the file at `path` are read by pread after all; undefined when they are direct. */
-export function directRefusal(path: string): string | undefined {
-  const file = tryDirect(path);
+export function directRefusal(reads: OtherReads, path: string): string | undefined {
+  const file = tryDirect(reads, path);
   const refusal = 'the file system refuses direct reads (O_DIRECT); tables are read by pread';
   if (file === undefined) return refusal;
   try {

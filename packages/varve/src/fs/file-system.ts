@@ -53,10 +53,33 @@ export interface DirectoryLock {
   release(): Promise<void>;
 }
 
+/** A picture of a file in memory. */
+export interface Mapping {
+  readonly view: Uint8Array;
+  /** Once, after the last look at `view`: what is looked at later may end the process. */
+  readonly unmap: () => void;
+}
+
+/** Ways of reading beside `open`, for the option `reads`; what makes whole handles of them is in table-reads.ts. */
+export interface OtherReads {
+  /**
+   * Opens for reads past every cache. Their position, length and memory are multiples of 4096 bytes, and they are short only
+   * at the end of the file. EINVAL, here or from the first read, where the file can not be read so.
+   */
+  openDirect(path: string): FileHandle;
+  /**
+   * What opens files and maps what they hold then; a file that can not be mapped has no mapping.
+   * @throws VarveError `MMAP_UNAVAILABLE` (invalid) where nothing can be mapped
+   */
+  mapper(): (path: string) => { readonly file: FileHandle; readonly mapping: Mapping | undefined };
+}
+
 export interface FileSystem {
   readonly name: string;
   /** What worker threads need to open the same files: 'node' when they can, 'none' when jobs must stay on this thread. */
   readonly threads: 'node' | 'none';
+  /** Left out by a file system that has no other ways: `reads` is then refused. */
+  readonly otherReads?: OtherReads;
   open(path: string, mode: OpenMode): FileHandle;
   /** Undefined when nothing has that name. */
   status(path: string): FileStatus | undefined;

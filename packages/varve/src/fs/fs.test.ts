@@ -7,6 +7,7 @@ import { fileSystemSuite } from './fs.suite.ts';
 import { MemoryFs } from './memory-fs.ts';
 import { nodeFileSystem } from './node-fs.ts';
 import { SimFs } from './sim-fs.ts';
+import { withReads } from './table-reads.ts';
 
 fileSystemSuite('node', () => {
   const root = mkdtempSync(join(tmpdir(), 'varve-fs-'));
@@ -24,6 +25,14 @@ fileSystemSuite('simulated', () => {
   fs.makeDirectory('/db');
   return { fs, root: '/db', dispose: () => undefined };
 });
+
+for (const mode of ['direct', 'mmap'] as const) {
+  fileSystemSuite(`simulated, read by ${mode}`, () => {
+    const fs = new SimFs();
+    fs.makeDirectory('/db');
+    return { fs: withReads(fs, mode), root: '/db', dispose: () => undefined };
+  });
+}
 
 fileSystemSuite('fault-injecting, without rules', () => {
   const fs = new FaultFs(new MemoryFs());

@@ -3,10 +3,11 @@
  * `varve` works without it. Whether mapping works at all (a system without mmap, a runtime that forbids memory from
  * outside, as Electron does) is tried once, before anything relies on it.
  *
- * Only mapped-handle.ts uses mappings. Touching a view after `unmap` kills the process.
+ * Used through node-fs.ts by mapped-handle.ts alone. Touching a view after `unmap` kills the process.
  */
 import { createRequire } from 'node:module';
 import { invalid } from '../base/errors.ts';
+import type { Mapping } from './file-system.ts';
 
 /** What is used of koffi; declared here because its own types are absent where the package is. */
 interface Koffi {
@@ -16,12 +17,6 @@ interface Koffi {
   free(address: unknown): void;
 }
 type NativeCall = (...values: unknown[]) => unknown;
-
-export interface Mapping {
-  readonly view: Uint8Array;
-  /** Once, after the last look at `view`. */
-  readonly unmap: () => void;
-}
 
 export interface MemoryMapper {
   /** Maps the first `bytes` of a file for reading; undefined when the system does not. */

@@ -1,7 +1,8 @@
 /**
  * The real file system, by the synchronous calls of `node:fs`.
  *
- * Files are read by pread; the tables of a database can be read in other ways (table-reads.ts).
+ * Files are read by pread; the tables of a database can be read in other ways (table-reads.ts), which begin in
+ * node-reads.ts.
  * Directories can not be synced on Windows; there the call is a no-op (docs/internals/assumptions.md).
  */
 import * as nodeFs from 'node:fs';
@@ -9,21 +10,17 @@ import { ioError, systemCode } from '../base/errors.ts';
 import type { DirectoryLock, FileHandle, FileStatus, FileSystem, OpenMode } from './file-system.ts';
 import { lockDirectory } from './lock.ts';
 import { openNode, run } from './node-handle.ts';
+import { nodeReads } from './node-reads.ts';
 
 const flags: Readonly<Record<OpenMode, string>> = { read: 'r', readWrite: 'r+', create: 'wx+' };
 
 class NodeFs implements FileSystem {
   readonly name = 'node';
   readonly threads = 'node';
-
-  readonly #openForReading: (path: string) => FileHandle;
-
-  constructor(openForReading: (path: string) => FileHandle) {
-    this.#openForReading = openForReading;
-  }
+  readonly otherReads = nodeReads;
 
   open(path: string, mode: OpenMode): FileHandle {
-    return mode === 'read' ? this.#openForReading(path) : openNode(path, flags[mode]);
+    return openNode(path, flags[mode]);
   }
 
   status(path: string): FileStatus | undefined {
@@ -75,12 +72,7 @@ class NodeFs implements FileSystem {
 }
 
 /** The file system of the machine; stateless, so there is one. */
-export const nodeFileSystem: FileSystem = new NodeFs((path) => openNode(path, 'r'));
-
-/** The same, with another way to open files that are only read (table-reads.ts). */
-export function nodeFileSystemReading(openForReading: (path: string) => FileHandle): FileSystem {
-  return new NodeFs(openForReading);
-}
+export const nodeFileSystem: FileSystem = new NodeFs();
 
 function statusOf(path: string): nodeFs.Stats | undefined {
   try {

@@ -6,7 +6,8 @@ import { describe, expect, test } from 'vitest';
 import { Random } from '../base/random.ts';
 import { readFile, writeFully } from './file-system.ts';
 import { bytes, durable, names, outcomes, put } from './sim-fs.suite.ts';
-import { SimFs, type SimOperation, SimulatedCrash } from './sim-fs.ts';
+import { SimFs } from './sim-fs.ts';
+import { type SimOperation, SimulatedCrash } from './sim-power.ts';
 
 describe('data', () => {
   test('what was synced survives every crash', () => {

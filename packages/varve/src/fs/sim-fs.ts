@@ -14,33 +14,15 @@ import { NameTree, partsOf, TreeDirectory } from './name-tree.ts';
 import { claim, type LockTable } from './open-registry.ts';
 import { type CrashOptions, SimDisk } from './sim-disk.ts';
 import { SimFile } from './sim-file.ts';
-import { systemFailure } from './system-error.ts';
-
-/** What changes the disk or makes it durable: the moments at which a crash makes a difference. */
-export type SimOperation =
-  | 'create'
-  | 'write'
-  | 'truncate'
-  | 'sync'
-  | 'dataSync'
-  | 'makeDirectory'
-  | 'remove'
-  | 'removeDirectory'
-  | 'rename'
-  | 'link'
-  | 'syncDirectory';
-
-/** The machine is off. Not a VarveError: no code handles it, it ends the life of everything on that machine. */
-export class SimulatedCrash extends Error {
-  constructor(message = 'the simulated machine is off') {
-    super(message);
-    this.name = 'SimulatedCrash';
-  }
-}
+import { SimHandle } from './sim-handle.ts';
+import { Power, type SimOperation } from './sim-power.ts';
+import { SimReads } from './sim-reads.ts';
 
 export class SimFs implements FileSystem {
   readonly name = 'simulated';
   readonly threads = 'none';
+  /** Direct and mapped reads; direct ones can be made to be refused. */
+  readonly otherReads: SimReads;
   /** Called before each operation; throwing a SimulatedCrash turns the machine off before it happened. */
   onOperation: ((operation: SimOperation, path: string) => void) | undefined;
   readonly #disk: SimDisk;
@@ -56,6 +38,10 @@ export class SimFs implements FileSystem {
       (changes) => disk.changed(changes),
     );
     this.#power = new Power((operation, path) => this.onOperation?.(operation, path));
+    this.otherReads = new SimReads((path) => {
+      this.#power.check();
+      return this.#tree.file('open', path);
+    }, this.#power);
   }
 
   /** Operations so far, in all and those that make something durable. */
@@ -156,95 +142,5 @@ export class SimFs implements FileSystem {
     const holder = { pid: process.pid };
     const release = claim(this.#locks, partsOf(directory).join('/'), directory, holder);
     return { release: async () => release() };
-  }
-}
-
-/** The switch that a SimFs shares with its handles. */
-class Power {
-  off = false;
-  handedOver = false;
-  operations = 0;
-  syncs = 0;
-  readonly #observe: (operation: SimOperation, path: string) => void;
-
-  constructor(observe: (operation: SimOperation, path: string) => void) {
-    this.#observe = observe;
-  }
-
-  check(): void {
-    if (this.off) throw new SimulatedCrash();
-  }
-
-  before(operation: SimOperation, path: string): void {
-    this.check();
-    this.operations++;
-    if (operation === 'sync' || operation === 'dataSync' || operation === 'syncDirectory') this.syncs++;
-    try {
-      this.#observe(operation, path);
-    } catch (error) {
-      if (error instanceof SimulatedCrash) this.off = true;
-      throw error;
-    }
-    // The observer may have crashed the world itself.
-    this.check();
-  }
-}
-
-class SimHandle implements FileHandle {
-  readonly path: string;
-  readonly #file: SimFile;
-  readonly #writable: boolean;
-  readonly #power: Power;
-  #open = true;
-
-  constructor(path: string, file: SimFile, writable: boolean, power: Power) {
-    this.path = path;
-    this.#file = file;
-    this.#writable = writable;
-    this.#power = power;
-  }
-
-  read(target: Uint8Array, offset: number, length: number, position: number): number {
-    this.#check('read', true);
-    return this.#file.read(target, offset, length, position);
-  }
-
-  write(source: Uint8Array, offset: number, length: number, position: number): number {
-    this.#check('write', this.#writable);
-    this.#power.before('write', this.path);
-    this.#file.write(source, offset, length, position);
-    return length;
-  }
-
-  size(): number {
-    this.#check('fstat', true);
-    return this.#file.length;
-  }
-
-  truncate(length: number): void {
-    this.#check('ftruncate', this.#writable);
-    this.#power.before('truncate', this.path);
-    this.#file.resize(length);
-  }
-
-  sync(): void {
-    this.#check('fsync', true);
-    this.#power.before('sync', this.path);
-    this.#file.sync();
-  }
-
-  dataSync(): void {
-    this.#check('fdatasync', true);
-    this.#power.before('dataSync', this.path);
-    this.#file.sync();
-  }
-
-  close(): void {
-    this.#open = false;
-  }
-
-  #check(operation: string, allowed: boolean): void {
-    this.#power.check();
-    if (!this.#open || !allowed) throw systemFailure('EBADF', operation, this.path);
   }
 }

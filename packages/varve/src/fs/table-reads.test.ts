@@ -11,6 +11,7 @@ import { fileSystemSuite } from './fs.suite.ts';
 import { loadMapper } from './memory-map.ts';
 import { MemoryFs } from './memory-fs.ts';
 import { nodeFileSystem } from './node-fs.ts';
+import { nodeReads } from './node-reads.ts';
 import { systemFailure } from './system-error.ts';
 import { type ReadMode, readWarnings, withReads } from './table-reads.ts';
 
@@ -141,7 +142,7 @@ for (const [mode, fs] of modes) {
 describe('direct reads that are refused', () => {
   test.runIf(isLinux)('become plain reads where the file system refuses to open', () => {
     const path = '/proc/version';
-    expect(directRefusal(path)).toMatch(/refuses direct reads/);
+    expect(directRefusal(nodeReads, path)).toMatch(/refuses direct reads/);
     const bytes = new Uint8Array(1000);
     const file = withReads(nodeFileSystem, 'direct').open(path, 'read');
     const got = readFully(file, bytes, 0, 1000, 0);
@@ -189,12 +190,12 @@ describe('direct reads that are refused', () => {
   });
 
   test('a directory on such a file system is warned about, another is not', () => {
-    expect(readWarnings('direct', root)).toEqual([]);
+    expect(readWarnings(nodeFileSystem, 'direct', root)).toEqual([]);
     writeFileSync(`${root}/MANIFEST-000001`, 'x'.repeat(5000));
-    const refusal = directRefusal(`${root}/MANIFEST-000001`);
-    expect(readWarnings('direct', root)).toEqual(refusal === undefined ? [] : [refusal]);
-    expect(readWarnings('pread', root)).toEqual([]);
-    expect(readWarnings('mmap', root)).toEqual([]);
+    const refusal = directRefusal(nodeReads, `${root}/MANIFEST-000001`);
+    expect(readWarnings(nodeFileSystem, 'direct', root)).toEqual(refusal === undefined ? [] : [refusal]);
+    expect(readWarnings(nodeFileSystem, 'pread', root)).toEqual([]);
+    expect(readWarnings(nodeFileSystem, 'mmap', root)).toEqual([]);
   });
 });
 

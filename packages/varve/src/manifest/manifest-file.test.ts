@@ -4,7 +4,8 @@ import { Random } from '../base/random.ts';
 import { FaultFs } from '../fs/fault-fs.ts';
 import { type FileSystem, readFile, writeFully } from '../fs/file-system.ts';
 import { MemoryFs } from '../fs/memory-fs.ts';
-import { SimFs, SimulatedCrash } from '../fs/sim-fs.ts';
+import { SimFs } from '../fs/sim-fs.ts';
+import { SimulatedCrash } from '../fs/sim-power.ts';
 import { encodeFrame } from '../record/frame.ts';
 import {
   appendFrame,

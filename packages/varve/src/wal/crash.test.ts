@@ -5,7 +5,8 @@
 import { expect, test } from 'vitest';
 import { Random } from '../base/random.ts';
 import { equalBytes } from '../base/bytes.ts';
-import { SimFs, SimulatedCrash } from '../fs/sim-fs.ts';
+import { SimFs } from '../fs/sim-fs.ts';
+import { SimulatedCrash } from '../fs/sim-power.ts';
 import type { Log } from './log.ts';
 import { appendSome, bodyOf, LogBench } from './log.suite.ts';
 
