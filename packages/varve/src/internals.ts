@@ -3,6 +3,7 @@
  * only from a checkout, under the condition `varve-source`; it is neither built nor published.
  */
 export { SegmentPool } from './arena/segment-pool.ts';
+export { Copier } from './base/copier.ts';
 export { crc32c } from './base/crc32c.ts';
 export type { EntryIterator } from './base/entry.ts';
 export { PointResult } from './base/entry.ts';
@@ -14,4 +15,5 @@ export type { Memtable, MemtableType } from './memtable/memtable.ts';
 export { makeMemtable } from './memtable/memtable.ts';
 export { BlockBuilder } from './sstable/block-builder.ts';
 export { BlockView } from './sstable/block.ts';
+export { lookUp } from './sstable/block-lookup.ts';
 export { Filter, FilterBuilder } from './sstable/filter.ts';
