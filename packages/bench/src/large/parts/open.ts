@@ -37,8 +37,9 @@ function cacheFiles(path: string): string[] {
 /** The median of openings. */
 function figureOf(name: string, openings: readonly Opened[]): Figure {
   const times = openings.map(({ openMs }) => openMs).toSorted((a, b) => a - b);
+  const processor = openings.map(({ processorMs }) => processorMs).toSorted((a, b) => a - b);
   const gets = openings.map(({ firstGetMs }) => firstGetMs).toSorted((a, b) => a - b);
   return atMost(name, OPEN_MS_MAX, median(times), milliseconds, [
-    `${openings.length} fresh processes: ${milliseconds(times[0]!)} to ${milliseconds(times.at(-1)!)}; first get then ${milliseconds(median(gets))}`,
+    `${openings.length} fresh processes: ${milliseconds(times[0]!)} to ${milliseconds(times.at(-1)!)}; processor time ${milliseconds(median(processor))}; first get then ${milliseconds(median(gets))}`,
   ]);
 }

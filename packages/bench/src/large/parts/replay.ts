@@ -33,7 +33,8 @@ export async function measureReplay(session: Session): Promise<Figure[]> {
   return [
     atMost(`open with ${formatBytes(sizes.logBytes)} of log`, REPLAY_MS_MAX, median(all), milliseconds, [
       `${formatCount(puts)} single puts, process killed; ${openings.length} rounds: ${milliseconds(all[0]!)} to ${milliseconds(all.at(-1)!)}; ` +
-        `of it the replay by the engine's clock ${milliseconds(median(sorted(({ replayMs }) => replayMs)))}`,
+        `of it the replay by the engine's clock ${milliseconds(median(sorted(({ replayMs }) => replayMs)))}; ` +
+        `processor time of all threads ${milliseconds(median(sorted(({ processorMs }) => processorMs)))}`,
     ]),
   ];
 }

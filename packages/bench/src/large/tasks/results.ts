@@ -46,6 +46,8 @@ export interface Iterated {
 
 export interface Opened {
   readonly openMs: number;
+  /** Of all threads meanwhile: what is left of openMs is waiting, for the disk or for a processor. */
+  readonly processorMs: number;
   /** The first get of a key that is there. */
   readonly firstGetMs: number;
   /** What the engine itself reports of the log's replay. */
