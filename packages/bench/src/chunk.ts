@@ -14,8 +14,11 @@ export const CHUNK = 1_000;
  */
 export type KeyOrder = 'sequential' | 'random' | 'scattered';
 
+/** What keys and values are made from. */
+export type ChunkSource = Pick<Bench, 'entries' | 'keySize' | 'random' | 'values'>;
+
 export class ChunkFiller {
-  readonly #bench: Bench;
+  readonly #bench: ChunkSource;
   readonly #order: KeyOrder;
   readonly #step: number;
   readonly #buffers: KeyBuffer[];
@@ -23,7 +26,7 @@ export class ChunkFiller {
   #scattered = 0;
   readonly writes: Writes;
 
-  constructor(bench: Bench, order: KeyOrder) {
+  constructor(bench: ChunkSource, order: KeyOrder) {
     this.#bench = bench;
     this.#order = order;
     this.#step = scatterStep(bench.entries);

@@ -10,6 +10,8 @@ import { check } from './check/check.ts';
 import { compare } from './compare/compare.ts';
 import { compareHelp, parseCompare } from './compare/options.ts';
 import { formatCount } from './format.ts';
+import { large } from './large/large.ts';
+import { largeHelp, parseLarge } from './large/options.ts';
 import { type MemoryResult, measureMemory } from './memory.ts';
 import { filters, micro } from './micro/micro.ts';
 import { type BenchOptions, type Command, help, parseCommand, UsageError } from './options.ts';
@@ -28,6 +30,14 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<boo
       return true;
     }
     return await compare(options, interrupted());
+  },
+  async large(args) {
+    const options = parseLarge(args);
+    if (options === undefined) {
+      console.log(largeHelp);
+      return true;
+    }
+    return await large(options, interrupted());
   },
   check,
   filters,

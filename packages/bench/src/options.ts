@@ -61,8 +61,9 @@ export const help: string = `Measures Varve with the workloads of LevelDB's db_b
   npm run bench -- fillrandom,readrandom,readseq --num 1000000
   npm run bench -- memory --num 5000000
   npm run bench -- compare --help      Varve beside its peers
+  npm run bench -- large --help        20 M entries: what is asked, what is met
   npm run bench -- check --help        against the stored baseline
-  npm run bench -- micro --help        single structures
+  npm run bench -- micro --help        single structures, and studies behind decisions
   npm run bench -- filters --help      what each kind of filter gains
 
 Workloads, run in the order given; reads use what the writes before them left:

@@ -39,7 +39,15 @@ test('a file in the place of the directory is refused', () => {
 
 test('only the files of a database are removed from a claimed directory', async () => {
   claimDirectory(root, 'demo');
-  const database = ['MANIFEST-000001', '000002.wal', '000003.sst', 'LOCK', 'LOCK.info', 'OPTIONS-000004'];
+  const database = [
+    'MANIFEST-000001',
+    '000002.wal',
+    '000003.sst',
+    'LOCK',
+    'LOCK.info',
+    'OPTIONS-000004',
+    'CACHE-000006',
+  ];
   const others = ['notes.txt', '2.sst', 'MANIFEST', 'archive.wal'];
   for (const name of [...database, ...others]) writeFileSync(join(root, name), 'x');
   mkdirSync(join(root, '000005.sst'));

@@ -3,6 +3,7 @@
  * only from a checkout, under the condition `varve-source`; it is neither built nor published.
  */
 export { SegmentPool } from './arena/segment-pool.ts';
+export { Copier } from './base/copier.ts';
 export { crc32c } from './base/crc32c.ts';
 export type { EntryIterator } from './base/entry.ts';
 export { PointResult } from './base/entry.ts';
@@ -21,3 +22,4 @@ export { FilterBuilder } from './sstable/filter-builder.ts';
 export { FilterMemory } from './sstable/filter-memory.ts';
 export { TableReader } from './sstable/reader.ts';
 export { TableWriter } from './sstable/writer.ts';
+export { lookUp } from './sstable/block-lookup.ts';

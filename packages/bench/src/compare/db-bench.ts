@@ -5,18 +5,15 @@
  * processes on the same database. Such a process begins with an empty block cache, so it runs its benchmark twice and the
  * second counts. Keys of readmissing are one byte longer than those that are there, as db_bench has it.
  */
-import { spawn } from 'node:child_process';
 import { READS_PER_WRITE } from '../steps.ts';
 import { workloadNamed } from '../workloads.ts';
 import { parseLines, warnings } from './db-bench-output.ts';
+import { isMissing, MISSING, PROGRAM, runDbBenchProcess } from './db-bench-process.ts';
 import type { Job, Measurement, Outcome, Sizes, State } from './job.ts';
 
-const PROGRAM = 'db_bench';
 const LANES = 64;
-const STDERR_MAX = 2_000;
 /** Level 1 of Varve's default: 64 MiB; db_bench's own default is 256 MiB. */
 const LEVEL_BASE_BYTES = 64 * 2 ** 20;
-const MISSING = `${PROGRAM} is not on the PATH; install RocksDB's tools (Debian: apt-get install rocksdb-tools)`;
 
 /** One process of db_bench: its benchmarks in order, more flags, and what its results are called. */
 interface Run {
@@ -40,13 +37,12 @@ export async function runDbBench(job: Job, path: string, signal?: AbortSignal): 
         ...rateLimit(run, job.sizes, measurements),
       ];
       if (run.existing === true) flags.push('--use_existing_db=true');
-      const output = await execute([`--benchmarks=${run.benchmarks.join(',')}`, ...flags], signal);
+      const output = await runDbBenchProcess([`--benchmarks=${run.benchmarks.join(',')}`, ...flags], signal);
       for (const warning of warnings(output)) said.add(warning);
       keepLast(measurements, run, output);
     }
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return { kind: 'unavailable', reason: MISSING };
+    if (isMissing(error)) return { kind: 'unavailable', reason: MISSING };
     return { kind: 'failed', reason: error instanceof Error ? error.message : String(error) };
   }
   const wanted = measurements.filter(({ workload }) => job.workloads.includes(workload));
@@ -151,30 +147,4 @@ function baseFlags(job: Job, path: string): string[] {
 
 function settingsOf(job: Job): string {
   return `${PROGRAM} ${commonFlags({ ...job, mode: 'plain' }).join(' ')}`;
-}
-
-/** The standard output; its standard error is progress. */
-function execute(args: readonly string[], signal: AbortSignal | undefined): Promise<string> {
-  const child = spawn(PROGRAM, args, {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    ...(signal !== undefined && { signal }),
-  });
-  let output = '';
-  let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr = (stderr + text).slice(-STDERR_MAX);
-  });
-  return new Promise((resolve, reject) => {
-    child.once('error', (error) => {
-      // Of one that did start the end is waited for, since its directory will be removed.
-      if (child.pid === undefined) reject(error);
-    });
-    child.once('close', (code, ended) => {
-      if (code === 0) resolve(output);
-      else reject(new Error(`${PROGRAM} ended with ${ended ?? `exit code ${code}`}: ${stderr.trim()}`));
-    });
-  });
 }
