@@ -52,6 +52,11 @@ export function cloneRange(from: Uint8Array, start: number, end: number): Uint8A
   return copy;
 }
 
+/** A view of the same bytes, for numbers that are not aligned. */
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
 /** Length of the common prefix of two ranges. */
 export function sharedPrefix(
   a: Uint8Array,

@@ -4,7 +4,7 @@
  * arrays on both sides (the log buffer and the memtable, the sources of a merge and a block). Holds on to the arrays it
  * saw last.
  */
-import { copyRange, EMPTY } from './bytes.ts';
+import { copyRange, EMPTY, viewOf } from './bytes.ts';
 
 /** From here on a bulk copy is faster. */
 const WORDS_MAX = 320;
@@ -37,7 +37,7 @@ export class Copier {
     }
     if (to !== this.#to) {
       this.#to = to;
-      this.#toView = new DataView(to.buffer, to.byteOffset, to.byteLength);
+      this.#toView = viewOf(to);
     }
     copyWords(this.#fromView, start, end, this.#toView, at);
   }
@@ -45,7 +45,7 @@ export class Copier {
   #viewOf(from: Uint8Array): DataView {
     const sources = this.#sources;
     for (let i = 0; i < SOURCES; i++) if (sources[i] === from) return this.#views[i]!;
-    const view = new DataView(from.buffer, from.byteOffset, from.byteLength);
+    const view = viewOf(from);
     this.#oldest = (this.#oldest + 1) % SOURCES;
     sources[this.#oldest] = from;
     this.#views[this.#oldest] = view;

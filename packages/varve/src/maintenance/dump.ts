@@ -9,6 +9,7 @@
  * goes on. A table or a manifest behind damage can not be believed: the dump ends with a `corruption` error there. What a
  * crash may leave at the end of a log or a manifest is no damage: a line of kind `tail`.
  */
+import { viewOf } from '../base/bytes.ts';
 import { invalid } from '../base/errors.ts';
 import { parseFileName } from '../fs/file-names.ts';
 import { type FileSystem, readFully } from '../fs/file-system.ts';
@@ -76,9 +77,10 @@ function identify(fs: FileSystem, path: string): { kind: FileKind; number: numbe
 
 /** The segment that the record at the head of a file names; 0 when there is none. */
 function segmentOf(head: Uint8Array): number {
-  if (intactRecordLength(head, 0, head.length) !== LOG_HEAD_BYTES) return 0;
+  const view = viewOf(head);
+  if (intactRecordLength(view, 0, head.length) !== LOG_HEAD_BYTES) return 0;
   const header = new RecordHeader();
-  header.decode(head, 0);
+  header.decode(view, 0);
   return header.kind === RECORD_SEGMENT_START ? header.segment : 0;
 }
 

@@ -18,12 +18,14 @@ import { newerThan, oldestFrom, versionAt } from './versions.ts';
 const ENTRY_LINES = 3;
 const LINE_WORDS = 16;
 
+/** Where `fetchEntries` leaves what it read: reads without a use would be left out. */
+const fetched = new Int32Array(1);
+
 /**
  * Reads the first lines of all entries of a leaf: entries lie where they were written, so a walk in the order of keys waits
- * for memory at each. Here no read depends on another one, and the processor waits for many at a time. Returns what
- * must be used, or the reads would be left out.
+ * for memory at each. Here no read depends on another one, and the processor waits for many at a time.
  */
-function fetchEntries(words: Int32Array, leaf: number): number {
+function fetchEntries(words: Int32Array, leaf: number): void {
   const from = leaf + ENTRIES;
   const to = from + words[leaf + SIZE]!;
   let used = 0;
@@ -31,7 +33,7 @@ function fetchEntries(words: Int32Array, leaf: number): number {
     const entry = words[slot]!;
     for (let line = 0; line < ENTRY_LINES; line++) used ^= words[entry + line * LINE_WORDS]!;
   }
-  return used;
+  fetched[0] = used;
 }
 
 export class BTreeIterator implements EntryIterator {
@@ -53,7 +55,6 @@ export class BTreeIterator implements EntryIterator {
   #slot = 0;
   #changes = 0;
   readonly #isWhole: boolean;
-  #fetched = 0;
 
   /** @param isWhole all of the tree will be walked */
   constructor(pool: SegmentPool, root: BTreeRoot, isWhole: boolean) {
@@ -134,7 +135,7 @@ export class BTreeIterator implements EntryIterator {
     if (at !== 0 && index >= words[at + SIZE]!) {
       at = words[at + NEXT]!;
       index = 0;
-      if (this.#isWhole && at !== 0) this.#fetched ^= fetchEntries(words, at);
+      if (this.#isWhole && at !== 0) fetchEntries(words, at);
     }
     this.#stand(at, index);
     this.#show(at === 0 ? 0 : words[at + ENTRIES + index]!);

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { viewOf } from '../base/bytes.ts';
 import { crc32c } from '../base/crc32c.ts';
 import { putU32 } from '../base/fixed.ts';
 import {
@@ -25,7 +26,7 @@ function record(body: Uint8Array, timeMs: number | undefined): Uint8Array {
 
 test('the header comes back as it was written', () => {
   const header = new RecordHeader();
-  header.decode(record(new Uint8Array([1, 2, 3]), 1234.5), 0);
+  header.decode(viewOf(record(new Uint8Array([1, 2, 3]), 1234.5)), 0);
   expect(header).toMatchObject({
     bodyLength: 3,
     kind: RECORD_BATCH,
@@ -59,18 +60,19 @@ test('the bytes of a record are these, forever', () => {
 
 test('without timestamps the flag and the field are zero', () => {
   const header = new RecordHeader();
-  header.decode(record(new Uint8Array([1]), undefined), 0);
+  header.decode(viewOf(record(new Uint8Array([1]), undefined)), 0);
   expect(header.hasTimestamp).toBe(false);
   expect(header.timestampMs).toBe(0);
 });
 
 test('any flipped bit and any cut makes a record not intact', () => {
   const bytes = record(new Uint8Array([1, 2, 3, 4, 5]), 1234.5);
-  expect(intactRecordLength(bytes, 0, bytes.length)).toBe(bytes.length);
-  for (let end = 0; end < bytes.length; end++) expect(intactRecordLength(bytes, 0, end)).toBe(0);
+  const view = viewOf(bytes);
+  expect(intactRecordLength(view, 0, bytes.length)).toBe(bytes.length);
+  for (let end = 0; end < bytes.length; end++) expect(intactRecordLength(view, 0, end)).toBe(0);
   for (let bit = 0; bit < bytes.length * 8; bit++) {
     bytes[bit >> 3]! ^= 1 << (bit & 7);
-    expect(intactRecordLength(bytes, 0, bytes.length)).toBe(0);
+    expect(intactRecordLength(view, 0, bytes.length)).toBe(0);
     bytes[bit >> 3]! ^= 1 << (bit & 7);
   }
 });
@@ -80,7 +82,7 @@ test('reserved and unknown kinds are known by name and not supported', () => {
   for (const kind of [0, 4, RECORD_COMMIT, 7, 255]) {
     const bytes = record(new Uint8Array(0), 1234.5);
     bytes[8] = kind;
-    header.decode(bytes, 0);
+    header.decode(viewOf(bytes), 0);
     expect(header.isSupported).toBe(false);
   }
   expect(recordKindName(5)).toBe('commit');

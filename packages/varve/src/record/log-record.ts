@@ -24,7 +24,7 @@
  * Written by wal/log, read by wal/segment-reader. Invariant: a record whose segment is not the number of its file, or whose
  * incarnation is not that of the segment's start, is a stale byte of a recycled file and is never replayed.
  */
-import { crc32c } from '../base/crc32c.ts';
+import { crc32cOf } from '../base/crc32c.ts';
 import { getU32, getU64, putU32, putU64 } from '../base/fixed.ts';
 
 export const HEADER_BYTES = 44;
@@ -108,19 +108,19 @@ export class RecordHeader {
   syncedOffset = 0;
   timestampMs = 0;
 
-  /** Reads 44 bytes at `at`, which the caller has made sure are there. */
-  decode(bytes: Uint8Array, at: number): void {
-    this.checksum = getU32(bytes, at);
-    this.bodyLength = getU32(bytes, at + 4);
-    this.kind = bytes[at + 8]!;
-    this.flags = bytes[at + 9]!;
-    this.zero = bytes[at + 10]! | bytes[at + 11]!;
-    this.incarnation = getU32(bytes, at + 12);
-    this.segment = getU32(bytes, at + 16);
-    this.sequence = getU64(bytes, at + 20);
-    this.syncedSegment = getU32(bytes, at + 28);
-    this.syncedOffset = getU32(bytes, at + 32);
-    this.timestampMs = getF64(bytes, at + 36);
+  /** Reads 44 bytes at `at` of what `view` covers; the caller has made sure that they are there. */
+  decode(view: DataView, at: number): void {
+    this.checksum = view.getUint32(at, true);
+    this.bodyLength = view.getUint32(at + 4, true);
+    this.kind = view.getUint8(at + 8);
+    this.flags = view.getUint8(at + 9);
+    this.zero = view.getUint16(at + 10, true);
+    this.incarnation = view.getUint32(at + 12, true);
+    this.segment = view.getUint32(at + 16, true);
+    this.sequence = view.getUint32(at + 20, true) + view.getUint32(at + 24, true) * 4294967296;
+    this.syncedSegment = view.getUint32(at + 28, true);
+    this.syncedOffset = view.getUint32(at + 32, true);
+    this.timestampMs = view.getFloat64(at + 36, true);
   }
 
   get hasTimestamp(): boolean {
@@ -134,12 +134,12 @@ export class RecordHeader {
   }
 }
 
-/** Length in bytes of the intact record at `at`; 0 when it is cut or its checksum is wrong. */
-export function intactRecordLength(bytes: Uint8Array, at: number, end: number): number {
+/** Length in bytes of the intact record at `at` of what `view` covers; 0 when it is cut or its checksum is wrong. */
+export function intactRecordLength(view: DataView, at: number, end: number): number {
   if (end - at < HEADER_BYTES) return 0;
-  const length = HEADER_BYTES + getU32(bytes, at + 4);
+  const length = HEADER_BYTES + view.getUint32(at + 4, true);
   if (length > end - at) return 0;
-  return crc32c(bytes, at + 4, at + length) === getU32(bytes, at) ? length : 0;
+  return crc32cOf(view, at + 4, at + length, 0) === view.getUint32(at, true) ? length : 0;
 }
 
 /** What a segment says about the one before it. */
@@ -166,12 +166,4 @@ export function decodeSegmentStart(bytes: Uint8Array, at: number): SegmentLink {
     segment: getU32(bytes, at + 12),
     endOffset: getU32(bytes, at + 16),
   };
-}
-
-const scratch = new Float64Array(1);
-const scratchBytes = new Uint8Array(scratch.buffer);
-
-function getF64(bytes: Uint8Array, at: number): number {
-  for (let i = 0; i < 8; i++) scratchBytes[i] = bytes[at + i]!;
-  return scratch[0]!;
 }

@@ -5,6 +5,7 @@
  * only when its checksum is right and it names this segment and the incarnation of the segment's start: what is left of
  * an earlier life of a recycled file never passes. Used by recovery, the dump command and tests; any thread.
  */
+import { viewOf } from '../base/bytes.ts';
 import { invalid } from '../base/errors.ts';
 import { putU32 } from '../base/fixed.ts';
 import { inDirectory, logName } from '../fs/file-names.ts';
@@ -56,9 +57,10 @@ export function inspectSegment(fs: FileSystem, directory: string, number: number
 }
 
 function decodeStart(bytes: Uint8Array, end: number, number: number): SegmentStart | undefined {
-  if (intactRecordLength(bytes, 0, Math.min(end, START_BYTES)) !== START_BYTES) return undefined;
+  const view = viewOf(bytes);
+  if (intactRecordLength(view, 0, Math.min(end, START_BYTES)) !== START_BYTES) return undefined;
   const header = new RecordHeader();
-  header.decode(bytes, 0);
+  header.decode(view, 0);
   if (header.kind !== RECORD_SEGMENT_START || header.segment !== number) return undefined;
   return {
     incarnation: header.incarnation,
@@ -78,6 +80,7 @@ export class SegmentReader {
   offset = 0;
   bodyStart = 0;
   bodyEnd = 0;
+  #view: DataView = viewOf(this.bytes);
   #number = 0;
   #pattern: Buffer = Buffer.alloc(8);
   #buffer: Buffer = Buffer.alloc(0);
@@ -87,7 +90,10 @@ export class SegmentReader {
     const file = fs.open(path, 'read');
     try {
       const size = file.size();
-      if (size > this.bytes.length) this.bytes = new Uint8Array(size);
+      if (size > this.bytes.length) {
+        this.bytes = new Uint8Array(size);
+        this.#view = viewOf(this.bytes);
+      }
       this.size = readFully(file, this.bytes, 0, size, 0);
     } finally {
       file.close();
@@ -111,6 +117,11 @@ export class SegmentReader {
   /** Where the next record is expected. */
   get nextOffset(): number {
     return this.bodyEnd;
+  }
+
+  /** Does the file begin with an intact record? */
+  get startsIntact(): boolean {
+    return intactRecordLength(this.#view, 0, this.size) !== 0;
   }
 
   /** To the record that starts where the current one ends; false when none that counts does (`moveTo` position kept). */
@@ -158,20 +169,21 @@ export class SegmentReader {
    */
   looksTorn(offset: number, lastSequence: number): boolean {
     if (offset + HEADER_BYTES > this.size) return false;
-    this.header.decode(this.bytes, offset);
+    this.header.decode(this.#view, offset);
     return this.header.segment === this.#number || this.header.sequence === lastSequence + 1;
   }
 
   /** Decodes the header at `at`; true when an intact record of this segment starts there. */
   #isOwn(at: number): boolean {
-    const { bytes, size, header } = this;
+    const { size, header } = this;
+    const view = this.#view;
     if (at + HEADER_BYTES > size) return false;
-    header.decode(bytes, at);
+    header.decode(view, at);
     if (header.segment !== this.#number) return false;
     if (this.start !== undefined && header.incarnation !== this.start.incarnation) return false;
     // A record states what was on disk before it was written; nothing else is worth a checksum.
     if (header.syncedSegment > this.#number) return false;
     if (header.syncedSegment === this.#number && header.syncedOffset > at) return false;
-    return Number.isSafeInteger(header.sequence) && intactRecordLength(bytes, at, size) !== 0;
+    return Number.isSafeInteger(header.sequence) && intactRecordLength(view, at, size) !== 0;
   }
 }

@@ -2,7 +2,7 @@
  * What lies behind the place where replay stopped: nothing, a torn tail that may be cut, or proof that bytes which had
  * been on disk are damaged. The proof is an intact record further on that states a synced position beyond the stop.
  */
-import { comparePosition, HEADER_BYTES, intactRecordLength, type LogPosition } from '../record/log-record.ts';
+import { comparePosition, HEADER_BYTES, type LogPosition } from '../record/log-record.ts';
 import type { SegmentReader } from './segment-reader.ts';
 
 /** A record that states that the log had been on disk through a position beyond the stop. */
@@ -47,7 +47,7 @@ export function inspectTail(
 
 /** Does the file hold an earlier segment's bytes? Without a start record of its own, an intact one of another tells. */
 function isRecycled(reader: SegmentReader): boolean {
-  return reader.start?.link.recycled ?? intactRecordLength(reader.bytes, 0, reader.size) !== 0;
+  return reader.start?.link.recycled ?? reader.startsIntact;
 }
 
 function hasBytes(bytes: Uint8Array, start: number, end: number): boolean {
