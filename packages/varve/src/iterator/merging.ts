@@ -19,7 +19,10 @@ export function mergeIterators(sources: readonly EntryIterator[]): EntryIterator
   return sources.length === 1 ? sources[0]! : new MergingIterator(sources);
 }
 
-/** Entries in a row from one source before its run is asked for: in a fine mixture of sources a run is not worth its search. */
+/**
+ * Entries in a row from one source before its run is asked for: in a fine mixture of sources a run is not worth its search.
+ * A source whose last run was worth it is asked at once: between two entries of a smaller level lie many of a larger one.
+ */
 const STREAK = 4;
 
 export class MergingIterator implements EntryIterator {
@@ -38,12 +41,14 @@ export class MergingIterator implements EntryIterator {
   #forward = true;
   /** Heap slot (1 or 2) of the better of the root's children; 0 when not known. */
   #second = 0;
-  /** Moves in a row that left the same source on top. */
+  /** Moves in a row that left the same source on top, and how many are wanted of each before its run is asked for. */
   #streak = 0;
+  readonly #patience: Uint8Array;
 
   constructor(sources: readonly EntryIterator[]) {
     this.#sources = sources;
     this.#heap = new Int32Array(sources.length);
+    this.#patience = new Uint8Array(sources.length).fill(STREAK);
   }
 
   first(): void {
@@ -81,8 +86,9 @@ export class MergingIterator implements EntryIterator {
   }
 
   run(forward: boolean, snapshot: number): EntryRun | undefined {
-    if (forward !== this.#forward || (this.#size > 1 && this.#streak < STREAK)) return undefined;
-    const run = this.#sources[this.#heap[0]!]!.run?.(forward, snapshot);
+    const top = this.#heap[0]!;
+    if (forward !== this.#forward || (this.#size > 1 && this.#streak < this.#patience[top]!)) return undefined;
+    const run = this.#sources[top]!.run?.(forward, snapshot);
     if (run === undefined || this.#size === 1) return run;
     // Only what lies strictly before the next source's entry: versions of its key are not the run's to show.
     const other = this.#sources[this.#heap[this.#findSecond()]!]!;
@@ -92,7 +98,9 @@ export class MergingIterator implements EntryIterator {
       const isSame = bound < run.to && run.compare(bound, other.key, other.keyStart, other.keyEnd) === 0;
       run.from = isSame ? bound + 1 : bound;
     }
-    return run.position >= run.from && run.position < run.to ? run : undefined;
+    const length = forward ? run.to - run.position : run.position + 1 - run.from;
+    this.#patience[top] = length < STREAK ? STREAK : 0;
+    return length > 0 && run.position >= run.from && run.position < run.to ? run : undefined;
   }
 
   moveTo(position: number): void {
