@@ -12,6 +12,7 @@ import { ByteReader } from '../base/varint.ts';
 import type { BlockCache } from '../cache/block-cache.ts';
 import { type FileHandle, type FileSystem, readFully } from '../fs/file-system.ts';
 import { type BlockView, validateBlock } from './block.ts';
+import { touchBlock } from './block-lookup.ts';
 import type { FlatIndex } from './flat-index.ts';
 import { BLOCK_DATA, type BlockHandle } from './format.ts';
 import { ownMemory } from './own-memory.ts';
@@ -98,6 +99,8 @@ export class BlockLoader {
   /** The block of the last `fetch`: lent until the next call. */
   bytes: Uint8Array = EMPTY;
   start = 0;
+  /** Of the lines that were touched: what nobody keeps is not read. */
+  touched = 0;
   /** The handle that `readHandle` read last. */
   handleOffset = 0;
   handleLength = 0;
@@ -217,6 +220,7 @@ export class BlockLoader {
       const slot = cache.lookupNear(index.slots[entry]!, this.fileNumber, offset);
       if (slot >= 0) {
         index.slots[entry] = slot;
+        this.touched ^= touchBlock(cache.memory, slot);
         this.bytes = cache.memory;
         this.start = slot;
         return;

@@ -2,7 +2,7 @@
  * The two-level index of an open table: finds the data block where a key belongs. The read path's hop between filter and block.
  *
  * The top level is held by the reader; partitions are unpacked at their first use (flat-index.ts) and stay with the reader,
- * at about 28 bytes for a data block. Only where four key bytes do not decide is the partition itself read, through the cache.
+ * at about 32 bytes for a data block. Only where eight key bytes do not decide is the partition itself read, through the cache.
  * One thread, like the loader that it reads with.
  */
 import { corruption } from '../base/errors.ts';
