@@ -29,6 +29,7 @@ import { Durability } from './durability.ts';
 import { ExternalPosition } from './external-position.ts';
 import { writeFirstManifest } from './first-manifest.ts';
 import { editFacts, obsoleteFiles, releaseLog, removeFiles, replayFloor } from './housekeeping.ts';
+import { ManyGets } from './get-many.ts';
 import { Installer } from './installer.ts';
 import { writeOptionsFile } from './options-file.ts';
 import { Pressure } from './pressure.ts';
@@ -134,6 +135,7 @@ export function assemble(
     },
     opened.version,
   );
+  let many: ManyGets | undefined;
   const core: Core = {
     state,
     options,
@@ -165,6 +167,10 @@ export function assemble(
     fileNumbers: parts.fileNumbers,
     found: new PointResult(),
     scratch: new BatchBuffer(),
+    get many() {
+      many ??= new ManyGets();
+      return many;
+    },
     editFacts: (flushed) => editFacts(core, marks, flushed),
     releaseLog: () => releaseLog(core),
     removeFiles: (paths) => removeFiles(core, paths),

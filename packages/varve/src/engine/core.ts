@@ -23,6 +23,7 @@ import type { JobRunner } from '../workers/job-runner.ts';
 import type { CommitPipeline } from './commit-pipeline.ts';
 import type { Durability } from './durability.ts';
 import type { ExternalPosition } from './external-position.ts';
+import type { ManyGets } from './get-many.ts';
 import type { Installer } from './installer.ts';
 import type { Pressure } from './pressure.ts';
 import type { SnapshotRegister } from './snapshot-register.ts';
@@ -97,6 +98,8 @@ export interface Core {
   /** Reused by every point read and every single write: nothing is allocated for them. */
   readonly found: PointResult;
   readonly scratch: BatchBuffer;
+  /** The same for reads of many keys; made at the first one. */
+  readonly many: ManyGets;
   /**
    * What every edit carries besides its own change: last sequence, next number, where replay starts, time marks. `flushed`
    * says how many of the oldest immutables of each tree the edit itself puts into tables.

@@ -196,11 +196,11 @@ export class BlockLoader {
         return;
       }
     }
-    this.#miss(type);
+    this.#miss(type, undefined);
   }
 
-  #miss(type: number): void {
-    this.#load(this.handleOffset, this.handleLength, type, undefined);
+  #miss(type: number, readAhead: ReadAhead | undefined): void {
+    this.#load(this.handleOffset, this.handleLength, type, readAhead);
     const slot = this.#insert(this.handleOffset);
     if (slot >= 0) {
       this.bytes = this.#cache!.memory;
@@ -214,20 +214,48 @@ export class BlockLoader {
 
   /** The same for the data block of an entry of an unpacked index, which remembers where it was found. */
   fetchIndexed(index: FlatIndex, entry: number): void {
+    const slot = this.slotOf(index, entry);
+    if (slot < 0) this.load(index, entry, undefined);
+    else {
+      const memory = this.cacheMemory;
+      this.touched ^= touchBlock(memory, slot);
+      this.bytes = memory;
+      this.start = slot;
+    }
+  }
+
+  /** Where in `cacheMemory` that data block lies; -1 when it is not there. */
+  slotOf(index: FlatIndex, entry: number): number {
     const cache = this.#cache;
     const offset = index.offsets[entry]!;
-    if (cache !== undefined && offset <= CACHED_OFFSET_MAX) {
-      const slot = cache.lookupNear(index.slots[entry]!, this.fileNumber, offset);
-      if (slot >= 0) {
-        index.slots[entry] = slot;
-        this.touched ^= touchBlock(cache.memory, slot);
-        this.bytes = cache.memory;
-        this.start = slot;
-        return;
-      }
+    if (cache === undefined || offset > CACHED_OFFSET_MAX) return -1;
+    const slot = cache.lookupNear(index.slots[entry]!, this.fileNumber, offset);
+    if (slot >= 0) index.slots[entry] = slot;
+    return slot;
+  }
+
+  /** Reads what `slotOf` will, so that the processor has it. */
+  touchSlot(index: FlatIndex, entry: number): number {
+    return this.#cache === undefined ? 0 : index.offsets[entry]! ^ this.#cache.touch(index.slots[entry]!);
+  }
+
+  get cacheMemory(): Uint8Array {
+    return this.#cache === undefined ? EMPTY : this.#cache.memory;
+  }
+
+  /** Makes that data block, which is not in the cache, available as `fetch` does; out of `readAhead` if it is there. */
+  load(index: FlatIndex, entry: number, readAhead: ReadAhead | undefined): void {
+    this.aim(index.offsets[entry]!, index.lengths[entry]!);
+    this.#miss(BLOCK_DATA, readAhead);
+  }
+
+  /** Fills the buffer with [from, to) of the file, which are blocks. */
+  readAhead(readAhead: ReadAhead, from: number, to: number): void {
+    try {
+      readAhead.fill(this.file(), from, Math.min(to, this.#limit));
+    } finally {
+      if (this.#parked) this.#putDown();
     }
-    this.aim(offset, index.lengths[entry]!);
-    this.#miss(BLOCK_DATA);
   }
 
   /** Puts the block that `readHandle` or `aim` named into `target`, which keeps it whatever else is read. */

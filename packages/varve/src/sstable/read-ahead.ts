@@ -46,11 +46,12 @@ export class ReadAhead {
       to = offset + length;
       from = Math.max(0, to - Math.max(length, this.#window));
     }
-    this.#fill(file, from, to);
+    this.fill(file, from, to);
     return offset + length <= this.#end ? offset - from : -1;
   }
 
-  #fill(file: FileHandle, from: number, to: number): void {
+  /** Reads [from, to) of the file into the buffer. */
+  fill(file: FileHandle, from: number, to: number): void {
     const wanted = to - from;
     this.#end = this.#start;
     if (wanted > this.bytes.length || this.bytes.length > Math.max(wanted, KEEP_BYTES_MAX)) {

@@ -62,9 +62,10 @@ export class TableReader {
   readonly filter: Filter | undefined;
   /** For the table cache: looked at since its last round. */
   used = true;
-  readonly #loader: BlockLoader;
+  /** For reads of many keys at once (table-gets.ts). */
+  readonly loader: BlockLoader;
+  readonly index: TableIndex;
   readonly #counters: TableCounters;
-  readonly #index: TableIndex;
   readonly #heldBytes: number;
 
   private constructor(loader: BlockLoader, footer: Footer) {
@@ -72,7 +73,7 @@ export class TableReader {
     this.path = path;
     this.fileNumber = loader.fileNumber;
     this.footer = footer;
-    this.#loader = loader;
+    this.loader = loader;
     this.#counters = loader.counters;
 
     const properties = loader.readWhole(footer.properties, BLOCK_PROPERTIES);
@@ -97,7 +98,7 @@ export class TableReader {
       const where = { file: path, offset: footer.rangeTombstones.offset };
       this.rangeTombstones = FragmentedTombstones.decode(bytes, 0, bytes.length, where);
     }
-    this.#index = new TableIndex(topView, loader);
+    this.index = new TableIndex(topView, loader);
     this.#heldBytes =
       FIXED_BYTES + (this.filter?.memoryBytes ?? 0) + (this.rangeTombstones?.memoryBytes ?? 0);
   }
@@ -137,7 +138,7 @@ export class TableReader {
 
   /** Memory held outside of the block cache, in bytes. */
   get memoryBytes(): number {
-    return this.#heldBytes + this.#index.memoryBytes + this.#loader.memoryBytes;
+    return this.#heldBytes + this.index.memoryBytes + this.loader.memoryBytes;
   }
 
   /**
@@ -153,20 +154,32 @@ export class TableReader {
     sequence: number,
     out: PointResult,
   ): boolean {
-    const filter = this.filter;
-    if (filter !== undefined && !filter.mayContain(low, high)) {
-      this.#counters.filterNegatives++;
-      return false;
-    }
-    const index = this.#index;
+    if (!this.mayContain(low, high)) return false;
+    const index = this.index;
     const partition = index.find(key, start, end, sequence);
     if (partition === undefined) return false;
-    const loader = this.#loader;
+    const loader = this.loader;
     loader.fetchIndexed(partition, index.block);
     this.#counters.filterPositives++;
     if (lookUp(loader.bytes, loader.start, key, start, end, sequence, out)) return true;
     this.#counters.filterFalsePositives++;
     return false;
+  }
+
+  /** What the filter says, counted; true without one. */
+  mayContain(low: number, high: number): boolean {
+    const filter = this.filter;
+    if (filter === undefined || filter.mayContain(low, high)) return true;
+    this.#counters.filterNegatives++;
+    return false;
+  }
+
+  countFilterPositive(): void {
+    this.#counters.filterPositives++;
+  }
+
+  countFalsePositive(): void {
+    this.#counters.filterFalsePositives++;
   }
 
   /**
@@ -176,23 +189,23 @@ export class TableReader {
   *warm(offsets: readonly number[]): Generator<void, void> {
     const held = new HeldBlock(new ReadAhead(WARM_BYTES_MAX, false));
     for (const offset of offsets) {
-      const length = this.#index.lengthAt(offset);
+      const length = this.index.lengthAt(offset);
       if (length > 0) {
-        this.#loader.aim(offset, length);
-        for (let use = 0; use < WARM_USES; use++) this.#loader.fetchInto(held, BLOCK_DATA, true);
+        this.loader.aim(offset, length);
+        for (let use = 0; use < WARM_USES; use++) this.loader.fetchInto(held, BLOCK_DATA, true);
       }
       yield;
     }
   }
 
   iterator(options: TableIteratorOptions = {}): TableIterator {
-    return new TableIterator(this.#loader, this.#index, this.properties, options);
+    return new TableIterator(this.loader, this.index, this.properties, options);
   }
 
   /** About how many bytes of the file lie before the key: offset of the block where it belongs. May read a partition. */
   approximateOffset(key: Uint8Array): number {
-    const partition = this.#index.find(key, 0, key.length, SEQUENCE_MAX);
-    return partition === undefined ? this.dataBytes : partition.offsets[this.#index.block]!;
+    const partition = this.index.find(key, 0, key.length, SEQUENCE_MAX);
+    return partition === undefined ? this.dataBytes : partition.offsets[this.index.block]!;
   }
 
   /** Bytes of the file up to the end of its data blocks and index partitions. */
@@ -207,22 +220,22 @@ export class TableReader {
    * @throws VarveError corruption {file, offset}.
    */
   verify(): Generator<void, TableVerification> {
-    return verifyTable(this, this.#loader.bypass(), this.#index.top);
+    return verifyTable(this, this.loader.bypass(), this.index.top);
   }
 
   /** For dumps: a loader past the cache and the top index level. The caller closes the loader. */
   internals(): { loader: BlockLoader; top: BlockView } {
-    return { loader: this.#loader.bypass(), top: this.#index.top };
+    return { loader: this.loader.bypass(), top: this.index.top };
   }
 
   /** Puts the file descriptor down; a read that misses the cache opens the file again, for itself only. */
   park(): void {
-    this.#loader.park();
+    this.loader.park();
   }
 
   /** For good: later reads of blocks throw `closed`. Idempotent. */
   close(): void {
-    this.#loader.close();
+    this.loader.close();
   }
 }
 
