@@ -5,6 +5,7 @@
  * touch [lower, upper) are left out; range tombstones of the others are gathered into one set. Built per cursor and per
  * re-seek; nothing in it outlives the view that it was built from. The sources of a whole keyspace do not depend on the
  * reader, so a cursor that closes leaves them to the next one (`IdleSources`): most of what a seek costs is building them.
+ * A range without an end in its direction is read from them too: a source that ends before it is found at its end.
  */
 import { compareBytes } from '../base/bytes.ts';
 import type { EntryIterator } from '../base/entry.ts';
@@ -15,6 +16,7 @@ import { VisibleIterator } from '../iterator/visible.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
 import type { Memtable } from '../memtable/memtable.ts';
 import type { TableCache } from '../sstable/table-cache.ts';
+import type { TableIterator } from '../sstable/table-iterator.ts';
 import type { ReadView } from './read-view.ts';
 
 /** Half-open range of user keys; undefined is unbounded. */
@@ -55,7 +57,11 @@ export function mergedSources(view: ReadView, tables: TableCache, range: KeyRang
     const touched = filesTouched(files, level, range);
     if (level === 0) for (const file of touched) sources.push(tables.get(file).iterator());
     else if (touched.length > 0) {
-      sources.push(new ConcatIterator(touched, (index) => tables.get(touched[index]!).iterator()));
+      // One file at a time is walked, so all of them share the memory of one walk.
+      let last: TableIterator | undefined;
+      const open = (index: number): TableIterator =>
+        (last = tables.get(touched[index]!).iterator({ after: last }));
+      sources.push(new ConcatIterator(touched, open));
     }
   });
   return mergeIterators(sources);

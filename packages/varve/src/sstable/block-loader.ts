@@ -227,16 +227,16 @@ export class BlockLoader {
   /** Where in `cacheMemory` that data block lies; -1 when it is not there. */
   slotOf(index: FlatIndex, entry: number): number {
     const cache = this.#cache;
-    const offset = index.offsets[entry]!;
+    const offset = index.offset(entry);
     if (cache === undefined || offset > CACHED_OFFSET_MAX) return -1;
-    const slot = cache.lookupNear(index.slots[entry]!, this.fileNumber, offset);
-    if (slot >= 0) index.slots[entry] = slot;
+    const slot = cache.lookupNear(index.slot(entry), this.fileNumber, offset);
+    if (slot >= 0) index.setSlot(entry, slot);
     return slot;
   }
 
   /** Reads what `slotOf` will, so that the processor has it. */
   touchSlot(index: FlatIndex, entry: number): number {
-    return this.#cache === undefined ? 0 : index.offsets[entry]! ^ this.#cache.touch(index.slots[entry]!);
+    return this.#cache === undefined ? 0 : index.offset(entry) ^ this.#cache.touch(index.slot(entry));
   }
 
   get cacheMemory(): Uint8Array {
@@ -245,7 +245,7 @@ export class BlockLoader {
 
   /** Makes that data block, which is not in the cache, available as `fetch` does; out of `readAhead` if it is there. */
   load(index: FlatIndex, entry: number, readAhead: ReadAhead | undefined): void {
-    this.aim(index.offsets[entry]!, index.lengths[entry]!);
+    this.aim(index.offset(entry), index.length(entry));
     this.#miss(BLOCK_DATA, readAhead);
   }
 

@@ -50,6 +50,15 @@ export class ReadAhead {
     return offset + length <= this.#end ? offset - from : -1;
   }
 
+  /** The next read is one of another file. The memory is kept. */
+  forget(): void {
+    this.#start = 0;
+    this.#end = 0;
+    this.#lastStart = -1;
+    this.#lastEnd = -1;
+    this.#window = this.#firstWindow;
+  }
+
   /** Reads [from, to) of the file into the buffer. */
   fill(file: FileHandle, from: number, to: number): void {
     const wanted = to - from;

@@ -205,7 +205,7 @@ export class TableReader {
   /** About how many bytes of the file lie before the key: offset of the block where it belongs. May read a partition. */
   approximateOffset(key: Uint8Array): number {
     const partition = this.index.find(key, 0, key.length, SEQUENCE_MAX);
-    return partition === undefined ? this.dataBytes : partition.offsets[this.index.block]!;
+    return partition === undefined ? this.dataBytes : partition.offset(this.index.block);
   }
 
   /** Bytes of the file up to the end of its data blocks and index partitions. */

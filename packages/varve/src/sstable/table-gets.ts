@@ -208,13 +208,13 @@ export class TableGets {
     const at = this.#cold[first]!;
     const { loader } = this.#tables[at]!;
     const from = this.#offsetOf(at);
-    let to = from + this.#partitions[at]!.lengths[this.#blocks[at]!]!;
+    let to = from + this.#partitions[at]!.length(this.#blocks[at]!);
     let blocks = 1;
     let next = first + 1;
     for (; next < this.#coldCount; next++) {
       const other = this.#cold[next]!;
       const offset = this.#offsetOf(other);
-      const end = offset + this.#partitions[other]!.lengths[this.#blocks[other]!]!;
+      const end = offset + this.#partitions[other]!.length(this.#blocks[other]!);
       if (this.#tables[other]!.loader !== loader || end - from > READ_BYTES_MAX) break;
       if (offset - to > GAP_BYTES_MAX) break;
       if (end > to) blocks++;
@@ -226,7 +226,7 @@ export class TableGets {
   }
 
   #offsetOf(place: number): number {
-    return this.#partitions[place]!.offsets[this.#blocks[place]!]!;
+    return this.#partitions[place]!.offset(this.#blocks[place]!);
   }
 
   #compareCold(a: number, b: number): number {
