@@ -125,6 +125,11 @@ export class BlockCache {
     return isThere ? this.#hit(near / SLOT_BYTES_MIN) : this.lookup(file, offset);
   }
 
+  /** Reads the metadata of the slot at `near`, so that the processor has it when `lookupNear` asks. */
+  touch(near: number): number {
+    return this.#slots[(near / SLOT_BYTES_MIN) * SLOT_WORDS]!;
+  }
+
   #hit(slot: number): number {
     this.counters.hits++;
     const at = slot * SLOT_WORDS + HITS;

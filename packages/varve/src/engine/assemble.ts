@@ -28,6 +28,7 @@ import { Durability } from './durability.ts';
 import { ExternalPosition } from './external-position.ts';
 import { writeFirstManifest } from './first-manifest.ts';
 import { editFacts, obsoleteFiles, releaseLog, removeFiles, replayFloor } from './housekeeping.ts';
+import { ManyGets } from './get-many.ts';
 import { Installer } from './installer.ts';
 import { writeOptionsFile } from './options-file.ts';
 import { Pressure } from './pressure.ts';
@@ -133,6 +134,7 @@ export function assemble(
     },
     opened.version,
   );
+  let many: ManyGets | undefined;
   const core: Core = {
     state,
     options,
@@ -163,6 +165,10 @@ export function assemble(
     incarnation: opened.version.incarnation,
     fileNumbers: parts.fileNumbers,
     found: new PointResult(),
+    get many() {
+      many ??= new ManyGets();
+      return many;
+    },
     editFacts: (flushed) => editFacts(core, marks, flushed),
     releaseLog: () => releaseLog(core),
     removeFiles: (paths) => removeFiles(core, paths),

@@ -22,6 +22,7 @@ import type { JobRunner } from '../workers/job-runner.ts';
 import type { CommitPipeline } from './commit-pipeline.ts';
 import type { Durability } from './durability.ts';
 import type { ExternalPosition } from './external-position.ts';
+import type { ManyGets } from './get-many.ts';
 import type { Installer } from './installer.ts';
 import type { Pressure } from './pressure.ts';
 import type { SnapshotRegister } from './snapshot-register.ts';
@@ -95,6 +96,8 @@ export interface Core {
   readonly fileNumbers: SharedArrayBuffer;
   /** Reused by every point read: nothing is allocated for it. */
   readonly found: PointResult;
+  /** The same for reads of many keys; made at the first one. */
+  readonly many: ManyGets;
   /**
    * What every edit carries besides its own change: last sequence, next number, where replay starts, time marks. `flushed`
    * says how many of the oldest immutables of each tree the edit itself puts into tables.

@@ -26,6 +26,8 @@ export interface CursorRange extends KeyRange {
   readonly limit: number;
 }
 
+const EVERYTHING: KeyRange = { lower: undefined, upper: undefined };
+
 /** Makes something of [start, end) of borrowed bytes and keeps none of them. */
 export type RangeDecode<T> = (bytes: Uint8Array, start: number, end: number) => T;
 
@@ -265,7 +267,8 @@ export class RangeCursor implements Cursor {
     this.#leaveMerged();
     const { view, tables, idleSources } = this.#tree;
     const merged =
-      (this.#isWhole ? idleSources.take(view) : undefined) ?? mergedSources(view, tables, this.#range);
+      (this.#takesAll ? idleSources.take(view) : undefined) ??
+      mergedSources(view, tables, this.#takesAll ? EVERYTHING : this.#range);
     this.#source = openScan(merged, view, tables, this.#range, this.#sequence);
     this.#merged = merged;
     this.#view = view;
@@ -277,12 +280,13 @@ export class RangeCursor implements Cursor {
   #leaveMerged(): void {
     const merged = this.#merged;
     this.#merged = undefined;
-    if (merged === undefined || !this.#isWhole || this.#view !== this.#tree.view) return;
+    if (merged === undefined || !this.#takesAll || this.#view !== this.#tree.view) return;
     this.#tree.idleSources.leave(this.#view, merged);
   }
 
-  get #isWhole(): boolean {
-    return this.#range.lower === undefined && this.#range.upper === undefined;
+  /** Nothing ends the walk but the last source: it takes all sources, which others have used and will use. */
+  get #takesAll(): boolean {
+    return (this.#range.reverse ? this.#range.lower : this.#range.upper) === undefined;
   }
 
   #atKey(source: VisibleIterator): boolean {

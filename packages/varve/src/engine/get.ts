@@ -82,7 +82,7 @@ export function pointGet(
   return false;
 }
 
-function memtableCover(
+export function memtableCover(
   memtable: Memtable,
   key: Uint8Array,
   start: number,
@@ -97,11 +97,11 @@ function memtableCover(
 }
 
 /** A range tombstone of the entry's own sequence does not cover it: the entry came later in the same batch. */
-function isLive(found: PointResult, cover: number): boolean {
+export function isLive(found: PointResult, cover: number): boolean {
   return found.kind !== KIND_DELETE && found.sequence >= cover;
 }
 
-function mayHold(file: FileMeta, key: Uint8Array, start: number, end: number): boolean {
+export function mayHold(file: FileMeta, key: Uint8Array, start: number, end: number): boolean {
   if (compareRanges(key, start, end, file.smallestKey, 0, file.smallestKey.length) < 0) return false;
   const above = compareRanges(key, start, end, file.largestKey, 0, file.largestKey.length);
   return above < 0 || (above === 0 && !file.largestExclusive);

@@ -9,8 +9,10 @@ import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from '../base/entry.ts';
 import { invalid } from '../base/errors.ts';
 import { KIND_DELETE, KIND_PUT, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import { BatchBuffer } from '../record/batch.ts';
+import { KeyBatch } from '../sstable/key-batch.ts';
 import type { Keyspace, PutOptions, Range, WriteWait } from './api-types.ts';
 import { encodeRange } from './bounds.ts';
+import { bytes as bytesCodec } from './codecs/bytes.ts';
 import {
   decodeKey,
   decodeValue,
@@ -21,6 +23,7 @@ import {
   type ValueCodec,
 } from './codecs/codec.ts';
 import type { Core } from './core.ts';
+import type { ManyGets } from './get-many.ts';
 import { type CursorRange, RangeCursor } from './cursor.ts';
 import { RangeReader } from './range-view.ts';
 import { approximateSize } from './approximate-size.ts';
@@ -34,6 +37,9 @@ import {
   withOptions,
   writeAwaited,
 } from './write-wait.ts';
+
+/** Fewer keys are read one by one: there is little to wait for together. */
+const MANY_MIN = 8;
 
 export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   readonly name: string;
@@ -204,7 +210,40 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     this.check();
     if (!Array.isArray(keys))
       throw invalid('KEY_INVALID', 'getMany takes an array of keys', { got: typeof keys });
-    return keys.map((key) => this.getAt(key, sequence));
+    const { many } = this.#core;
+    if (keys.length < MANY_MIN || many.isBusy) return keys.map((key) => this.getAt(key, sequence));
+    many.isBusy = true;
+    try {
+      return this.#getStaged(many, keys, sequence);
+    } finally {
+      many.release();
+    }
+  }
+
+  /** What `getAt` gives for each key, in batches that go through the sources together. */
+  #getStaged(many: ManyGets, keys: readonly K[], sequence: number): (V | undefined)[] {
+    const ownResults = (this.#value as ValueCodec<unknown>) === (bytesCodec as ValueCodec<unknown>);
+    const results: (V | undefined)[] = [];
+    const total = keys.length;
+    for (let from = 0; from < total; from += KeyBatch.KEYS_MAX) {
+      const count = Math.min(KeyBatch.KEYS_MAX, total - from);
+      many.keys.clear();
+      for (let i = 0; i < count; i++) {
+        many.keys.add(this.encodeKey(keys[from + i]!));
+        this.check();
+      }
+      this.#tree.getMany(many, sequence, ownResults);
+      for (let i = 0; i < count; i++) {
+        const value = many.values[i];
+        if (value === undefined) results.push(undefined);
+        else if (ownResults) results.push(value as V);
+        else {
+          this.check();
+          results.push(decodeValue(this.#value, value, many.valueStarts[i]!, many.valueEnds[i]!));
+        }
+      }
+    }
+    return results;
   }
 
   hasAt(key: K, sequence: number | undefined): boolean {

@@ -6,6 +6,7 @@
  * share; the range tombstones of all that touch it are gathered into one set. Built per cursor and per
  * re-seek; nothing in it outlives the view that it was built from. The sources of a whole keyspace do not depend on the
  * reader, so a cursor that closes leaves them to the next one (`IdleSources`): most of what a seek costs is building them.
+ * A range without an end in its direction is read from them too: a source that ends before it is found at its end.
  */
 import { compareBytes, sharedPrefix } from '../base/bytes.ts';
 import type { EntryIterator } from '../base/entry.ts';
@@ -17,6 +18,7 @@ import type { FileMeta } from '../manifest/file-meta.ts';
 import type { Memtable } from '../memtable/memtable.ts';
 import type { TableReader } from '../sstable/reader.ts';
 import type { TableCache } from '../sstable/table-cache.ts';
+import type { TableIterator } from '../sstable/table-iterator.ts';
 import type { ReadView } from './read-view.ts';
 
 /** Half-open range of user keys; undefined is unbounded. */
@@ -66,7 +68,11 @@ export function mergedSources(view: ReadView, tables: TableCache, range: KeyRang
     // Of several files of a sorted level each holds keys of the range: asking their filters would only open them early.
     if (touched.length === 0 || (touched.length === 1 && !mayHold(tables.get(touched[0]!), range, pinned)))
       return;
-    sources.push(new ConcatIterator(touched, (index) => tables.get(touched[index]!).iterator()));
+    // One file at a time is walked, so all of them share the memory of one walk.
+    let last: TableIterator | undefined;
+    const open = (index: number): TableIterator =>
+      (last = tables.get(touched[index]!).iterator({ after: last }));
+    sources.push(new ConcatIterator(touched, open));
   });
   return mergeIterators(sources);
 }

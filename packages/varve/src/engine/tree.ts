@@ -12,6 +12,7 @@ import type { Memtable } from '../memtable/memtable.ts';
 import type { ResolvedKeyspaceSettings } from '../options/resolve.ts';
 import type { TableCache } from '../sstable/table-cache.ts';
 import { pointGet } from './get.ts';
+import type { ManyGets } from './get-many.ts';
 import { fencesOf, type ReadView } from './read-view.ts';
 import { IdleSources } from './scan.ts';
 
@@ -165,6 +166,12 @@ export class Tree {
   get(key: Uint8Array, start: number, end: number, sequence: number, out: PointResult): boolean {
     const seesAll = sequence === this.#state.visible;
     return pointGet(this.#view, this.tables, this.#rows, key, start, end, sequence, seesAll, out);
+  }
+
+  /** The same for all keys of the batch in `many`, which has the values then. */
+  getMany(many: ManyGets, sequence: number, ownResults: boolean): void {
+    const seesAll = sequence === this.#state.visible;
+    many.run(this.#view, this.tables, this.#rows, sequence, seesAll, ownResults);
   }
 
   #idOf(version: KeyspaceVersion): number {

@@ -87,7 +87,8 @@ export class MergingIterator implements EntryIterator {
 
   run(forward: boolean, snapshot: number): EntryRun | undefined {
     const top = this.#heap[0]!;
-    if (forward !== this.#forward || (this.#size > 1 && this.#streak < this.#patience[top]!)) return undefined;
+    if (forward !== this.#forward || (this.#size > 1 && this.#streak < this.#patience[top]!))
+      return undefined;
     const run = this.#sources[top]!.run?.(forward, snapshot);
     if (run === undefined || this.#size === 1) return run;
     // Only what lies strictly before the next source's entry: versions of its key are not the run's to show.

@@ -12,6 +12,7 @@ import { ByteReader } from '../base/varint.ts';
 import type { BlockCache } from '../cache/block-cache.ts';
 import { type FileHandle, type FileSystem, readFully } from '../fs/file-system.ts';
 import { type BlockView, validateBlock } from './block.ts';
+import { touchBlock } from './block-lookup.ts';
 import type { FlatIndex } from './flat-index.ts';
 import { BLOCK_DATA, BLOCK_FILTER_PART, type BlockHandle, TRAILER_BYTES } from './format.ts';
 import { ownMemory } from './own-memory.ts';
@@ -102,6 +103,8 @@ export class BlockLoader {
   /** The block of the last `fetch`: lent until the next call. */
   bytes: Uint8Array = EMPTY;
   start = 0;
+  /** Of the lines that were touched: what nobody keeps is not read. */
+  touched = 0;
   /** The handle that `readHandle` read last. */
   handleOffset = 0;
   handleLength = 0;
@@ -213,11 +216,11 @@ export class BlockLoader {
         return;
       }
     }
-    this.#miss(type);
+    this.#miss(type, undefined);
   }
 
-  #miss(type: number): void {
-    this.#load(this.handleOffset, this.handleLength, type, undefined);
+  #miss(type: number, readAhead: ReadAhead | undefined): void {
+    this.#load(this.handleOffset, this.handleLength, type, readAhead);
     const slot = this.#insert(this.handleOffset);
     if (slot >= 0) {
       this.bytes = this.#cache!.memory;
@@ -231,22 +234,51 @@ export class BlockLoader {
 
   /** The same for the data block of an entry of an unpacked index, which remembers where it was found. */
   fetchIndexed(index: FlatIndex, entry: number): void {
-    const cache = this.#cache;
-    const offset = index.offsets[entry]!;
-    if (cache !== undefined && offset <= CACHED_OFFSET_MAX) {
-      const slot = cache.lookupNear(index.slots[entry]!, this.fileNumber, offset);
-      if (slot >= 0) {
-        index.slots[entry] = slot;
-        this.bytes = cache.memory;
-        this.start = slot;
-        return;
-      }
+    const slot = this.slotOf(index, entry);
+    if (slot < 0) this.load(index, entry, undefined);
+    else {
+      const memory = this.cacheMemory;
+      this.touched ^= touchBlock(memory, slot);
+      this.bytes = memory;
+      this.start = slot;
     }
-    this.aim(offset, index.lengths[entry]!);
-    this.#miss(BLOCK_DATA);
   }
 
-  /** The same for a part of a filter; `slots` remembers where each was found. */
+  /** Where in `cacheMemory` that data block lies; -1 when it is not there. */
+  slotOf(index: FlatIndex, entry: number): number {
+    const cache = this.#cache;
+    const offset = index.offset(entry);
+    if (cache === undefined || offset > CACHED_OFFSET_MAX) return -1;
+    const slot = cache.lookupNear(index.slot(entry), this.fileNumber, offset);
+    if (slot >= 0) index.setSlot(entry, slot);
+    return slot;
+  }
+
+  /** Reads what `slotOf` will, so that the processor has it. */
+  touchSlot(index: FlatIndex, entry: number): number {
+    return this.#cache === undefined ? 0 : index.offset(entry) ^ this.#cache.touch(index.slot(entry));
+  }
+
+  get cacheMemory(): Uint8Array {
+    return this.#cache === undefined ? EMPTY : this.#cache.memory;
+  }
+
+  /** Makes that data block, which is not in the cache, available as `fetch` does; out of `readAhead` if it is there. */
+  load(index: FlatIndex, entry: number, readAhead: ReadAhead | undefined): void {
+    this.aim(index.offset(entry), index.length(entry));
+    this.#miss(BLOCK_DATA, readAhead);
+  }
+
+  /** Fills the buffer with [from, to) of the file, which are blocks. */
+  readAhead(readAhead: ReadAhead, from: number, to: number): void {
+    try {
+      readAhead.fill(this.file(), from, Math.min(to, this.#limit));
+    } finally {
+      if (this.#parked) this.#putDown();
+    }
+  }
+
+  /** Makes a part of the filter available as `fetchIndexed` does a data block; `slots` remembers where each was found. */
   fetchFilterPart(slots: Uint32Array, part: number, offset: number, length: number): void {
     const cache = this.#cache;
     if (cache !== undefined && offset <= CACHED_OFFSET_MAX) {
@@ -259,7 +291,7 @@ export class BlockLoader {
       }
     }
     this.aim(offset, length);
-    this.#miss(BLOCK_FILTER_PART);
+    this.#miss(BLOCK_FILTER_PART, undefined);
   }
 
   /** Puts the block that `readHandle` or `aim` named into `target`, which keeps it whatever else is read. */

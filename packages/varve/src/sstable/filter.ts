@@ -165,6 +165,11 @@ export class Filter {
     return this.#words.byteLength + (this.#second?.memoryBytes ?? 0);
   }
 
+  /** Reads the line of a key, so that the processor has it when `mayContain` asks. */
+  touch(low: number): number {
+    return this.#words[(((low >>> 0) * this.#scale) | 0) * LINE_WORDS]!;
+  }
+
   /** False: the key is not in the table. True: it may be. Takes the halves that base/hash `hashKey` gives. */
   mayContain(low: number, high: number): boolean {
     const words = this.#words;

@@ -46,11 +46,21 @@ export class ReadAhead {
       to = offset + length;
       from = Math.max(0, to - Math.max(length, this.#window));
     }
-    this.#fill(file, from, to);
+    this.fill(file, from, to);
     return offset + length <= this.#end ? offset - from : -1;
   }
 
-  #fill(file: FileHandle, from: number, to: number): void {
+  /** The next read is one of another file. The memory is kept. */
+  forget(): void {
+    this.#start = 0;
+    this.#end = 0;
+    this.#lastStart = -1;
+    this.#lastEnd = -1;
+    this.#window = this.#firstWindow;
+  }
+
+  /** Reads [from, to) of the file into the buffer. */
+  fill(file: FileHandle, from: number, to: number): void {
     const wanted = to - from;
     this.#end = this.#start;
     if (wanted > this.bytes.length || this.bytes.length > Math.max(wanted, KEEP_BYTES_MAX)) {

@@ -78,9 +78,10 @@ export class TableReader {
   #filterTaken = 0;
   /** For the table cache: looked at since its last round. */
   used = true;
-  readonly #loader: BlockLoader;
+  /** For reads of many keys at once (table-gets.ts). */
+  readonly loader: BlockLoader;
+  readonly index: TableIndex;
   readonly #counters: TableCounters;
-  readonly #index: TableIndex;
   readonly #heldBytes: number;
 
   private constructor(loader: BlockLoader, footer: Footer, filterMemory: FilterMemory | undefined) {
@@ -88,7 +89,7 @@ export class TableReader {
     this.path = path;
     this.fileNumber = loader.fileNumber;
     this.footer = footer;
-    this.#loader = loader;
+    this.loader = loader;
     this.#counters = loader.counters;
     this.#filterMemory = filterMemory;
 
@@ -118,7 +119,7 @@ export class TableReader {
       const where = { file: path, offset: footer.rangeTombstones.offset };
       this.rangeTombstones = FragmentedTombstones.decode(bytes, 0, bytes.length, where);
     }
-    this.#index = new TableIndex(topView, loader);
+    this.index = new TableIndex(topView, loader);
     this.#heldBytes =
       FIXED_BYTES + (this.rangeTombstones?.memoryBytes ?? 0) + (this.#filterParts?.memoryBytes ?? 0);
     if (this.#filter !== undefined) this.#takeFilterMemory(this.#filter.memoryBytes);
@@ -160,7 +161,7 @@ export class TableReader {
   /** Memory held outside of the block cache, in bytes. */
   get memoryBytes(): number {
     const filterBytes = this.#filter?.memoryBytes ?? 0;
-    return this.#heldBytes + filterBytes + this.#index.memoryBytes + this.#loader.memoryBytes;
+    return this.#heldBytes + filterBytes + this.index.memoryBytes + this.loader.memoryBytes;
   }
 
   /**
@@ -176,20 +177,37 @@ export class TableReader {
     sequence: number,
     out: PointResult,
   ): boolean {
-    const filter = this.#filter;
-    if (filter === undefined ? !this.#askParts(low, high) : !filter.mayContain(low, high)) {
-      this.#counters.filterNegatives++;
-      return false;
-    }
-    const index = this.#index;
+    if (!this.mayContain(low, high)) return false;
+    const index = this.index;
     const partition = index.find(key, start, end, sequence);
     if (partition === undefined) return false;
-    const loader = this.#loader;
+    const loader = this.loader;
     loader.fetchIndexed(partition, index.block);
     this.#counters.filterPositives++;
     if (lookUp(loader.bytes, loader.start, key, start, end, sequence, out)) return true;
     this.#counters.filterFalsePositives++;
     return false;
+  }
+
+  /** What the filter says, counted; true without one. */
+  mayContain(low: number, high: number): boolean {
+    const filter = this.#filter;
+    if (filter === undefined ? this.#askParts(low, high) : filter.mayContain(low, high)) return true;
+    this.#counters.filterNegatives++;
+    return false;
+  }
+
+  /** Asks for what the filter will be asked, where it is held: see Filter.touch. */
+  touchFilter(low: number): number {
+    return this.#filter?.touch(low) ?? 0;
+  }
+
+  countFilterPositive(): void {
+    this.#counters.filterPositives++;
+  }
+
+  countFalsePositive(): void {
+    this.#counters.filterFalsePositives++;
   }
 
   /**
@@ -211,7 +229,7 @@ export class TableReader {
   #askParts(low: number, high: number): boolean {
     const parts = this.#filterParts;
     if (parts === undefined) return true;
-    const loader = this.#loader;
+    const { loader } = this;
     const isCached = loader.caches(parts.start + parts.storedBytes);
     if (isCached && (this.#partsAsked < parts.count || !this.#hasFilterRoom(parts.lineBytes))) {
       this.#partsAsked++;
@@ -245,24 +263,24 @@ export class TableReader {
     const held = new HeldBlock(new ReadAhead(WARM_BYTES_MAX, false));
     for (const offset of offsets) {
       const partLength = this.#filterParts?.lengthAt(offset) ?? 0;
-      const length = partLength > 0 ? partLength : this.#index.lengthAt(offset);
+      const length = partLength > 0 ? partLength : this.index.lengthAt(offset);
       if (length > 0) {
-        this.#loader.aim(offset, length);
+        this.loader.aim(offset, length);
         const type = partLength > 0 ? BLOCK_FILTER_PART : BLOCK_DATA;
-        for (let use = 0; use < WARM_USES; use++) this.#loader.fetchInto(held, type, true);
+        for (let use = 0; use < WARM_USES; use++) this.loader.fetchInto(held, type, true);
       }
       yield;
     }
   }
 
   iterator(options: TableIteratorOptions = {}): TableIterator {
-    return new TableIterator(this.#loader, this.#index, this.properties, options);
+    return new TableIterator(this.loader, this.index, this.properties, options);
   }
 
   /** About how many bytes of the file lie before the key: offset of the block where it belongs. May read a partition. */
   approximateOffset(key: Uint8Array): number {
-    const partition = this.#index.find(key, 0, key.length, SEQUENCE_MAX);
-    return partition === undefined ? this.dataBytes : partition.offsets[this.#index.block]!;
+    const partition = this.index.find(key, 0, key.length, SEQUENCE_MAX);
+    return partition === undefined ? this.dataBytes : partition.offset(this.index.block);
   }
 
   /** Bytes of the file up to the end of its data blocks and index partitions. */
@@ -279,24 +297,24 @@ export class TableReader {
    */
   verify(): Generator<void, TableVerification> {
     const filter = this.#filterParts ?? this.#filter;
-    return verifyTable(this, filter, this.#loader.bypass(), this.#index.top);
+    return verifyTable(this, filter, this.loader.bypass(), this.index.top);
   }
 
   /** For dumps: a loader past the cache, the top index level, the parts of the filter. The caller closes the loader. */
   internals(): { loader: BlockLoader; top: BlockView; filterParts: FilterParts | undefined } {
-    return { loader: this.#loader.bypass(), top: this.#index.top, filterParts: this.#filterParts };
+    return { loader: this.loader.bypass(), top: this.index.top, filterParts: this.#filterParts };
   }
 
   /** Puts the file descriptor down; a read that misses the cache opens the file again, for itself only. */
   park(): void {
     this.#giveFilterMemory();
-    this.#loader.park();
+    this.loader.park();
   }
 
   /** For good: later reads of blocks throw `closed`. Idempotent. */
   close(): void {
     this.#giveFilterMemory();
-    this.#loader.close();
+    this.loader.close();
   }
 }
 

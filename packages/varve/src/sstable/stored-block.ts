@@ -4,6 +4,7 @@
  * The checksum is seeded with the table's unique id and the block's offset, so that a block that was written elsewhere
  * (a misdirected write, a stale block of a reused file) does not pass. Used by the writer, every reader and `verify`.
  */
+import { EMPTY } from '../base/bytes.ts';
 import { corruption } from '../base/errors.ts';
 import { getU32, putU32 } from '../base/fixed.ts';
 import { digest, xxh64 } from './checksum.ts';
@@ -53,7 +54,7 @@ export function sealBlock(
 
 /** The raw bytes of an opened block, lent: the array that was given to `open`, or a fresh one. One is reused. */
 export class OpenedBlock {
-  bytes: Uint8Array = new Uint8Array(0);
+  bytes: Uint8Array = EMPTY;
   start = 0;
   length = 0;
   transform = 0;
@@ -115,7 +116,7 @@ export class OpenedBlock {
 
   /** Lets go of the bytes. */
   clear(): void {
-    this.bytes = new Uint8Array(0);
+    this.bytes = EMPTY;
     this.length = 0;
   }
 }

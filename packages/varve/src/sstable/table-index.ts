@@ -2,7 +2,7 @@
  * The two-level index of an open table: finds the data block where a key belongs. The read path's hop between filter and block.
  *
  * The top level is held by the reader; partitions are unpacked at their first use (flat-index.ts) and stay with the reader,
- * at about 28 bytes for a data block. Only where four key bytes do not decide is the partition itself read, through the cache.
+ * at about 24 bytes for a data block. Only where eight key bytes do not decide is the partition itself read, through the cache.
  * One thread, like the loader that it reads with.
  */
 import { corruption } from '../base/errors.ts';
@@ -70,13 +70,16 @@ export class TableIndex {
     let low = 0;
     for (let high = this.count; low < high; ) {
       const middle = (low + high) >>> 1;
-      if (this.at(middle).offsets.at(-1)! < offset) low = middle + 1;
+      const partition = this.at(middle);
+      if (partition.offset(partition.count - 1) < offset) low = middle + 1;
       else high = middle;
     }
     if (low === this.count) return 0;
-    const { offsets, lengths } = this.at(low);
-    const block = offsets.indexOf(offset);
-    return block < 0 ? 0 : lengths[block]!;
+    const partition = this.at(low);
+    for (let block = 0; block < partition.count; block++) {
+      if (partition.offset(block) === offset) return partition.length(block);
+    }
+    return 0;
   }
 
   #unpack(index: number): FlatIndex {
@@ -90,7 +93,7 @@ export class TableIndex {
 
   #fetch(index: number): void {
     const loader = this.#loader;
-    loader.aim(this.#flatTop.offsets[index]!, this.#flatTop.lengths[index]!);
+    loader.aim(this.#flatTop.offset(index), this.#flatTop.length(index));
     loader.fetch(BLOCK_INDEX);
     inPlace.open(loader.bytes, loader.start);
   }
@@ -98,7 +101,7 @@ export class TableIndex {
   #disorder(index: number): Error {
     return corruption('the two levels of the index do not agree', {
       file: this.#loader.path,
-      offset: this.#flatTop.offsets[index],
+      offset: this.#flatTop.offset(index),
     });
   }
 }

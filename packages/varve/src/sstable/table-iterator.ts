@@ -24,6 +24,8 @@ export interface TableIteratorOptions {
   readonly readAheadBytes?: number;
   /** Read ahead fully from the first block on. */
   readonly eager?: boolean;
+  /** A walk, of any table, that makes no move any more: this one goes on in its memory. */
+  readonly after?: TableIterator | undefined;
 }
 
 export class TableIterator implements EntryIterator {
@@ -70,9 +72,12 @@ export class TableIterator implements EntryIterator {
     this.#newest = properties.largestSequence;
     this.#isDistinct = properties.keys === properties.entries;
     this.#fillCache = options.fillCache ?? true;
-    this.#blockHeld = new HeldBlock(
-      new ReadAhead(options.readAheadBytes ?? 256 * 1024, options.eager ?? false),
-    );
+    const { after } = options;
+    this.#blockHeld =
+      after === undefined
+        ? new HeldBlock(new ReadAhead(options.readAheadBytes ?? 256 * 1024, options.eager ?? false))
+        : after.#blockHeld;
+    this.#blockHeld.readAhead?.forget();
     this.value = this.key;
   }
 
@@ -193,12 +198,12 @@ export class TableIterator implements EntryIterator {
     const loader = this.#loader;
     this.#partitionIndex = partitionIndex;
     this.#blockIndex = index;
-    const offset = partition.offsets[index]!;
+    const offset = partition.offset(index);
     if (offset === this.#blockOffset && !this.#isLent) return;
     this.#blockOffset = -1;
     this.#isLent = false;
     this.#isRun = undefined;
-    loader.aim(offset, partition.lengths[index]!);
+    loader.aim(offset, partition.length(index));
     loader.fetchInto(this.#blockHeld, BLOCK_DATA, this.#fillCache);
     const block = this.#block;
     block.open(this.#blockHeld.bytes, this.#blockHeld.start);

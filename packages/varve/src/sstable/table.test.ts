@@ -259,3 +259,21 @@ test('a get leaves its value in the cache and reads the file once', () => {
   reader.park();
   expect(getEntry(reader, bytesOf('b'), 1)).toEqual(put('b', 1, 'y'));
 });
+
+test('a walk goes on in the memory of one of another table', () => {
+  const fs = new MemoryFs();
+  const entries = ['one', 'two'].map((name) =>
+    Array.from({ length: 3000 }, (_, i) => put(`${name} ${String(i).padStart(5, '0')}`, 1, name.repeat(9))),
+  );
+  const tables = entries.map((each, i) => {
+    buildTable(fs, `/${i}`, each, { blockBytes: 1024 });
+    return TableReader.open({ fs, path: `/${i}`, fileNumber: i });
+  });
+  const first = tables[0]!.iterator();
+  first.first();
+  // Far enough for read-ahead, whose bytes are those of the same place in the other file.
+  for (let i = 0; i < 500; i++) first.next();
+  const second = tables[1]!.iterator({ after: first });
+  expect(sameEntries(walkForward(second), entries[1]!)).toBe(true);
+  expect(sameEntries(walkForward(tables[0]!.iterator({ after: second })), entries[0]!)).toBe(true);
+});

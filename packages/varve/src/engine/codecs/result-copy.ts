@@ -9,28 +9,48 @@
 import { markAsUntransferable } from 'node:worker_threads';
 import { cloneRange } from '../../base/bytes.ts';
 
-const SLAB_BYTES = 8192;
 /** Up to here the runtime itself keeps an array inside its heap object, which is as fast and pins nothing. */
 const HEAP_BYTES = 64;
-const POOLED_MAX = 1024;
+const SMALL_MAX = 256;
+const SMALL_SLAB_BYTES = 8192;
+const POOLED_MAX = 4096;
+const LARGE_SLAB_BYTES = 32_768;
 
-let slab = new ArrayBuffer(SLAB_BYTES);
-let bytes = new Uint8Array(slab);
-let used = SLAB_BYTES;
+class Slab {
+  readonly #length: number;
+  #buffer = new ArrayBuffer(0);
+  #bytes = new Uint8Array(this.#buffer);
+  #used: number;
+
+  constructor(length: number) {
+    this.#length = length;
+    this.#used = length;
+  }
+
+  copy(from: Uint8Array, start: number, end: number): Uint8Array {
+    const length = end - start;
+    if (this.#used + length > this.#length) this.#renew();
+    const at = this.#used;
+    this.#bytes.set(from.subarray(start, end), at);
+    this.#used = at + ((length + 7) & ~7);
+    return new Uint8Array(this.#buffer, at, length);
+  }
+
+  #renew(): void {
+    // Not zeroed, as Node's own pool: zeroing costs more than filling.
+    this.#buffer = Buffer.allocUnsafeSlow(this.#length).buffer;
+    markAsUntransferable(this.#buffer);
+    this.#bytes = new Uint8Array(this.#buffer);
+    this.#used = 0;
+  }
+}
+
+const small = new Slab(SMALL_SLAB_BYTES);
+const large = new Slab(LARGE_SLAB_BYTES);
 
 /** A copy of [start, end) that is the caller's own. */
 export function resultCopy(from: Uint8Array, start: number, end: number): Uint8Array {
   const length = end - start;
   if (length <= HEAP_BYTES || length > POOLED_MAX) return cloneRange(from, start, end);
-  if (used + length > SLAB_BYTES) {
-    // Not zeroed, as Node's own pool: zeroing costs more than filling.
-    slab = Buffer.allocUnsafeSlow(SLAB_BYTES).buffer;
-    markAsUntransferable(slab);
-    bytes = new Uint8Array(slab);
-    used = 0;
-  }
-  bytes.set(from.subarray(start, end), used);
-  const result = new Uint8Array(slab, used, length);
-  used += (length + 7) & ~7;
-  return result;
+  return length <= SMALL_MAX ? small.copy(from, start, end) : large.copy(from, start, end);
 }
