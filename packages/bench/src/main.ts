@@ -6,6 +6,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { VarveError } from 'varve';
+import { account } from './account/account.ts';
 import { check } from './check/check.ts';
 import { compare } from './compare/compare.ts';
 import { compareHelp, parseCompare } from './compare/options.ts';
@@ -39,6 +40,7 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<boo
     }
     return await large(options, interrupted());
   },
+  account,
   check,
   filters,
   micro,

@@ -63,6 +63,7 @@ export const help: string = `Measures Varve with the workloads of LevelDB's db_b
   npm run bench -- compare --help      Varve beside its peers
   npm run bench -- large --help        20 M entries: what is asked, what is met
   npm run bench -- check --help        against the stored baseline
+  npm run bench -- account --help      where the nanoseconds of an operation go
   npm run bench -- micro --help        single structures, and studies behind decisions
   npm run bench -- filters --help      what each kind of filter gains
 
@@ -171,7 +172,7 @@ export function integer(name: string, text: string, min: number, max: number): n
   throw new UsageError(`--${name} ${text}: give a whole number from ${min} to ${max}.`);
 }
 
-function oneOf<T extends string>(name: string, text: string, known: readonly T[]): T {
+export function oneOf<T extends string>(name: string, text: string, known: readonly T[]): T {
   const value = known.find((candidate) => candidate === text);
   if (value !== undefined) return value;
   throw new UsageError(`--${name} ${text}: give one of ${known.join(', ')}.`);

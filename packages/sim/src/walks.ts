@@ -11,6 +11,8 @@ import { type LifeSettings, randomKey } from './workload.ts';
 interface MadeRange {
   readonly name: string;
   readonly from: string;
+  /** The range is that of this prefix instead, which filters may know. */
+  readonly prefix: string | undefined;
   readonly reverse: boolean;
   readonly view: RangeView<string, string>;
 }
@@ -60,21 +62,21 @@ export class Walks {
 
   #make(name: string | undefined): void {
     if (name === undefined) return;
-    const from = randomKey(this.#random, this.#settings);
+    const key = randomKey(this.#random, this.#settings);
+    const prefix = this.#random.oneIn(3) ? key.slice(0, 3 + this.#random.below(3)) : undefined;
+    const from = prefix ?? key;
     const reverse = this.#random.oneIn(2);
-    this.#ranges.push({
-      name,
-      from,
-      reverse,
-      view: this.#keyspaces.get(name)!.range({ gte: from, reverse }),
-    });
+    const bounds = prefix === undefined ? { gte: from } : { prefix };
+    const view = this.#keyspaces.get(name)!.range({ ...bounds, reverse });
+    this.#ranges.push({ name, from, prefix, reverse, view });
   }
 
   #begin(): void {
     const range = this.#ranges.shift();
     if (range === undefined) return;
-    const { name, from, reverse, view } = range;
-    const rest = this.#model.entries(name, this.#model.latest, from);
+    const { name, from, prefix, reverse, view } = range;
+    const all = this.#model.entries(name, this.#model.latest, from);
+    const rest = prefix === undefined ? all : all.filter(([key]) => key.startsWith(prefix));
     if (reverse) rest.reverse();
     const iterator = view[Symbol.iterator]();
     const first = iterator.next();

@@ -64,7 +64,9 @@ export function randomLife(random: Random, before: Ending, uniformBytes: number 
     keyspace: {
       memtableBytes,
       blockBytes: random.pick([512, 1024, 4096]),
-      filterBitsPerKey: random.pick([0, 10]),
+      // Two blooms from 16 bits on, parts from 16 KiB on.
+      filterBitsPerKey: random.pick([0, 10, 24, 64]),
+      filterPrefixBytes: random.pick([0, 3, 5]),
       compression: random.pick(['none', 'lz4'] as const),
       tableBytes: random.pick([64, 256]) * kib,
       levelRatio: random.pick([2, 4, 10]),

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { digitsFor } from '../keys.ts';
-import { integer, parse, suggestion, UsageError } from '../options.ts';
+import { integer, oneOf, parse, suggestion, UsageError } from '../options.ts';
 import type { Sizes } from './tasks/results.ts';
 
 export const partNames = ['fill', 'read', 'iterate', 'open', 'replay', 'memory'] as const;
@@ -39,6 +39,7 @@ const flags = {
   openings: { type: 'string', default: '5' },
   'cache-bytes': { type: 'string', default: String(256 * MIB) },
   'memtable-bytes': { type: 'string', default: String(32 * MIB) },
+  reads: { type: 'string', default: 'pread' },
   'log-bytes': { type: 'string', default: String(64 * MIB) },
   seed: { type: 'string', default: '301' },
   db: { type: 'string', default: 'data/bench-large' },
@@ -67,6 +68,7 @@ Options:
   --openings N          processes that open, with the file of blocks in use and without (5)
   --cache-bytes N       block cache of both engines (256 MiB)
   --memtable-bytes N    memtable of both engines (32 MiB)
+  --reads MODE          how Varve reads tables: pread, direct or mmap (pread)
   --log-bytes N         log that is replayed (64 MiB)
   --seed N              seed of keys and values (301)
   --db DIR              where the databases go; they are removed at the end (data/bench-large)
@@ -87,6 +89,7 @@ export function parseLarge(args: readonly string[]): LargeOptions | undefined {
     valueSize: VALUE_SIZE,
     cacheBytes: integer('cache-bytes', values['cache-bytes'], MIB, 2_048 * MIB),
     memtableBytes: integer('memtable-bytes', values['memtable-bytes'], MIB, 1_024 * MIB),
+    readMode: oneOf('reads', values.reads, ['pread', 'direct', 'mmap']),
     reads: Math.min(num, READS_MAX),
     logBytes: integer('log-bytes', values['log-bytes'], MIB, 256 * MIB),
     restMs: num < SMALL ? REST_MS_SMALL : REST_MS,

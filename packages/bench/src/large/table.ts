@@ -8,11 +8,11 @@ const GAP = '  ';
 const NOTE_INDENT = '    ';
 
 export function formatHead(machine: Machine, { sizes, parts }: LargeOptions): string {
-  const { num, keySize, valueSize, cacheBytes, memtableBytes } = sizes;
+  const { num, keySize, valueSize, cacheBytes, memtableBytes, readMode } = sizes;
   return [
     `Varve at large: Node ${machine.node}, ${machine.system}, ${machine.cores} cores (${machine.processor})`,
     `entries     ${formatCount(num)} of ${keySize} + ${valueSize} bytes = ${formatBytes(num * (keySize + valueSize))}; values compress to half`,
-    `settings    cache ${formatBinaryBytes(cacheBytes)}, memtables ${formatBinaryBytes(memtableBytes)}, two at most, no compression; parts ${parts.join(', ')}`,
+    `settings    cache ${formatBinaryBytes(cacheBytes)}, memtables ${formatBinaryBytes(memtableBytes)}, two at most, no compression, reads ${readMode}; parts ${parts.join(', ')}`,
     '',
   ].join('\n');
 }

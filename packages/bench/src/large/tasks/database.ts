@@ -14,10 +14,11 @@ export interface Open {
 }
 
 /** Two memtables, the cache, and as much as the cache once more, so that indexes and filters press on nothing. */
-export async function openDatabase(path: string, { memtableBytes, cacheBytes }: Sizes): Promise<Open> {
+export async function openDatabase(path: string, sizes: Sizes): Promise<Open> {
+  const { memtableBytes, cacheBytes, readMode } = sizes;
   const memtableBytesMax = 2 * memtableBytes;
   const memoryBytesMax = memtableBytesMax + 2 * cacheBytes;
-  const options = { memtableBytesMax, memoryBytesMax, cacheBytesMax: cacheBytes };
+  const options = { memtableBytesMax, memoryBytesMax, cacheBytesMax: cacheBytes, reads: readMode };
   return await openWith(path, options, memtableBytes);
 }
 

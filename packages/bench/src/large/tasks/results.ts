@@ -1,5 +1,5 @@
 /** What travels between `large` and its child processes: plain data. Times in the unit of the name, sizes in bytes. */
-import type { DatabaseStats } from 'varve';
+import type { DatabaseOptions, DatabaseStats } from 'varve';
 
 /** The entries and the settings of all parts. */
 export interface Sizes {
@@ -8,6 +8,8 @@ export interface Sizes {
   readonly valueSize: number;
   readonly cacheBytes: number;
   readonly memtableBytes: number;
+  /** How Varve reads tables. */
+  readonly readMode: NonNullable<DatabaseOptions['reads']>;
   /** Random gets that are timed, after as many that are not. */
   readonly reads: number;
   /** Log that is written before the crash. */
