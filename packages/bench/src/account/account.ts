@@ -3,8 +3,8 @@
  * on one database until it is compiled, then under the sampling profiler; the processor time of the thread for one operation is
  * divided by the profile's shares. Turns of other threads (flush, compaction, sync of the log) are not in it.
  *
- * Samples of inlined functions count for the file that they were written in. A load that waits for memory counts where it
- * stands: most of a get is such waiting.
+ * A sample may count for the function into which the compiler has inlined the one that it fell in (the filter's is in `get`).
+ * A load that waits for memory counts where it stands: most of a get is such waiting.
  */
 import { Session } from 'node:inspector/promises';
 import { open } from 'varve';
