@@ -8,6 +8,33 @@ export const PROGRAM = 'db_bench';
 /** Why an engine is left out, and what to do. */
 export const MISSING: string = `${PROGRAM} is not on the PATH; install RocksDB's tools (Debian: apt-get install rocksdb-tools)`;
 const STDERR_MAX = 2_000;
+/** Level 1 of Varve's default: 64 MiB; db_bench's own default is 256 MiB. */
+const LEVEL_BASE_BYTES = 64 * 2 ** 20;
+
+/** What Varve is opened with too: entries, cache, memtables, level 1, filters. */
+export interface SharedSizes {
+  readonly num: number;
+  readonly keySize: number;
+  readonly valueSize: number;
+  readonly cacheBytes: number;
+  readonly memtableBytes: number;
+}
+
+/** The flags of every run beside Varve. */
+export function sharedFlags(sizes: SharedSizes): string[] {
+  return [
+    `--num=${sizes.num}`,
+    `--key_size=${sizes.keySize}`,
+    `--value_size=${sizes.valueSize}`,
+    '--threads=1',
+    '--compression_type=none',
+    '--bloom_bits=10',
+    `--cache_size=${sizes.cacheBytes}`,
+    `--write_buffer_size=${sizes.memtableBytes}`,
+    '--max_write_buffer_number=2',
+    `--max_bytes_for_level_base=${LEVEL_BASE_BYTES}`,
+  ];
+}
 
 /** True for the error of a program that is not there. */
 export function isMissing(error: unknown): boolean {

@@ -8,12 +8,10 @@
 import { READS_PER_WRITE } from '../steps.ts';
 import { workloadNamed } from '../workloads.ts';
 import { parseLines, warnings } from './db-bench-output.ts';
-import { isMissing, MISSING, PROGRAM, runDbBenchProcess } from './db-bench-process.ts';
+import { isMissing, MISSING, PROGRAM, runDbBenchProcess, sharedFlags } from './db-bench-process.ts';
 import type { Job, Measurement, Outcome, Sizes, State } from './job.ts';
 
 const LANES = 64;
-/** Level 1 of Varve's default: 64 MiB; db_bench's own default is 256 MiB. */
-const LEVEL_BASE_BYTES = 64 * 2 ** 20;
 
 /** One process of db_bench: its benchmarks in order, more flags, and what its results are called. */
 interface Run {
@@ -126,19 +124,7 @@ function rateLimit(run: Run, sizes: Sizes, measured: readonly Measurement[]): st
 }
 
 function commonFlags({ sizes, mode }: Job): string[] {
-  return [
-    `--num=${sizes.num}`,
-    `--key_size=${sizes.keySize}`,
-    `--value_size=${sizes.valueSize}`,
-    '--threads=1',
-    '--compression_type=none',
-    '--bloom_bits=10',
-    `--cache_size=${sizes.cacheBytes}`,
-    `--write_buffer_size=${sizes.memtableBytes}`,
-    '--max_write_buffer_number=2',
-    `--max_bytes_for_level_base=${LEVEL_BASE_BYTES}`,
-    ...(mode === 'manual_wal_flush' ? ['--manual_wal_flush=true'] : []),
-  ];
+  return [...sharedFlags(sizes), ...(mode === 'manual_wal_flush' ? ['--manual_wal_flush=true'] : [])];
 }
 
 function baseFlags(job: Job, path: string): string[] {

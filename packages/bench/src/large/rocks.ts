@@ -3,12 +3,11 @@
  * compression, and the log on, not waited for. Where it is not installed every call resolves with undefined.
  */
 import { parseLines } from '../compare/db-bench-output.ts';
-import { isMissing, runDbBenchProcess } from '../compare/db-bench-process.ts';
+import { isMissing, runDbBenchProcess, sharedFlags } from '../compare/db-bench-process.ts';
 import { parseWritten, type RocksWritten } from './rocks-output.ts';
 import type { Sizes } from './tasks/results.ts';
 
-/** Defaults of Varve; db_bench's own are 256 MiB and 64 MiB. */
-const LEVEL_BASE_BYTES = 64 * 2 ** 20;
+/** Size of tables in level 1, doubling below: Varve's default; db_bench's own is 64 MiB. */
 const TABLE_BYTES = 8 * 2 ** 20;
 
 export interface RocksFilled {
@@ -54,17 +53,8 @@ async function run(
 function flagsOf(path: string, sizes: Sizes): string[] {
   return [
     `--db=${path}`,
-    `--num=${sizes.num}`,
-    `--key_size=${sizes.keySize}`,
-    `--value_size=${sizes.valueSize}`,
+    ...sharedFlags(sizes),
     `--seed=${sizes.seed}`,
-    '--threads=1',
-    '--compression_type=none',
-    '--bloom_bits=10',
-    `--cache_size=${sizes.cacheBytes}`,
-    `--write_buffer_size=${sizes.memtableBytes}`,
-    '--max_write_buffer_number=2',
-    `--max_bytes_for_level_base=${LEVEL_BASE_BYTES}`,
     `--target_file_size_base=${TABLE_BYTES}`,
     '--target_file_size_multiplier=2',
   ];

@@ -97,10 +97,8 @@ export class CommitPipeline {
     add(memtable, operation, sequence);
     state.visible = sequence;
     counters.user += operation.valueEnd - operation.start;
-    const touched = this.#touched;
-    touched[0] = tree;
-    if (touched.length !== 1) touched.length = 1;
-    this.#env.committed(touched);
+    this.#touchOnly(tree);
+    this.#env.committed(this.#touched);
     return sequence;
   }
 
@@ -212,11 +210,16 @@ export class CommitPipeline {
     const { keyspaceId, keyStart, keyEnd, valueStart, valueEnd } = batch.last;
     const tree = this.#env.state.trees.get(keyspaceId);
     if (tree === undefined) throw dropped(keyspaceId);
+    this.#touchOnly(tree);
+    const bytes = keyEnd - keyStart + valueEnd - valueStart;
+    if (!tree.writable().reserve(bytes, 1)) throw noMemory();
+  }
+
+  /** One tree alone is written to. */
+  #touchOnly(tree: Tree): void {
     const touched = this.#touched;
     touched[0] = tree;
     if (touched.length !== 1) touched.length = 1;
-    const bytes = keyEnd - keyStart + valueEnd - valueStart;
-    if (!tree.writable().reserve(bytes, 1)) throw noMemory();
   }
 
   #clearTally(): void {

@@ -100,7 +100,7 @@ export class Durability {
     const action = this.#env.policy.onAppend(this.#now);
     if (action === 'sync-now') this.#syncAppended();
     else if (action === 'sync-background') this.#requestSync();
-    else if (this.#dueTimer === undefined) this.#armTimer();
+    else this.#armTimer();
   }
 
   /**

@@ -144,7 +144,8 @@ export class Log {
     value: Uint8Array,
   ): EncodedOperation {
     assert(sequence === this.#lastSequence + 1, 'log records come in sequence');
-    this.#makeRoom(HEADER_BYTES + BATCH_OVERHEAD_MAX + key.length + value.length, true);
+    const isBuffered = this.#makeRoom(HEADER_BYTES + BATCH_OVERHEAD_MAX + key.length + value.length, true);
+    assert(isBuffered, 'an operation of this path fits the log buffer');
     const operation = this.#buffer.addOperation(sequence, timeMs, kind, keyspaceId, key, value);
     this.#appended(sequence);
     return operation;
