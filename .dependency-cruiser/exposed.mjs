@@ -3,7 +3,7 @@
  * A folder that is missing here shows all its files.
  */
 export const exposed = {
-  arena: ['arena.ts', 'segment-pool.ts'],
+  arena: ['arena.ts', 'segment-pool.ts', 'shared-arena.ts'],
   cache: ['block-cache.ts', 'row-cache.ts'],
   compaction: [
     'compaction-job.ts',
