@@ -120,6 +120,36 @@ describe.each([
     expect(cache.counters.evictions).toBe(0);
   });
 
+  test('keeps to a smaller budget from the moment it is set, and uses a larger one again', () => {
+    const cache = cacheOf(1024 * KiB);
+    for (let i = 0; i < 400; i++) put(cache, 1, i, i % 8 === 0 ? 16 * KiB : 4096, i % 256);
+    for (let i = 0; i < 400; i += 3) cache.lookup(1, i);
+    cache.setBytesMax(300 * KiB);
+    expect(cache.bytesMax).toBe(256 * KiB);
+    const found = (): number => {
+      let count = 0;
+      for (let i = 0; i < 400; i++) {
+        const slot = cache.lookup(1, i);
+        if (slot < 0) continue;
+        count++;
+        expect([cache.memory[slot], cache.lengthAt(slot)]).toEqual([i % 256, i % 8 === 0 ? 16 * KiB : 4096]);
+      }
+      return count;
+    };
+    expect(found()).toBeGreaterThan(20);
+    for (let round = 0; round < 3; round++) {
+      for (let i = 0; i < 400; i++) put(cache, 1, i, i % 8 === 0 ? 16 * KiB : 4096, i % 256);
+      expect(cache.bytesUsed).toBeLessThanOrEqual(256 * KiB);
+    }
+    cache.setBytesMax(0);
+    expect([cache.bytesUsed, cache.bytesMax, found(), cache.insert(1, 0, 100)]).toEqual([0, 0, 0, -1]);
+    cache.setBytesMax(2 ** 40);
+    expect(cache.bytesMax).toBe(1024 * KiB);
+    for (let i = 0; i < 256; i++) put(cache, 1, i, i % 8 === 0 ? 16 * KiB : 4096, i % 256);
+    expect(found()).toBeGreaterThan(120);
+    expect(cache.bytesUsed).toBeGreaterThan(900 * KiB);
+  });
+
   test('that no memory could hold is refused by name', () => {
     expect(() => cacheOf(2 ** 52)).toThrow(expect.objectContaining({ code: 'OUT_OF_MEMORY', kind: 'busy' }));
   });

@@ -63,8 +63,11 @@ export class BlockCache {
   readonly #table: Int32Array;
   readonly #mask: number;
   readonly #replacement: Replacement;
-  /** Pages from here on were never used. */
+  /** Pages from here on were never used. Those of class -1 before it were given up. */
   #freshPage = 0;
+  /** Pages that a class has, and how many may be. */
+  #pagesUsed = 0;
+  #pagesMax: number;
   /** Page that is looked at next when a class wants one. */
   #stealHand = 0;
   #bytesUsed = 0;
@@ -87,6 +90,7 @@ export class BlockCache {
     this.#pageBytes = pageBytes;
     this.#slotsPerPage = pageBytes / SLOT_BYTES_MIN;
     this.#pageClass = new Int8Array(pages).fill(-1);
+    this.#pagesMax = pages;
     for (let slotBytes = SLOT_BYTES_MIN; slotBytes <= pageBytes; slotBytes *= 2) {
       const patience = pageBytes / slotBytes;
       this.#classes.push({ slotBytes, pages: [], free: 0, patience });
@@ -105,6 +109,22 @@ export class BlockCache {
   /** Bytes of the slots that hold a block. */
   get bytesUsed(): number {
     return this.#bytesUsed;
+  }
+
+  /** What the blocks may take from now on, in whole pages. */
+  get bytesMax(): number {
+    return this.#pagesMax * this.#pageBytes;
+  }
+
+  /**
+   * Changes the budget, to at most what the cache was made with. With a smaller one, pages are emptied at once, those that
+   * were used least of late first; their slots are used no more until it grows again. The system does not get them back:
+   * shared memory is given back only as a whole, so a page costs memory from its first use on.
+   */
+  setBytesMax(bytes: number): void {
+    assert(bytes >= 0, 'a budget is a number of bytes');
+    this.#pagesMax = Math.min(Math.floor(bytes / this.#pageBytes), this.#pageClass.length);
+    while (this.#pagesUsed > this.#pagesMax) this.#tryEmpty(-1);
   }
 
   /** Offset in `memory` of the block at (file, offset), now marked as used; -1 when it is not here. */
@@ -152,7 +172,7 @@ export class BlockCache {
       length > 0 && file <= 0xffffffff && offset <= 0xffffffff,
       'the cache takes blocks of u32 keys that hold something',
     );
-    if (length > this.#pageBytes || this.#pageClass.length === 0) return -1;
+    if (length > this.#pageBytes || this.#pagesMax === 0) return -1;
     const old = this.#find(file, offset);
     if (old >= 0) this.#discard(this.#table[old]! - 1);
     let classIndex = 0;
@@ -207,7 +227,7 @@ export class BlockCache {
   #takeSlot(classIndex: number): number {
     const sizeClass = this.#classes[classIndex]!;
     if (sizeClass.free === 0) {
-      if (this.#freshPage < this.#pageClass.length) this.#givePage(classIndex, this.#freshPage++);
+      if (this.#pagesUsed < this.#pagesMax) this.#givePage(classIndex, this.#unusedPage());
       else if (sizeClass.pages.length === 0) while (!this.#trySteal(classIndex));
       else this.#evict(classIndex);
     }
@@ -227,15 +247,27 @@ export class BlockCache {
     this.#remove(this.#replacement.victim(classIndex));
   }
 
-  /**
-   * Looks at one page of another class and takes it over when less than half of it was used of late. The counters of
-   * hits are halved with the look, so whoever tries on succeeds.
-   */
+  /** A page that no class has: rather one that was used before, whose memory the system has given already. */
+  #unusedPage(): number {
+    if (this.#pagesUsed === this.#freshPage) return this.#freshPage++;
+    return this.#pageClass.indexOf(-1);
+  }
+
   #trySteal(classIndex: number): boolean {
+    const page = this.#tryEmpty(classIndex);
+    if (page >= 0) this.#givePage(classIndex, page);
+    return page >= 0;
+  }
+
+  /**
+   * Looks at one page of a class other than `except` and takes it from its class when less than half of it was used of
+   * late; -1 if not. The counters of hits are halved with the look, so whoever tries on succeeds.
+   */
+  #tryEmpty(except: number): number {
     const page = this.#stealHand;
     this.#stealHand = (page + 1) % this.#pageClass.length;
     const owner = this.#pageClass[page]!;
-    if (owner === classIndex) return false;
+    if (owner === except || owner < 0) return -1;
     const { slotBytes } = this.#classes[owner]!;
     const first = page * this.#slotsPerPage;
     const stride = slotBytes / SLOT_BYTES_MIN;
@@ -246,20 +278,20 @@ export class BlockCache {
       if (hits !== 0) usedBytes += slotBytes;
       this.#slots[slot * SLOT_WORDS + HITS] = hits >>> 1;
     }
-    if (usedBytes * 2 > this.#pageBytes) return false;
+    if (usedBytes * 2 > this.#pageBytes) return -1;
     for (let slot = first; slot < first + this.#slotsPerPage; slot += stride) {
       if (this.#slots[slot * SLOT_WORDS + LENGTH]! === 0) continue;
       this.counters.evictions++;
       this.#discard(slot);
     }
     this.#takePage(owner, page);
-    this.#givePage(classIndex, page);
-    return true;
+    return page;
   }
 
   #givePage(classIndex: number, page: number): void {
     const sizeClass = this.#classes[classIndex]!;
     this.#pageClass[page] = classIndex;
+    this.#pagesUsed++;
     sizeClass.pages.push(page);
     const first = page * this.#slotsPerPage;
     const stride = sizeClass.slotBytes / SLOT_BYTES_MIN;
@@ -274,6 +306,8 @@ export class BlockCache {
   #takePage(classIndex: number, page: number): void {
     const sizeClass = this.#classes[classIndex]!;
     sizeClass.pages.splice(sizeClass.pages.indexOf(page), 1);
+    this.#pageClass[page] = -1;
+    this.#pagesUsed--;
     let kept = 0;
     let next = 0;
     for (let free = sizeClass.free; free !== 0; free = next) {
