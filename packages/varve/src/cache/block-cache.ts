@@ -33,12 +33,14 @@ import {
   OFFSET,
   type Replacement,
   SLOT_WORDS,
-  WARMTH_MAX,
 } from './replacement.ts';
 import { s3Fifo } from './s3-fifo.ts';
 import { type CacheHandle, type CacheSharing, makeParts, reuseParts, type TakeMemory } from './sharing.ts';
 import { SLOT_BYTES_MIN, SlotPages } from './slot-pages.ts';
+import { workingSet } from './working-set.ts';
 
+/** A constant of this module's own is compiled into the lookups, an imported one is not. */
+const SLOT_BYTES = SLOT_BYTES_MIN;
 /** Tries to get the lock: of a block that could as well not be cached, and of what should be done. */
 const TRIES = 32;
 const TRIES_PATIENT = 10_000;
@@ -92,7 +94,11 @@ export class BlockCache {
   }
 
   /** The cache of another thread, used in place. From then on both threads need their `sharing`. */
-  static attach(handle: CacheHandle, sharing: CacheSharing, counters: CacheCounters = noCounts()): BlockCache {
+  static attach(
+    handle: CacheHandle,
+    sharing: CacheSharing,
+    counters: CacheCounters = noCounts(),
+  ): BlockCache {
     const cache = new BlockCache(handle.bytes, counters, s3Fifo, handle.parts);
     cache.share(sharing);
     return cache;
@@ -106,6 +112,7 @@ export class BlockCache {
   /** Other threads use the cache too, from now on. Undefined: no longer, and none of them reads in it any more. */
   share(sharing: CacheSharing | undefined): void {
     this.#pages.sharing = sharing;
+    this.#index.isShared = sharing !== undefined;
   }
 
   /** Called by `insert`, after each block that this thread put in. */
@@ -146,18 +153,19 @@ export class BlockCache {
   /** The same for a block that an earlier lookup found at `near`: one line of memory less when it is still there. */
   lookupNear(near: number, file: number, offset: number): number {
     const slots = this.#slots;
-    const slot = near / SLOT_BYTES_MIN;
+    const slot = near / SLOT_BYTES;
     const at = slot * SLOT_WORDS;
     const length = slots[at + LENGTH]!;
     // Always 0, but neither compiler nor processor know. All that is read below is read through it, so after LENGTH.
     const after = length >>> 31;
-    const isThere = slots[at + OFFSET + after] === offset && slots[at + FILE + after] === file && length !== 0;
+    const isThere =
+      slots[at + OFFSET + after] === offset && slots[at + FILE + after] === file && length !== 0;
     return isThere ? this.#hit(slot, after) : this.lookup(file, offset);
   }
 
   /** Reads the metadata of the slot at `near`, so that the processor has it when `lookupNear` asks. */
   touch(near: number): number {
-    return this.#slots[(near / SLOT_BYTES_MIN) * SLOT_WORDS]!;
+    return this.#slots[(near / SLOT_BYTES) * SLOT_WORDS]!;
   }
 
   #hit(slot: number, after: number): number {
@@ -165,7 +173,7 @@ export class BlockCache {
     const at = slot * SLOT_WORDS + HITS;
     const hits = this.#slots[at]!;
     if (hits < HITS_MAX) this.#slots[at] = hits + 1;
-    return slot * SLOT_BYTES_MIN + after;
+    return slot * SLOT_BYTES + after;
   }
 
   /**
@@ -173,7 +181,7 @@ export class BlockCache {
    * content can still be read in this operation, but how long it is was forgotten.
    */
   lengthAt(slotOffset: number): number {
-    return this.#slots[(slotOffset / SLOT_BYTES_MIN) * SLOT_WORDS + LENGTH]!;
+    return this.#slots[(slotOffset / SLOT_BYTES) * SLOT_WORDS + LENGTH]!;
   }
 
   /**
@@ -200,7 +208,7 @@ export class BlockCache {
     }
     if (slot < 0) return -1;
     this.onInsert?.();
-    return slot * SLOT_BYTES_MIN;
+    return slot * SLOT_BYTES;
   }
 
   #insert(file: number, offset: number, bytes: Uint8Array, start: number, length: number): number {
@@ -214,11 +222,11 @@ export class BlockCache {
     if (slot < 0) return -1;
     const slots = this.#slots;
     const at = slot * SLOT_WORDS;
-    this.memory.set(bytes.subarray(start, start + length), slot * SLOT_BYTES_MIN);
+    this.memory.set(bytes.subarray(start, start + length), slot * SLOT_BYTES);
     slots[at + FILE] = file;
     slots[at + OFFSET] = offset;
     slots[at + HITS] = 0;
-    Atomics.store(slots, at + LENGTH, length);
+    this.#setLength(slot, length);
     this.#replacement.added(sizeClass, slot);
     this.#index.link(slot);
     return slot;
@@ -235,21 +243,7 @@ export class BlockCache {
    * many as fit. Returns how many. Beside other threads a pair may name no block.
    */
   workingSet(out: Uint32Array): number {
-    const warmth = new Uint8Array(this.#pages.slotsTouched);
-    const starts = new Uint32Array(WARMTH_MAX + 2);
-    for (let slot = 0; slot < warmth.length; slot++) {
-      warmth[slot] = this.#slots[slot * SLOT_WORDS + LENGTH]! === 0 ? 0 : this.#replacement.warmth(slot);
-      starts[WARMTH_MAX - warmth[slot]! + 1]! += 1;
-    }
-    for (let i = 1; i <= WARMTH_MAX; i++) starts[i]! += starts[i - 1]!;
-    const count = Math.min(starts[WARMTH_MAX]!, out.length >>> 1);
-    for (let slot = 0; slot < warmth.length; slot++) {
-      const at = starts[WARMTH_MAX - warmth[slot]!]!++;
-      if (at >= count) continue;
-      out[at * 2] = this.#slots[slot * SLOT_WORDS + FILE]!;
-      out[at * 2 + 1] = this.#slots[slot * SLOT_WORDS + OFFSET]!;
-    }
-    return count;
+    return workingSet(this.#slots, this.#pages.slotsTouched, this.#replacement, out);
   }
 
   #lock(tries: number): boolean {
@@ -312,7 +306,7 @@ export class BlockCache {
   /** Nothing in the tables is believed: an empty cache, but for the memory that readers may still be in. */
   #startOver(): void {
     const end = this.#pages.slotsTouched;
-    for (let slot = 0; slot < end; slot++) Atomics.store(this.#slots, slot * SLOT_WORDS + LENGTH, 0);
+    for (let slot = 0; slot < end; slot++) this.#setLength(slot, 0);
     this.#index.clear();
     this.#replacement.clear();
     this.#pages.startOver();
@@ -374,7 +368,7 @@ export class BlockCache {
     for (let slot = first; slot < end; slot += stride) {
       if (slots[slot * SLOT_WORDS + LENGTH]! === 0) continue;
       const hits = slots[slot * SLOT_WORDS + HITS]!;
-      if (hits !== 0) used += stride * SLOT_BYTES_MIN;
+      if (hits !== 0) used += stride * SLOT_BYTES;
       slots[slot * SLOT_WORDS + HITS] = hits >>> 1;
     }
     if (used > usedMax) return false;
@@ -393,9 +387,15 @@ export class BlockCache {
     this.#remove(slot);
   }
 
+  /** Publishes a block, or says first of all that it leaves. */
+  #setLength(slot: number, length: number): void {
+    if (this.#index.isShared) Atomics.store(this.#slots, slot * SLOT_WORDS + LENGTH, length);
+    else this.#slots[slot * SLOT_WORDS + LENGTH] = length;
+  }
+
   /** First nobody finds the slot any more, then it waits to be used again. */
   #remove(slot: number): void {
-    Atomics.store(this.#slots, slot * SLOT_WORDS + LENGTH, 0);
+    this.#setLength(slot, 0);
     this.#index.unlink(slot);
     this.#pages.release(slot);
   }

@@ -21,6 +21,8 @@ export class BlockIndex {
   readonly #slots: Uint32Array;
   readonly #table: Int32Array;
   readonly #mask: number;
+  /** An atomic store takes five times as long, so one thread alone does without. */
+  isShared = false;
 
   /** For `count` slots, whose words are in `slots`. */
   constructor(slots: Uint32Array, count: number, take: TakeMemory) {
@@ -49,7 +51,7 @@ export class BlockIndex {
     const at = slot * SLOT_WORDS;
     let place = homeOf(this.#slots[at + FILE]!, this.#slots[at + OFFSET]!, this.#mask);
     while (this.#table[place] !== 0) place = (place + 1) & this.#mask;
-    Atomics.store(this.#table, place, slot + 1);
+    this.#store(place, slot + 1);
   }
 
   /** Takes a slot out and closes the gap, so that no later entry of its run is cut off. */
@@ -66,10 +68,15 @@ export class BlockIndex {
       // It may move to the gap when its home does not lie between gap and itself.
       if (((next - this.#homeOfSlot(moved)) & mask) < ((next - gap) & mask)) continue;
       // For a moment it stands twice, which is as good as once.
-      Atomics.store(table, gap, moved + 1);
+      this.#store(gap, moved + 1);
       gap = next;
     }
-    Atomics.store(table, gap, 0);
+    this.#store(gap, 0);
+  }
+
+  #store(place: number, entry: number): void {
+    if (this.isShared) Atomics.store(this.#table, place, entry);
+    else this.#table[place] = entry;
   }
 
   clear(): void {

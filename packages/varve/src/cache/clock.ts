@@ -42,5 +42,4 @@ class Clock implements Replacement {
   }
 }
 
-export const clock: MakeReplacement = (words, slots, classes, take) =>
-  new Clock(words, slots, classes, take);
+export const clock: MakeReplacement = (words, slots, classes, take) => new Clock(words, slots, classes, take);

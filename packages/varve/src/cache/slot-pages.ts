@@ -239,7 +239,11 @@ export class SlotPages {
 
   /** A page that no class has: rather one that was used before, whose memory the system has given already. Or -1. */
   #unusedPage(): number {
-    for (let page = this.#owners.indexOf(LEAVING); page >= 0; page = this.#owners.indexOf(LEAVING, page + 1)) {
+    for (
+      let page = this.#owners.indexOf(LEAVING);
+      page >= 0;
+      page = this.#owners.indexOf(LEAVING, page + 1)
+    ) {
       if (this.#isPast(this.#stamps[this.slots + page]!)) return page;
     }
     const page = this.#owners.indexOf(NOBODY);
