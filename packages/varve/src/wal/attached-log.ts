@@ -66,6 +66,11 @@ export class AttachedLog implements DurableLog {
     return this.writer.lastSequence;
   }
 
+  /** Stored time of the newest batch that was appended. */
+  get lastTime(): number {
+    return this.writer.lastTime;
+  }
+
   get handedOverSequence(): number {
     return this.writer.handedOverSequence;
   }
@@ -125,15 +130,11 @@ export class AttachedLog implements DurableLog {
     // The owner has noted it in the tail.
   }
 
-  /** True when everything that is not on disk lies in the segment that this thread can sync itself. */
-  get canSync(): boolean {
-    return this.#tail.words.isOlderUnsynced === 0;
-  }
-
-  /** Hands over and fsyncs the current segment on this thread; `canSync` was true. */
-  syncNow(): void {
+  /** Hands over and fsyncs on this thread, when everything that is not on disk lies in the segment that it has open. */
+  syncNow(): boolean {
     const { writer } = this;
     writer.handOver();
+    if (this.#tail.words.isOlderUnsynced !== 0) return false;
     try {
       writer.current?.sync();
     } catch (error) {
@@ -141,6 +142,7 @@ export class AttachedLog implements DurableLog {
       throw error;
     }
     writer.synced(writer.handedOver, writer.handedOverSequence);
+    return true;
   }
 
   /** The body of the last batch record: what a writer that died in the middle has left to be applied. */

@@ -49,6 +49,8 @@ export interface DurableLog {
   readonly handedOverSequence: number;
   readonly syncedSequence: number;
   readonly diskFull: boolean;
+  /** Stored time of the newest batch. */
+  readonly lastTime: number;
   readonly operationBytesMax: number;
   append(kind: number, sequence: number, timeMs: number, body: Uint8Array, start: number, end: number): void;
   appendOperation(
@@ -64,6 +66,7 @@ export interface DurableLog {
   handOver(): void;
   unsynced(): UnsyncedLog;
   markSynced(upTo: LogPosition, sequence: number): void;
-  syncNow(): void;
+  /** False: nothing was done, because only the owner of the log can. */
+  syncNow(): boolean;
   close(): void;
 }

@@ -69,6 +69,11 @@ export class Log implements DurableLog {
     return this.writer.lastSequence;
   }
 
+  /** Stored time of the newest batch that was appended. */
+  get lastTime(): number {
+    return this.writer.lastTime;
+  }
+
   get handedOverSequence(): number {
     return this.writer.handedOverSequence;
   }
@@ -205,7 +210,7 @@ export class Log implements DurableLog {
   }
 
   /** Hands over and fsyncs on this thread. A failure of the fsync (`SYNC_FAILED`, kind io) is final. */
-  syncNow(): void {
+  syncNow(): boolean {
     const { writer } = this;
     writer.handOver();
     try {
@@ -217,6 +222,7 @@ export class Log implements DurableLog {
     }
     this.#list.doneNow(writer.handedOver);
     writer.synced(writer.handedOver, writer.handedOverSequence);
+    return true;
   }
 
   /** Live segments, oldest first; the last is the one being written. */

@@ -67,6 +67,8 @@ export const SLOT_OVERFLOW = 6;
 export const SLOT_TAKEN = 8;
 /** Never stored to: threads that back off sleep on it. */
 export const SLOT_SLEEP = 9;
+/** 1: promises of this thread wait for room; the owner tells it when there is some. */
+export const SLOT_WAITS = 10;
 
 export const CONTROL_WORDS: number = SLOTS_AT + SLOTS_MAX * SLOT_WORDS;
 
