@@ -4,7 +4,7 @@
  */
 export const exposed = {
   arena: ['arena.ts', 'segment-pool.ts'],
-  cache: ['block-cache.ts', 'row-cache.ts'],
+  cache: ['block-cache.ts', 'row-cache.ts', 'sharing.ts'],
   compaction: [
     'compaction-job.ts',
     'flush-job.ts',
