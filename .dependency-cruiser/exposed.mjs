@@ -3,8 +3,13 @@
  * A folder that is missing here shows all its files.
  */
 export const exposed = {
+<<<<<<< HEAD
   arena: ['arena.ts', 'segment-pool.ts', 'shared-arena.ts'],
   cache: ['block-cache.ts', 'row-cache.ts'],
+=======
+  arena: ['arena.ts', 'segment-pool.ts'],
+  cache: ['block-cache.ts', 'row-cache.ts', 'sharing.ts'],
+>>>>>>> d23b847651a2095617458fb6eea3e69af8ccc944
   compaction: [
     'compaction-job.ts',
     'flush-job.ts',
