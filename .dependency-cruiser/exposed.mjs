@@ -3,13 +3,8 @@
  * A folder that is missing here shows all its files.
  */
 export const exposed = {
-<<<<<<< HEAD
   arena: ['arena.ts', 'segment-pool.ts', 'shared-arena.ts'],
-  cache: ['block-cache.ts', 'row-cache.ts'],
-=======
-  arena: ['arena.ts', 'segment-pool.ts'],
   cache: ['block-cache.ts', 'row-cache.ts', 'sharing.ts'],
->>>>>>> d23b847651a2095617458fb6eea3e69af8ccc944
   compaction: [
     'compaction-job.ts',
     'flush-job.ts',
@@ -66,5 +61,16 @@ export const exposed = {
     'table-iterator.ts',
     'writer.ts',
   ],
-  wal: ['cut-tail.ts', 'dump.ts', 'log.ts', 'replay-run.ts', 'replay.ts', 'sync-policy.ts'],
+  wal: [
+    'attached-log.ts',
+    'cut-tail.ts',
+    'dump.ts',
+    'log-options.ts',
+    'log-writer.ts',
+    'log.ts',
+    'replay-run.ts',
+    'replay.ts',
+    'shared-tail.ts',
+    'sync-policy.ts',
+  ],
 };

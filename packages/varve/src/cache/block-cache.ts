@@ -252,7 +252,7 @@ export class BlockCache {
     for (let i = 0; i < tries; i++) {
       const lock = sharing.tryLock();
       if (lock === 'busy') continue;
-      if (lock === 'inherited') this.#startOver();
+      if (lock === 'inherited') this.startOver();
       return true;
     }
     return false;
@@ -262,7 +262,7 @@ export class BlockCache {
   #unlock(isDone: boolean): void {
     const { sharing } = this.#pages;
     if (sharing === undefined) return;
-    if (!isDone) this.#startOver();
+    if (!isDone) this.startOver();
     sharing.unlock();
   }
 
@@ -303,8 +303,8 @@ export class BlockCache {
     }
   }
 
-  /** Nothing in the tables is believed: an empty cache, but for the memory that readers may still be in. */
-  #startOver(): void {
+  /** With the lock, taken from a dead holder: nothing in the tables is believed. An empty cache, but for the memory that readers may still be in. */
+  startOver(): void {
     const end = this.#pages.slotsTouched;
     for (let slot = 0; slot < end; slot++) this.#setLength(slot, 0);
     this.#index.clear();
