@@ -89,7 +89,7 @@ export class TableCache {
 
   /** The same for all tables but those with these numbers. */
   closeAllBut(numbers: ReadonlySet<number>): void {
-    for (const number of [...this.#readers.keys()]) if (!numbers.has(number)) this.evict(number);
+    for (const number of this.#readers.keys()) if (!numbers.has(number)) this.evict(number);
   }
 
   /** Closes all tables. */
