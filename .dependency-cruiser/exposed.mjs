@@ -36,6 +36,7 @@ export const exposed = {
     'file-names.ts',
     'file-system.ts',
     'final-sync.ts',
+    'held-files.ts',
     'memory-fs.ts',
     'node-fs.ts',
     'sim-fs.ts',
@@ -61,5 +62,5 @@ export const exposed = {
     'table-iterator.ts',
     'writer.ts',
   ],
-  wal: ['cut-tail.ts', 'dump.ts', 'log.ts', 'replay-run.ts', 'replay.ts', 'sync-policy.ts'],
+  wal: ['cut-tail.ts', 'dump.ts', 'follow.ts', 'log.ts', 'replay-run.ts', 'replay.ts', 'sync-policy.ts'],
 };
