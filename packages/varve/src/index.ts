@@ -58,6 +58,7 @@ export type {
   PutOptions,
   Range,
   RangeView,
+  RefreshReport,
   Sequence,
   ShareHandle,
   Snapshot,

@@ -45,6 +45,7 @@ export interface OpeningParts {
   readonly options: ResolvedDatabaseOptions;
   readonly components: Components;
   readonly state: EngineState;
+  /** Another one when a read-only database has read the log anew. */
   readonly pool: SegmentPool;
   readonly cache: BlockCache;
   readonly rows: RowCache;
@@ -144,7 +145,9 @@ export function assemble(
     runner,
     events,
     poison,
-    pool: parts.pool,
+    get pool() {
+      return parts.pool;
+    },
     cache: parts.cache,
     rows: parts.rows,
     tables: parts.tables,
@@ -162,7 +165,9 @@ export function assemble(
     get warmUp() {
       return warmUp;
     },
-    incarnation: opened.version.incarnation,
+    get incarnation() {
+      return installer.version.incarnation;
+    },
     fileNumbers: parts.fileNumbers,
     found: new PointResult(),
     get many() {

@@ -257,7 +257,7 @@ interface Operation {
   readonly valueEnd: number;
 }
 
-function insert(tree: Tree, operation: Operation, sequence: number): void {
+export function insert(tree: Tree, operation: Operation, sequence: number): void {
   add(tree.writable(), operation, sequence);
 }
 

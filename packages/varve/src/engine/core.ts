@@ -91,6 +91,7 @@ export interface Core {
   readonly installer: Installer;
   readonly background: BackgroundWork;
   readonly warmUp: CacheWarmUp;
+  /** Of the writer, when opened read-only. */
   readonly incarnation: number;
   /** Next table number, shared with the jobs (BigInt64, Atomics.add). */
   readonly fileNumbers: SharedArrayBuffer;

@@ -11,6 +11,7 @@ import type {
   KeyspaceOptions,
   OpenReport,
   Range,
+  RefreshReport,
   Snapshot,
   VerifyReport,
   WriteWait,
@@ -19,6 +20,7 @@ import { BatchHandle } from './batch.ts';
 import { closeDatabase } from './close.ts';
 import { compactDatabase } from './compact.ts';
 import type { Core } from './core.ts';
+import { type Follower, notReadOnly } from './follower.ts';
 import { replayFloor } from './housekeeping.ts';
 import type { KeyspaceHandle } from './keyspace.ts';
 import type { KeyspaceTable } from './keyspace-table.ts';
@@ -38,6 +40,8 @@ export class DatabaseHandle implements Database {
   readonly #core: Core;
   readonly #keyspaces: KeyspaceTable;
   readonly #maintenance: Maintenance;
+  /** Undefined unless opened read-only. */
+  readonly #follower: Follower | undefined;
   readonly #release: () => Promise<void>;
   #closing: Promise<void> | undefined;
 
@@ -47,6 +51,7 @@ export class DatabaseHandle implements Database {
     keyspaces: KeyspaceTable,
     recovered: OpenReport,
     maintenance: Maintenance,
+    follower: Follower | undefined,
     release: () => Promise<void>,
   ) {
     this.#path = path;
@@ -54,6 +59,7 @@ export class DatabaseHandle implements Database {
     this.#keyspaces = keyspaces;
     this.recovered = recovered;
     this.#maintenance = maintenance;
+    this.#follower = follower;
     this.#release = release;
   }
 
@@ -165,6 +171,12 @@ export class DatabaseHandle implements Database {
     await this.#maintenance.checkpoint(this.#core, path);
   }
 
+  async refresh(): Promise<RefreshReport> {
+    this.#core.state.checkOpen();
+    if (this.#follower === undefined) throw notReadOnly();
+    return this.#follower.refresh();
+  }
+
   stats(): DatabaseStats {
     this.#core.state.checkOpen();
     return collectStats(this.#core);
@@ -196,6 +208,7 @@ export class DatabaseHandle implements Database {
     try {
       await closeDatabase(this.#core);
     } finally {
+      this.#follower?.close();
       await this.#release();
     }
   }
