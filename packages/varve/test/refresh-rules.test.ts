@@ -162,6 +162,21 @@ describe('refresh', () => {
     expect(fs.list('/db').length).toBeGreaterThan(0);
   });
 
+  test('leaves what is shown whole: verify finds every table that the writer has removed since', async () => {
+    const { fs, writer, reader } = await pair();
+    for (let i = 0; i < 100; i++) texts(writer).put(`k${i}`, 'x'.repeat(500));
+    await writer.flush();
+    await reader.refresh();
+    const tables = (): string[] => fs.list('/db').filter((name) => name.endsWith('.sst'));
+    const before = tables();
+    await writer.compact();
+    texts(writer).put('k1', 'y');
+    await writer.compact();
+    expect(tables()).not.toEqual(expect.arrayContaining(before));
+    expect(await reader.verify()).toMatchObject({ files: before.length, problems: [] });
+    expect(texts(reader).get('k1')).toHaveLength(500);
+  });
+
   test('keeps no memtables that the writer has flushed', async () => {
     const { writer, reader } = await pair({ keyspaceDefaults: { memtableBytes: 64 * KIB } });
     for (let round = 0; round < 60; round++) {

@@ -44,6 +44,7 @@ export interface OpeningParts {
   readonly fs: FileSystem;
   readonly options: ResolvedDatabaseOptions;
   readonly components: Components;
+  readonly tableFiles: FileSystem;
   readonly state: EngineState;
   /** Another one when a read-only database has read the log anew. */
   readonly pool: SegmentPool;
@@ -140,6 +141,7 @@ export function assemble(
     state,
     options,
     fs,
+    tableFiles: parts.tableFiles,
     clock,
     scheduler,
     runner,

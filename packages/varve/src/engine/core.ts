@@ -71,6 +71,8 @@ export interface Core {
   readonly state: EngineState;
   readonly options: ResolvedDatabaseOptions;
   readonly fs: FileSystem;
+  /** For reading tables beside the table cache: read-only, those of the state that is shown are there although removed. */
+  readonly tableFiles: FileSystem;
   readonly clock: Clock;
   readonly scheduler: Scheduler;
   readonly runner: JobRunner;

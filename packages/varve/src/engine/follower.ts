@@ -212,13 +212,9 @@ export class Follower {
   };
 
   #addTree(record: KeyspaceRecord): void {
-    if (this.#trees.has(record.id) || this.#isDropped(record.id)) return;
+    if (this.#trees.has(record.id)) return;
     const { core, newTree } = this.#env;
     this.#trees.set(record.id, newTree(core.state, record, this.#manifest.version));
-  }
-
-  #isDropped(id: number): boolean {
-    return this.#changes.some(({ change }) => change.change === 'drop' && change.id === id);
   }
 
   // ATOMIC: from one state that readers see to the next.

@@ -90,6 +90,8 @@ export class Opening {
     const contents = readDirectory(fs, state.path);
     const found = findManifest(fs, state.path, contents, this.#options.recovery);
     this.#checkMode(found !== undefined);
+    // Before the log is read, which takes longer than a writer beside this needs to remove one.
+    if (found !== undefined) this.#holdTables(found.version);
     // Whoever made the directory, perhaps an open that died, may not have come to this.
     if (found === undefined && !this.#options.readOnly) syncParent(fs, state.path);
     const recovering = this.#recovering(state, found?.version ?? emptyVersion());
@@ -101,7 +103,6 @@ export class Opening {
     if (this.#options.recovery === 'salvage' && !this.#options.readOnly) {
       flushReplayed(recovering, fs, this.#fileNumbers);
     }
-    this.#holdTables(recovering.version);
     const core = assemble(this.#parts(), recovering.version, report, contents);
     const recovered: OpenReport = {
       batches: report.batches,
@@ -224,6 +225,7 @@ export class Opening {
       fs: this.#fs,
       options: this.#options,
       components: this.#components,
+      tableFiles: this.#held?.fs ?? this.#fs,
       state: this.#state,
       get pool() {
         return poolNow();
