@@ -230,8 +230,14 @@ export class Tree {
   /** The read path's first hop: true when `key` has a value at `sequence`; it is lent through `out`. */
   get(key: Uint8Array, start: number, end: number, sequence: number, out: PointResult): boolean {
     const seesAll = sequence === this.#state.visible;
-    const view = seesAll ? this.#view : this.viewAt(sequence);
-    return pointGet(view, this.tables, this.#rows, key, start, end, sequence, seesAll, out);
+    if (!seesAll && sequence < this.#floor) return this.#getKept(key, start, end, sequence, out);
+    return pointGet(this.#view, this.tables, this.#rows, key, start, end, sequence, seesAll, out);
+  }
+
+  /** The same below what the current view answers for. */
+  #getKept(key: Uint8Array, start: number, end: number, sequence: number, out: PointResult): boolean {
+    const view = this.viewAt(sequence);
+    return pointGet(view, this.tables, this.#rows, key, start, end, sequence, false, out);
   }
 
   /** The same for all keys of the batch in `many`, which has the values then. */
