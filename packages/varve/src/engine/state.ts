@@ -58,6 +58,18 @@ export class EngineState {
     return this.#access === undefined ? step() : this.#access.exclusive(step);
   }
 
+  /** Runs a read while nothing that it meets goes away. */
+  entered<T>(read: () => T): T {
+    const access = this.#access;
+    if (access === undefined) return read();
+    access.enter();
+    try {
+      return read();
+    } finally {
+      access.leave();
+    }
+  }
+
   checkOpen(): void {
     if (this.isClosed) throw closed('the database', { path: this.path });
   }

@@ -83,6 +83,8 @@ export class ThreadAccess {
     this.#lockDepth = 1;
     try {
       if (acquired === 'inherited') this.#hooks.repair();
+      const flags = Atomics.load(this.control, FLAGS);
+      if (flags !== 0) this.#hooks.flagged(flags);
       this.#hooks.load();
       this.enter();
     } catch (error) {
