@@ -392,6 +392,7 @@ class Attachment {
     if (mayWrite) this.#client.tell('left', generationOf(this.#control, this.#slot));
     this.#client.close(error);
     this.#state.isClosed = true;
+    this.#state.endedBy = error;
     this.#tables.close();
     this.#register.clear();
     freeSlot(this.#control, this.#slot);

@@ -5,15 +5,16 @@
  * While the high word changes, once in four billion writes, it is -1: a reader that met a new half beside an old one would
  * see a sequence that never was.
  */
+import { loadInOrder } from '../../runtime/load-in-order.ts';
 
 const LOW = 4294967296;
 const CHANGING = -1;
 
 export function loadSequence(words: Int32Array, at: number): number {
   for (;;) {
-    const high = Atomics.load(words, at);
-    const low = Atomics.load(words, at + 1);
-    if (high !== CHANGING && Atomics.load(words, at) === high) return high * LOW + (low >>> 0);
+    const high = loadInOrder(words, at);
+    const low = loadInOrder(words, at + 1);
+    if (high !== CHANGING && loadInOrder(words, at) === high) return high * LOW + (low >>> 0);
   }
 }
 

@@ -8,6 +8,7 @@
  * Both nest: codecs are user code and may come back.
  */
 import { busy } from '../../base/errors.ts';
+import { loadInOrder } from '../../runtime/load-in-order.ts';
 import { FLAGS, GENERATION, WRITE_LOCK } from './control-words.ts';
 import { pin, unpin } from './epochs.ts';
 import { SharedLock } from './shared-lock.ts';
@@ -56,9 +57,9 @@ export class ThreadAccess {
     const { control } = this;
     pin(control, this.slot);
     try {
-      const flags = Atomics.load(control, FLAGS);
+      const flags = loadInOrder(control, FLAGS);
       if (flags !== 0) this.#hooks.flagged(flags);
-      if (Atomics.load(control, GENERATION) !== this.#generation) this.#follow();
+      if (loadInOrder(control, GENERATION) !== this.#generation) this.#follow();
     } catch (error) {
       this.leave();
       throw error;
