@@ -3,7 +3,7 @@
  * A folder that is missing here shows all its files.
  */
 export const exposed = {
-  arena: ['arena.ts', 'segment-pool.ts'],
+  arena: ['arena.ts', 'segment-pool.ts', 'shared-arena.ts'],
   cache: ['block-cache.ts', 'row-cache.ts'],
   compaction: [
     'compaction-job.ts',
@@ -46,7 +46,7 @@ export const exposed = {
   iterator: ['concat.ts', 'merging.ts', 'ordered-merge.ts', 'visible.ts'],
   maintenance: ['dump-line.ts', 'dump.ts', 'maintenance.ts'],
   manifest: ['file-meta.ts', 'manifest-file.ts', 'version-edit.ts', 'version.ts'],
-  memtable: ['memtable.ts'],
+  memtable: ['descriptor.ts', 'memtable.ts'],
   record: ['batch.ts', 'frame.ts', 'log-record.ts'],
   sstable: [
     'checksum.ts',

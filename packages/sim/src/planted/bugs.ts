@@ -104,9 +104,9 @@ export const plantedBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'memtable/skiplist.ts',
-        find: 'search(pool, this.#root, key, keyStart, keyEnd, sequence, place);\n    if (!place.isSameKey) return false;',
+        find: 'search(pool, list, key, keyStart, keyEnd, sequence, place);\n    if (!place.isSameKey) return false;',
         replace:
-          'search(pool, this.#root, key, keyStart, keyEnd, sequence + 1, place);\n    if (!place.isSameKey) return false;',
+          'search(pool, list, key, keyStart, keyEnd, sequence + 1, place);\n    if (!place.isSameKey) return false;',
       },
     ],
   },

@@ -63,11 +63,34 @@ describe('a segment pool', () => {
     expect(() => pool.free(run, 2048)).toThrow(/as a whole/);
   });
 
-  test('attaches to the same memory and has nothing to allocate there', () => {
+  test('attaches to the same memory and allocates from it as the first does', () => {
     const pool = new SegmentPool(4096, 1024);
     pool.words[5] = -42;
     const other = SegmentPool.attach(structuredClone(pool.handle()));
-    expect([other.words[5], other.bytes.length, other.allocate(1)]).toEqual([-42, 4096, -1]);
+    expect([other.words[5], other.bytes.length, other.chunkBytes]).toEqual([-42, 4096, 1024]);
+    expect([pool.allocate(1), other.allocate(1025), pool.allocate(2000)]).toEqual([0, 1024, -1]);
+    other.free(0, 1);
+    expect([pool.bytesUsed, other.bytesUsed, pool.allocate(1)]).toEqual([2048, 2048, 0]);
+  });
+
+  test('sweeps away what is not kept', () => {
+    const random = new Random(9);
+    const pool = new SegmentPool(64 * 1024, 1024);
+    const kept: { start: number; bytes: number }[] = [];
+    for (let round = 0; round < 50; round++) {
+      for (let i = 0; i < 40; i++) {
+        const bytes = 1 + random.below(4000);
+        const start = pool.allocate(bytes);
+        if (start >= 0 && random.oneIn(4)) kept.push({ start, bytes });
+      }
+      if (random.oneIn(3))
+        for (const { start, bytes } of kept.splice(0, random.below(3))) pool.free(start, bytes);
+      pool.sweep(kept);
+      expect(pool.bytesUsed).toBe(kept.reduce((sum, run) => sum + pool.runBytes(run.bytes), 0));
+    }
+    expect(() => pool.sweep([{ start: kept[0]!.start, bytes: 100_000 }])).toThrow(/as a whole/);
+    pool.sweep([]);
+    expect([pool.bytesUsed, pool.allocate(64 * 1024)]).toEqual([0, 0]);
   });
 });
 

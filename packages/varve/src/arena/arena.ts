@@ -12,7 +12,7 @@
 import { assert } from '../base/assert.ts';
 import { Copier } from '../base/copier.ts';
 import { busy } from '../base/errors.ts';
-import type { SegmentPool } from './segment-pool.ts';
+import type { Run, SegmentPool } from './segment-pool.ts';
 
 /** Largest run that is taken ahead of need. Runs grow with the arena, so that a small one stays small. */
 const RUN_BYTES_MAX = 1024 * 1024;
@@ -24,9 +24,11 @@ export const LARGE_BYTES: number = 32 * 1024;
 /** Left out at the start of the pool, so that no allocation has offset 0. */
 const UNUSED_BYTES = 8;
 
-interface Run {
-  readonly start: number;
-  readonly bytes: number;
+/** What puts bytes into memory of an arena needs of it: arena/arena.ts or arena/shared-arena.ts. */
+export interface ArenaMemory {
+  readonly pool: SegmentPool;
+  readonly copier: Copier;
+  allocate(bytes: number): number;
 }
 
 export class Arena {
@@ -70,11 +72,7 @@ export class Arena {
    */
   reserve(bytes: number): boolean {
     if (bytes <= this.#end - this.#at || bytes <= this.#spareEnd - this.#spareAt) return true;
-    const ahead = Math.min(
-      RUN_BYTES_MAX,
-      Math.max(this.#bytes / 4, Math.min(this.#bytes, DOUBLING_BYTES_MAX)),
-    );
-    let size = this.pool.runBytes(Math.max(bytes, ahead) + UNUSED_BYTES);
+    let size = this.pool.runBytes(Math.max(bytes, runBytesAhead(this.#bytes)) + UNUSED_BYTES);
     let start = this.pool.allocate(size);
     if (start < 0) {
       size = this.pool.runBytes(bytes + UNUSED_BYTES);
@@ -88,6 +86,10 @@ export class Arena {
     this.#spareAt = start === 0 ? UNUSED_BYTES : start;
     this.#spareEnd = start + size;
     return true;
+  }
+
+  runs(): readonly Run[] {
+    return this.#runs;
   }
 
   /** Gives all runs back to the pool. The arena is empty then and can be used anew. */
@@ -127,6 +129,11 @@ export class Arena {
     this.#spareAt = 0;
     this.#spareEnd = 0;
   }
+}
+
+/** What an arena of `bytes` takes from the pool at least when it needs more. */
+export function runBytesAhead(bytes: number): number {
+  return Math.min(RUN_BYTES_MAX, Math.max(bytes / 4, Math.min(bytes, DOUBLING_BYTES_MAX)));
 }
 
 function roundUp(bytes: number): number {

@@ -10,14 +10,20 @@
  * attached tree (`attach`) is another thread's view of one that is written no more.
  */
 import { Arena } from '../arena/arena.ts';
-import { SegmentPool } from '../arena/segment-pool.ts';
-import type { SegmentPoolHandle } from '../arena/segment-pool.ts';
+import type { Run, SegmentPool } from '../arena/segment-pool.ts';
 import { assert } from '../base/assert.ts';
 import { compareRanges } from '../base/bytes.ts';
 import type { EntryIterator, PointResult } from '../base/entry.ts';
 import { KIND_DELETE, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import type { FragmentedTombstones } from '../base/range-tombstones.ts';
 import { BatchEntries } from './batch-entries.ts';
+import {
+  BTREE_DESCRIPTOR_BYTES,
+  clearDescriptor,
+  readDescriptor,
+  writeDescriptor,
+} from './btree-descriptor.ts';
+import type { BTreeState } from './btree-descriptor.ts';
 import {
   KIND_MAX,
   lendEntry,
@@ -27,7 +33,8 @@ import {
   writeEntry,
 } from './entry-record.ts';
 import { NodeMemory } from './node-memory.ts';
-import { RangeDeletes } from './range-deletes.ts';
+import { RangeDeletes, writeRangeDelete } from './range-deletes.ts';
+import type { MemtableHandle } from './memtable-handle.ts';
 import { BTreeIterator } from './btree-iterator.ts';
 import { BOUND, CHANGES, ENTRIES, insertSlot, LEAF_MAX, NEXT, SIZE } from './btree-node.ts';
 import type { BTreeRoot } from './btree-node.ts';
@@ -37,21 +44,9 @@ import { makeRoot, splitLeaf } from './btree-split.ts';
 import { nodesForAdds } from './btree-growth.ts';
 import { FIRST_WORDS, LATER_WORDS, linkFirst, linkVersion, versionAt } from './versions.ts';
 
-/** A tree that is written no more, as plain data for another thread. */
-export interface BTreeHandle {
-  readonly type: 'btree';
-  readonly pool: SegmentPoolHandle;
-  readonly root: BTreeRoot;
-  readonly newestRangeDelete: number;
-  readonly entries: number;
-  readonly bytes: number;
-  readonly firstSequence: number;
-  readonly lastSequence: number;
-}
-
 const ENTRY_OVERHEAD_MAX = RECORD_OVERHEAD_MAX + 4 * LATER_WORDS;
-/** The empty value that deletes share, and rounding. */
-const ROOT_BYTES = 16;
+/** The descriptor, the empty value that deletes share, and rounding. */
+const ROOT_BYTES: number = BTREE_DESCRIPTOR_BYTES + 16;
 
 export class BTree {
   readonly #pool: SegmentPool;
@@ -62,6 +57,9 @@ export class BTree {
   /** Entries of the batch that is being added, for its own range deletes. */
   readonly #batch = new BatchEntries();
   readonly #root: BTreeRoot = { node: 0, height: 0, inners: 0, firstLeaf: 0, lastLeaf: 0 };
+  #newestRangeDelete = 0;
+  /** Room for the descriptor, taken with the first add: describing needs no memory that may be missing. */
+  #descriptor = 0;
   /** Value record of deletes by a range of their own batch. */
   #emptyValue = 0;
   readonly #place = new BTreePlace();
@@ -76,22 +74,29 @@ export class BTree {
   #lastSequence = 0;
   readonly #attachedBytes: number;
 
-  constructor(pool: SegmentPool, attached?: BTreeHandle) {
+  constructor(pool: SegmentPool, attached?: BTreeState) {
     this.#pool = pool;
     this.#arena = attached === undefined ? new Arena(pool) : undefined;
     this.#nodes = this.#arena === undefined ? undefined : new NodeMemory(this.#arena);
-    this.#rangeDeletes = new RangeDeletes(pool, attached?.newestRangeDelete ?? 0);
+    this.#rangeDeletes = new RangeDeletes(pool);
     this.#attachedBytes = attached?.bytes ?? 0;
     if (attached === undefined) return;
     Object.assign(this.#root, attached.root);
+    this.#newestRangeDelete = attached.newestRangeDelete;
     this.#entries = attached.entries;
     this.#firstSequence = attached.firstSequence;
     this.#lastSequence = attached.lastSequence;
   }
 
-  /** Another thread's tree, in place. */
-  static attach(handle: BTreeHandle): BTree {
-    return new BTree(SegmentPool.attach(handle.pool), handle);
+  /** A described tree, in place. */
+  static attach(pool: SegmentPool, descriptor: number): BTree {
+    const tree = new BTree(pool, readDescriptor(pool, descriptor));
+    tree.#descriptor = descriptor;
+    return tree;
+  }
+
+  get descriptor(): number {
+    return this.#descriptor;
   }
 
   get entries(): number {
@@ -201,20 +206,29 @@ export class BTree {
   }
 
   rangeTombstones(): FragmentedTombstones | undefined {
-    return this.#rangeDeletes.fragments();
+    return this.#rangeDeletes.fragments(this.#newestRangeDelete);
   }
 
-  handle(): BTreeHandle {
-    return {
-      type: 'btree',
-      pool: this.#pool.handle(),
-      root: { ...this.#root },
-      newestRangeDelete: this.#rangeDeletes.newest,
-      entries: this.#entries,
-      bytes: this.bytes,
-      firstSequence: this.#firstSequence,
-      lastSequence: this.#lastSequence,
-    };
+  describe(): number {
+    if (this.#descriptor !== 0 && this.#arena !== undefined) {
+      writeDescriptor(this.#pool, this.#descriptor, {
+        root: this.#root,
+        newestRangeDelete: this.#newestRangeDelete,
+        entries: this.#entries,
+        bytes: this.bytes,
+        firstSequence: this.#firstSequence,
+        lastSequence: this.#lastSequence,
+      });
+    }
+    return this.#descriptor;
+  }
+
+  handle(): MemtableHandle {
+    return { pool: this.#pool.handle(), descriptor: this.describe() };
+  }
+
+  runs(): readonly Run[] {
+    return this.#writable().runs();
   }
 
   release(): void {
@@ -223,6 +237,9 @@ export class BTree {
     this.#rangeDeletes.clear();
     this.#batch.clear();
     Object.assign(this.#root, { node: 0, height: 0, inners: 0, firstLeaf: 0, lastLeaf: 0 });
+    this.#newestRangeDelete = 0;
+    this.#descriptor = 0;
+    this.#batchSequence = 0;
     this.#emptyValue = 0;
     this.#leaf = 0;
     this.#isAscending = false;
@@ -236,6 +253,10 @@ export class BTree {
   }
 
   #startBatch(sequence: number): void {
+    if (this.#descriptor === 0) {
+      this.#descriptor = this.#arena!.allocate(BTREE_DESCRIPTOR_BYTES) >>> 2;
+      clearDescriptor(this.#pool, this.#descriptor);
+    }
     if (this.#entries === 0 || sequence < this.#firstSequence) this.#firstSequence = sequence;
     if (sequence > this.#lastSequence) this.#lastSequence = sequence;
     this.#batchSequence = sequence;
@@ -276,7 +297,17 @@ export class BTree {
       this.#emptyValue = arena.allocate(4);
       pool.words[this.#emptyValue >>> 2] = 0;
     }
-    this.#rangeDeletes.add(arena, sequence, key, keyStart, keyEnd, value, valueStart, valueEnd);
+    this.#newestRangeDelete = writeRangeDelete(
+      arena,
+      this.#newestRangeDelete,
+      sequence,
+      key,
+      keyStart,
+      keyEnd,
+      value,
+      valueStart,
+      valueEnd,
+    );
     this.#entries++;
     const deleted = this.#emptyValue | KIND_DELETE;
     this.#batch.replaceValues(pool, key, keyStart, keyEnd, value, valueStart, valueEnd, deleted);

@@ -11,9 +11,9 @@
  *   value record: u32 length, then the bytes; right behind the key unless large, or in place of an earlier one
  *
  * Invariants: (1) an entry is complete before anything points to it, (2) another value for it is a new record and one store
- * of VALUE, (3) nothing moves or is freed one by one. Written on the owner's thread only.
+ * of VALUE, (3) nothing moves or is freed one by one. One writer at a time.
  */
-import type { Arena } from '../arena/arena.ts';
+import type { ArenaMemory } from '../arena/arena.ts';
 import { LARGE_BYTES } from '../arena/arena.ts';
 import type { SegmentPool } from '../arena/segment-pool.ts';
 import { copyRange } from '../base/bytes.ts';
@@ -33,7 +33,7 @@ export const RECORD_OVERHEAD_MAX: number = 4 * (KEY + 1) + 16;
 
 /** Writes an entry with room for `ownWords` of the structure in front of it; nothing points to it yet. */
 export function writeEntry(
-  arena: Arena,
+  arena: ArenaMemory,
   ownWords: number,
   sequence: number,
   kind: number,
@@ -65,7 +65,7 @@ export function writeEntry(
 
 /** Gives an entry another kind and value. */
 export function replaceValue(
-  arena: Arena,
+  arena: ArenaMemory,
   entry: number,
   kind: number,
   value: Uint8Array,

@@ -42,18 +42,18 @@ export function found(memtable: Memtable, key: Uint8Array, sequence: number = SE
   return `${out.sequence} ${out.kind} ${decoder.decode(out.value.slice(out.valueStart, out.valueEnd))}`;
 }
 
-function shown(at: EntryIterator): string {
+export function shown(at: EntryIterator): string {
   if (!at.valid) return 'end';
   const key = at.key.slice(at.keyStart, at.keyEnd);
   return `${key} ${at.sequence} ${at.kind} ${at.value.slice(at.valueStart, at.valueEnd)}`;
 }
 
-function shownEntry(entry: ModelEntry | undefined): string {
+export function shownEntry(entry: ModelEntry | undefined): string {
   return entry === undefined ? 'end' : `${entry.key} ${entry.sequence} ${entry.kind} ${entry.value}`;
 }
 
 /** Keys that share much, also more than 127 bytes; runs of 0x00 and 0xff; prefixes of one another; the empty key. */
-function randomKey(random: Random): Uint8Array {
+export function randomKey(random: Random): Uint8Array {
   const key = new Uint8Array(random.pick([0, 1, 2, 3, 4, 5, 7, 8, 9, 12, 17, 126, 128, 133]));
   key.fill(random.pick([0, 0x61, 0xff]));
   for (let i = 0; i < 2 && key.length > 0; i++)
@@ -62,7 +62,7 @@ function randomKey(random: Random): Uint8Array {
 }
 
 /** Fills both with the same random batches. */
-function fillBoth(
+export function fillBoth(
   memtable: Memtable,
   model: Model,
   random: Random,
@@ -80,7 +80,13 @@ function fillBoth(
   }
 }
 
-function expectSame(memtable: Memtable, model: Model, random: Random, sequences: number): void {
+export function expectSame(
+  memtable: Memtable,
+  model: Model,
+  random: Random,
+  sequences: number,
+  countedTwice = 0,
+): void {
   const entries = model.sorted();
   const indexOf = (key: Uint8Array, sequence: number): number => {
     const at = entries.findIndex((e) => (compareBytes(e.key, key) || sequence - e.sequence) >= 0);
@@ -123,7 +129,9 @@ function expectSame(memtable: Memtable, model: Model, random: Random, sequences:
   expect([...(fragments ?? FragmentedTombstones.none).fragments()]).toEqual([
     ...FragmentedTombstones.build(model.tombstones).fragments(),
   ]);
-  expect(memtable.entries).toBe(entries.length + model.tombstones.length);
+  const surplus = memtable.entries - entries.length - model.tombstones.length;
+  expect(surplus).toBeGreaterThanOrEqual(0);
+  expect(surplus).toBeLessThanOrEqual(countedTwice);
 }
 
 function shuffle(numbers: number[], random: Random): void {
@@ -368,13 +376,6 @@ export function memtableSuite(
       expectSame(memtable, model, random, 200);
       expectSame(attach(structuredClone(memtable.handle())), model, random, 200);
       expect(memtable.entries).toBeGreaterThan(200);
-    });
-
-    test('refuses to write through a handle', () => {
-      const memtable = make(new SegmentPool(1 << 20));
-      addTo(memtable, 1, KIND_PUT, bytes('a'));
-      const other = attach(structuredClone(memtable.handle()));
-      expect(() => addTo(other, 2, KIND_PUT, bytes('b'))).toThrow(/read only/);
     });
   });
 }

@@ -2,13 +2,16 @@
  * Searching a skiplist: from the head tower down to the last entry before (key, sequence), by the hints of memtable/node.ts.
  *
  * `code` is always the code of the searched key against where the search stands. A hint below it: go on. A hint above it:
- * stop. Equal: the keys decide, from the byte on up to which they are known to be equal.
+ * stop. Equal: the keys decide, from the byte on up to which they are known to be equal; CODE_MAX, which says nothing: the keys.
  * Standalone functions over typed arrays without allocation; the result goes into a Place that the caller owns.
+ *
+ * Beside a writer on another thread a link and its hint may be of two times. Stopping by such a pair is right, since the link
+ * leads behind what the hint is of; before going on by it the link is read again (invariant 2 of memtable/node.ts).
  */
 import type { SegmentPool } from '../arena/segment-pool.ts';
+import { loadInOrder } from '../base/load-in-order.ts';
 import { KEY, KEY_LENGTH, sequenceOf } from './entry-record.ts';
-import { ENTRY, HEIGHT_MAX, HINT, NEXT } from './node.ts';
-import type { ListRoot } from './node.ts';
+import { ENTRY, HEAD, HEAD_TOWER, HEIGHT, HEIGHT_MAX, NEXT } from './node.ts';
 import { CODE_MAX, codeBehind, codeFromHead, codeOf, sharedBytes, sharedOf } from '../base/offset-value.ts';
 
 /** Where a search ended. */
@@ -56,10 +59,10 @@ export function compareEntry(
   return own > sequence ? -1 : own === sequence ? 0 : 1;
 }
 
-/** Finds the place of (key, sequence). The list must have a head. */
+/** Finds the place of (key, sequence) in the list of a descriptor. */
 export function search(
   pool: SegmentPool,
-  root: ListRoot,
+  list: number,
   key: Uint8Array,
   start: number,
   end: number,
@@ -69,19 +72,21 @@ export function search(
   const { words } = pool;
   const { towers, codes } = place;
   let code = codeFromHead(key, start, end);
-  let tower = root.tower;
+  let tower = list + HEAD_TOWER;
   let stop = 0;
-  for (let level = root.height - 1; level > 0; ) {
-    const next = words[tower - 1 - 2 * level]!;
-    const hint = words[tower - 2 - 2 * level]!;
+  for (let level = words[list + HEIGHT]! - 1; level > 0; ) {
+    const link = tower - 1 - 2 * level;
+    const next = loadInOrder(words, link);
+    const hint = loadInOrder(words, link - 1);
     // What stopped the level above stops this one; so does the end, which is 0 like `stop` at first.
-    if (next !== stop && hint <= code) {
+    if (next !== stop && (hint <= code || (hint === CODE_MAX && next !== 0))) {
+      if (loadInOrder(words, link) !== next) continue;
       if (hint < code) {
         code = codeBehind(code, hint, key, start, end);
         tower = next;
         continue;
       }
-      if (compareEntry(pool, words[next + ENTRY]!, key, start, end, sequence, sharedOf(code), place) < 0) {
+      if (compareEntry(pool, words[next + ENTRY]!, key, start, end, sequence, sharedOf(hint), place) < 0) {
         code = codeOf(key, start, end, place.shared);
         tower = next;
         continue;
@@ -94,20 +99,26 @@ export function search(
   }
   towers[0] = tower;
   let before = words[tower + ENTRY]!;
-  let after = words[tower - 1]!;
-  let hint = words[tower - 2]!;
+  let link = tower - 1;
+  let after = loadInOrder(words, link);
+  let hint = loadInOrder(words, link - 1);
   place.isSameKey = false;
   while (after !== 0 && (hint <= code || hint === CODE_MAX)) {
+    if (loadInOrder(words, link) !== after) {
+      after = loadInOrder(words, link);
+      hint = loadInOrder(words, link - 1);
+      continue;
+    }
     if (hint < code) code = codeBehind(code, hint, key, start, end);
     else {
-      const known = hint === code ? sharedOf(code) : 0;
-      if (compareEntry(pool, after, key, start, end, sequence, known, place) >= 0) break;
+      if (compareEntry(pool, after, key, start, end, sequence, sharedOf(hint), place) >= 0) break;
       code = codeOf(key, start, end, place.shared);
       place.isSameKey = false;
     }
     before = after;
-    after = words[before + NEXT]!;
-    hint = words[before + HINT]!;
+    link = before + NEXT;
+    after = loadInOrder(words, link);
+    hint = loadInOrder(words, link - 1);
   }
   place.before = before;
   place.after = after;
@@ -116,11 +127,11 @@ export function search(
 
 /**
  * Is (key, sequence) right behind `place.before`, where the last insert put its entry? Then `place` is made to say what a
- * search would have, except for the codes of the towers.
+ * search would have, except for the codes of the towers. For the writer, when nobody inserted since.
  */
 export function isNextTo(
   pool: SegmentPool,
-  root: ListRoot,
+  list: number,
   key: Uint8Array,
   start: number,
   end: number,
@@ -130,7 +141,7 @@ export function isNextTo(
   const { words } = pool;
   const { before } = place;
   let code = 0;
-  if (before === root.head) code = codeFromHead(key, start, end);
+  if (before === list + HEAD) code = codeFromHead(key, start, end);
   else {
     if (compareEntry(pool, before, key, start, end, sequence, 0, place) >= 0) return false;
     code = codeOf(key, start, end, place.shared);

@@ -2,16 +2,20 @@
  * A walk over a skiplist, on the memory of the list itself: an entry is lent where it lies (base/entry.ts).
  *
  * Forward is a link, back is the entry's BACK word (memtable/node.ts, invariant 3). Entries that are added while it stands
- * somewhere are met when they lie ahead. On any thread that may read the list; not after the list was released.
+ * somewhere are met when they lie ahead. On any thread, beside the writer; not after the list was released.
  */
 import type { SegmentPool } from '../arena/segment-pool.ts';
 import { assert } from '../base/assert.ts';
 import { SEQUENCE_MAX } from '../base/entry.ts';
 import type { EntryIterator } from '../base/entry.ts';
 import { KEY, KEY_LENGTH, sequenceOf, VALUE } from './entry-record.ts';
-import { NEXT, stepBack } from './node.ts';
-import type { ListRoot } from './node.ts';
+import { HEAD, NEXT, stepBack } from './node.ts';
 import { Place, search } from './search.ts';
+
+/** The list, whose descriptor is 0 until it is first written. */
+export interface ListRef {
+  readonly descriptor: number;
+}
 
 export class SkipListIterator implements EntryIterator {
   valid = false;
@@ -25,26 +29,26 @@ export class SkipListIterator implements EntryIterator {
   valueEnd = 0;
   readonly #pool: SegmentPool;
   readonly #words: Int32Array;
-  readonly #root: ListRoot;
+  readonly #list: ListRef;
   readonly #place = new Place();
   #entry = 0;
 
-  constructor(pool: SegmentPool, root: ListRoot) {
+  constructor(pool: SegmentPool, list: ListRef) {
     this.key = pool.bytes;
     this.value = pool.bytes;
     this.#pool = pool;
     this.#words = pool.words;
-    this.#root = root;
+    this.#list = list;
   }
 
   first(): void {
-    const { head } = this.#root;
-    this.#show(head === 0 ? 0 : this.#words[head + NEXT]!);
+    const { descriptor } = this.#list;
+    this.#show(descriptor === 0 ? 0 : this.#words[descriptor + HEAD + NEXT]!);
   }
 
   last(): void {
-    const { head } = this.#root;
-    this.#showUnlessHead(head === 0 ? 0 : stepBack(this.#words, head, 0));
+    const { descriptor } = this.#list;
+    this.#showUnlessHead(descriptor === 0 ? 0 : stepBack(this.#words, descriptor + HEAD, 0));
   }
 
   seek(key: Uint8Array, start: number, end: number, sequence: number): void {
@@ -64,15 +68,16 @@ export class SkipListIterator implements EntryIterator {
 
   prev(): void {
     assert(this.valid, 'prev of an iterator that stands nowhere');
-    this.#showUnlessHead(stepBack(this.#words, this.#root.head, this.#entry));
+    this.#showUnlessHead(stepBack(this.#words, this.#list.descriptor + HEAD, this.#entry));
   }
 
   #find(key: Uint8Array, start: number, end: number, sequence: number): void {
-    if (this.#root.head !== 0) search(this.#pool, this.#root, key, start, end, sequence, this.#place);
+    const { descriptor } = this.#list;
+    if (descriptor !== 0) search(this.#pool, descriptor, key, start, end, sequence, this.#place);
   }
 
   #showUnlessHead(entry: number): void {
-    this.#show(entry === this.#root.head ? 0 : entry);
+    this.#show(entry === this.#list.descriptor + HEAD ? 0 : entry);
   }
 
   #show(entry: number): void {
