@@ -11,9 +11,7 @@ import { s3Fifo } from './s3-fifo.ts';
 const KiB = 1024;
 
 function put(cache: BlockCache, file: number, offset: number, length: number, mark: number): number {
-  const slot = cache.insert(file, offset, length);
-  if (slot >= 0) cache.memory.fill(mark, slot, slot + length);
-  return slot;
+  return cache.insert(file, offset, new Uint8Array(length).fill(mark), 0, length);
 }
 
 describe.each([
@@ -46,13 +44,13 @@ describe.each([
 
   test('caches nothing without a budget, and nothing that is larger than a page', () => {
     const none = cacheOf(0);
-    expect([none.insert(1, 0, 100), none.lookup(1, 0), none.memory.length]).toEqual([-1, -1, 0]);
+    expect([put(none, 1, 0, 100, 1), none.lookup(1, 0), none.memory.length]).toEqual([-1, -1, 0]);
     none.drop(1);
     const small = cacheOf(100 * KiB);
     expect(small.memory.length).toBeLessThanOrEqual(100 * KiB);
-    expect(small.insert(1, 0, 4096)).toBeGreaterThanOrEqual(0);
-    expect(small.insert(1, 8192, 64 * KiB)).toBe(-1);
-    expect(cacheOf(64 * 1024 * KiB).insert(1, 0, 1024 * KiB)).toBe(0);
+    expect(put(small, 1, 0, 4096, 1)).toBeGreaterThanOrEqual(0);
+    expect(put(small, 1, 8192, 64 * KiB, 1)).toBe(-1);
+    expect(put(cacheOf(64 * 1024 * KiB), 1, 0, 1024 * KiB, 1)).toBe(0);
   });
 
   test('forgets the blocks of a dropped file and no others', () => {
@@ -115,9 +113,40 @@ describe.each([
   test('goes on with what it has through blocks that are too large for it', () => {
     const cache = cacheOf(32 * 1024 * KiB);
     for (let i = 0; i < 100; i++) put(cache, 1, i * 4096, 4096, i);
-    for (let i = 0; i < 50; i++) expect(cache.insert(2, i, 100 * 1024 * KiB)).toBe(-1);
+    const none = new Uint8Array(0);
+    for (let i = 0; i < 50; i++) expect(cache.insert(2, i, none, 0, 100 * 1024 * KiB)).toBe(-1);
     for (let i = 0; i < 100; i++) expect(cache.memory[cache.lookup(1, i * 4096)]).toBe(i);
     expect(cache.counters.evictions).toBe(0);
+  });
+
+  test('keeps to a smaller budget from the moment it is set, and uses a larger one again', () => {
+    const cache = cacheOf(1024 * KiB);
+    for (let i = 0; i < 400; i++) put(cache, 1, i, i % 8 === 0 ? 16 * KiB : 4096, i % 256);
+    for (let i = 0; i < 400; i += 3) cache.lookup(1, i);
+    cache.setBytesMax(300 * KiB);
+    expect(cache.bytesMax).toBe(256 * KiB);
+    const found = (): number => {
+      let count = 0;
+      for (let i = 0; i < 400; i++) {
+        const slot = cache.lookup(1, i);
+        if (slot < 0) continue;
+        count++;
+        expect([cache.memory[slot], cache.lengthAt(slot)]).toEqual([i % 256, i % 8 === 0 ? 16 * KiB : 4096]);
+      }
+      return count;
+    };
+    expect(found()).toBeGreaterThan(20);
+    for (let round = 0; round < 3; round++) {
+      for (let i = 0; i < 400; i++) put(cache, 1, i, i % 8 === 0 ? 16 * KiB : 4096, i % 256);
+      expect(cache.bytesUsed).toBeLessThanOrEqual(256 * KiB);
+    }
+    cache.setBytesMax(0);
+    expect([cache.bytesUsed, cache.bytesMax, found(), put(cache, 1, 0, 100, 1)]).toEqual([0, 0, 0, -1]);
+    cache.setBytesMax(2 ** 40);
+    expect(cache.bytesMax).toBe(1024 * KiB);
+    for (let i = 0; i < 256; i++) put(cache, 1, i, i % 8 === 0 ? 16 * KiB : 4096, i % 256);
+    expect(found()).toBeGreaterThan(120);
+    expect(cache.bytesUsed).toBeGreaterThan(900 * KiB);
   });
 
   test('that no memory could hold is refused by name', () => {

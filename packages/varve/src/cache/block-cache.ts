@@ -2,19 +2,28 @@
  * The block cache: verified, decompressed blocks of tables by (file number, offset), in one piece of shared memory of a
  * fixed size. A point read searches a block in place in `memory`; nothing here allocates after the constructor.
  *
- * Memory is cut into pages, and a page into slots of one size (powers of two from 4 KiB to a page). A slot begins at a
- * multiple of 4 KiB, so its offset divided by that is its index in all tables below. When a size class is full, the
+ * Memory is cut into pages, and a page into slots of one size (powers of two from 4 KiB to a page, slot-pages.ts). A slot
+ * begins at a multiple of 4 KiB, so its offset divided by that is its index in all tables. When a size class is full, the
  * replacement policy (replacement.ts) names the block that leaves. A class that keeps evicting takes over, page by page,
  * what another class has but does not use.
  *
- *   slots   4 words a slot, so that a hit touches one line of it: file, offset, content length (0: free), and hits since
- *           the policy last looked or, for a free slot, the next free one of its class + 1
- *   table   open addressing, linear probing: slot + 1, 0 is empty
+ * One thread has the cache to itself, or several share it (`share`, `attach`): lookups take no lock on any thread, changes
+ * take the one of CacheSharing and are left out while somebody else has it.
  *
- * Owner's thread only. A slot's bytes are good until the next `insert` or `drop`: copy, or search before anything else.
+ *   memory  writer                     readers     published by               content
+ *   blocks  lock holder, before LENGTH any thread  the LENGTH of the slot     u8: what `memory` shows
+ *   slots   lock holder; HITS: any     any thread  Atomics.store of LENGTH    4 u32 a slot, so that a hit touches one line:
+ *                                                                             FILE, OFFSET, LENGTH (0: no block), HITS
+ *   index   lock holder                any thread  Atomics.store of a place   block-index.ts
+ *   the rest: lock holder only (slot-pages.ts, slot-lists.ts, ghosts.ts)
+ *
+ * Why a lookup beside other threads is never wrong: a slot is filled before its LENGTH is stored, and loses its LENGTH before
+ * it is retired, and is filled again only when every operation that ran then has ended. So whoever once sees LENGTH in an
+ * operation has that block, unchanged, until the operation's end; it may miss one that is there. HITS may lose a count.
+ * On one thread alone, a slot's bytes are good until the next `insert` or `drop`: copy, or search before anything else.
  */
 import { assert } from '../base/assert.ts';
-import { sharedMemory } from '../base/shared-memory.ts';
+import { BlockIndex } from './block-index.ts';
 import {
   FILE,
   HITS,
@@ -24,324 +33,370 @@ import {
   OFFSET,
   type Replacement,
   SLOT_WORDS,
-  WARMTH_MAX,
 } from './replacement.ts';
 import { s3Fifo } from './s3-fifo.ts';
+import { type CacheHandle, type CacheSharing, makeParts, reuseParts, type TakeMemory } from './sharing.ts';
+import { SLOT_BYTES_MIN, SlotPages } from './slot-pages.ts';
+import { workingSet } from './working-set.ts';
 
-const SLOT_BYTES_MIN = 4096;
-/** Of a free slot, in the word of HITS. */
-const LINK = HITS;
-const PAGE_BYTES_MAX = 1024 * 1024;
-/** Small caches have smaller pages, so that every class finds one. */
-const PAGES_WANTED = 16;
+/** A constant of this module's own is compiled into the lookups, an imported one is not. */
+const SLOT_BYTES = SLOT_BYTES_MIN;
+/** Tries to get the lock: of a block that could as well not be cached, and of what should be done. */
+const TRIES = 32;
+const TRIES_PATIENT = 10_000;
+/** An insert on a shared cache does at most so much to have free slots later. */
+const STEPS_AHEAD_MAX = 8;
 
-/** What the cache counts; plain numbers for whoever shows them. */
+/** What the cache counts, each thread for itself; plain numbers for whoever shows them. */
 export interface CacheCounters {
   hits: number;
   misses: number;
   evictions: number;
 }
 
-/** All slots of one size. */
-interface SizeClass {
-  readonly slotBytes: number;
-  readonly pages: number[];
-  /** First free slot + 1. */
-  free: number;
-  /** Evictions until the class next tries to take over a page. */
-  patience: number;
+function noCounts(): CacheCounters {
+  return { hits: 0, misses: 0, evictions: 0 };
 }
 
 export class BlockCache {
   readonly memory: Uint8Array;
   readonly counters: CacheCounters;
-  readonly #pageBytes: number;
-  readonly #slotsPerPage: number;
-  readonly #pageClass: Int8Array;
-  readonly #classes: SizeClass[] = [];
+  readonly #handle: CacheHandle;
   readonly #slots: Uint32Array;
-  readonly #table: Int32Array;
-  readonly #mask: number;
+  readonly #index: BlockIndex;
+  readonly #pages: SlotPages;
   readonly #replacement: Replacement;
-  /** Pages from here on were never used. */
-  #freshPage = 0;
-  /** Page that is looked at next when a class wants one. */
-  #stealHand = 0;
-  #bytesUsed = 0;
+  /** Files to forget as soon as the lock is free. */
+  #dropped: number[] = [];
 
   /**
-   * @param bytes the budget, all of it for blocks; the tables beside it take 1.5 % more. 0 caches nothing.
+   * @param bytes the budget, all of it for blocks; the tables beside it take 2 % more. 0 caches nothing.
+   * @param attached the memory of a cache that another thread made
    * @throws busy `OUT_OF_MEMORY` when the system does not give that much address space
    */
   constructor(
     bytes: number,
-    counters: CacheCounters = { hits: 0, misses: 0, evictions: 0 },
+    counters: CacheCounters = noCounts(),
     makeReplacement: MakeReplacement = s3Fifo,
+    attached?: readonly SharedArrayBuffer[],
   ) {
-    let pageBytes = SLOT_BYTES_MIN;
-    while (pageBytes < PAGE_BYTES_MAX && pageBytes * 2 * PAGES_WANTED <= bytes) pageBytes *= 2;
-    const pages = Math.floor(bytes / pageBytes);
-    const slots = (pages * pageBytes) / SLOT_BYTES_MIN;
-    this.memory = new Uint8Array(sharedMemory(pages * pageBytes));
+    const parts: SharedArrayBuffer[] = [];
+    const take: TakeMemory = attached === undefined ? makeParts(parts) : reuseParts(attached);
+    this.#handle = { bytes, parts: attached ?? parts };
     this.counters = counters;
-    this.#pageBytes = pageBytes;
-    this.#slotsPerPage = pageBytes / SLOT_BYTES_MIN;
-    this.#pageClass = new Int8Array(pages).fill(-1);
-    for (let slotBytes = SLOT_BYTES_MIN; slotBytes <= pageBytes; slotBytes *= 2) {
-      const patience = pageBytes / slotBytes;
-      this.#classes.push({ slotBytes, pages: [], free: 0, patience });
-    }
-    this.#slots = new Uint32Array(slots * SLOT_WORDS);
-    let tableSize = 16;
-    while (tableSize < slots * 2) tableSize *= 2;
-    this.#table = new Int32Array(tableSize);
-    this.#mask = tableSize - 1;
-    this.#replacement = makeReplacement(this.#slots, slots, this.#classes.length);
+    const pages = new SlotPages(bytes, take);
+    this.#pages = pages;
+    this.memory = new Uint8Array(take(pages.pages * pages.pageBytes));
+    this.#slots = new Uint32Array(take(pages.slots * SLOT_WORDS * 4));
+    this.#index = new BlockIndex(this.#slots, pages.slots, take);
+    this.#replacement = makeReplacement(this.#slots, pages.slots, pages.classes, take);
+    if (attached === undefined) pages.begin();
   }
 
-  /** Called by `insert`, after each block that it takes. */
+  /** The cache of another thread, used in place. From then on both threads need their `sharing`. */
+  static attach(
+    handle: CacheHandle,
+    sharing: CacheSharing,
+    counters: CacheCounters = noCounts(),
+  ): BlockCache {
+    const cache = new BlockCache(handle.bytes, counters, s3Fifo, handle.parts);
+    cache.share(sharing);
+    return cache;
+  }
+
+  /** For `attach` in another thread; structured clone keeps the memory shared. */
+  handle(): CacheHandle {
+    return this.#handle;
+  }
+
+  /** Other threads use the cache too, from now on. Undefined: no longer, and none of them reads in it any more. */
+  share(sharing: CacheSharing | undefined): void {
+    this.#pages.sharing = sharing;
+    this.#index.isShared = sharing !== undefined;
+  }
+
+  /** Called by `insert`, after each block that this thread put in. */
   onInsert: (() => void) | undefined;
 
   /** Bytes of the slots that hold a block. */
   get bytesUsed(): number {
-    return this.#bytesUsed;
+    return this.#pages.slotBytesUsed;
+  }
+
+  /** What the blocks may take from now on, in whole pages. */
+  get bytesMax(): number {
+    return this.#pages.pagesMax * this.#pages.pageBytes;
+  }
+
+  /**
+   * Changes the budget, to at most what the cache was made with. With a smaller one, pages are emptied at once (or by the
+   * next insert, when another thread has the lock), those that were used least of late first; their slots are used no more
+   * until it grows again. The system does not get them back: shared memory is given back only as a whole, so a page costs
+   * memory from its first use on.
+   */
+  setBytesMax(bytes: number): void {
+    assert(bytes >= 0, 'a budget is a number of bytes');
+    this.#pages.pagesMax = Math.floor(bytes / this.#pages.pageBytes);
+    this.#changed(TRIES_PATIENT);
   }
 
   /** Offset in `memory` of the block at (file, offset), now marked as used; -1 when it is not here. */
   lookup(file: number, offset: number): number {
-    const at = this.#find(file, offset);
-    if (at < 0) {
+    const slot = this.#index.find(file, offset);
+    if (slot < 0) {
       this.counters.misses++;
       return -1;
     }
-    return this.#hit(this.#table[at]! - 1);
+    return this.#hit(slot, 0);
   }
 
   /** The same for a block that an earlier lookup found at `near`: one line of memory less when it is still there. */
   lookupNear(near: number, file: number, offset: number): number {
     const slots = this.#slots;
-    const at = (near / SLOT_BYTES_MIN) * SLOT_WORDS;
-    const isThere = slots[at + OFFSET] === offset && slots[at + FILE] === file && slots[at + LENGTH] !== 0;
-    return isThere ? this.#hit(near / SLOT_BYTES_MIN) : this.lookup(file, offset);
+    const slot = near / SLOT_BYTES;
+    const at = slot * SLOT_WORDS;
+    const length = slots[at + LENGTH]!;
+    // Always 0, but neither compiler nor processor know. All that is read below is read through it, so after LENGTH.
+    const after = length >>> 31;
+    const isThere =
+      slots[at + OFFSET + after] === offset && slots[at + FILE + after] === file && length !== 0;
+    return isThere ? this.#hit(slot, after) : this.lookup(file, offset);
   }
 
   /** Reads the metadata of the slot at `near`, so that the processor has it when `lookupNear` asks. */
   touch(near: number): number {
-    return this.#slots[(near / SLOT_BYTES_MIN) * SLOT_WORDS]!;
+    return this.#slots[(near / SLOT_BYTES) * SLOT_WORDS]!;
   }
 
-  #hit(slot: number): number {
+  #hit(slot: number, after: number): number {
     this.counters.hits++;
     const at = slot * SLOT_WORDS + HITS;
     const hits = this.#slots[at]!;
     if (hits < HITS_MAX) this.#slots[at] = hits + 1;
-    return slot * SLOT_BYTES_MIN;
-  }
-
-  /** Length of the block at an offset that `lookup` or `insert` gave. */
-  lengthAt(slotOffset: number): number {
-    return this.#slots[(slotOffset / SLOT_BYTES_MIN) * SLOT_WORDS + LENGTH]!;
+    return slot * SLOT_BYTES + after;
   }
 
   /**
-   * Makes room for a block of `length` bytes, to be copied by the caller to the returned offset at once; -1 when blocks of
-   * this length are not cached (over the page size, or no budget). A block that was there under the key is replaced.
+   * Length of the block at an offset that `lookup` or `insert` gave. 0 on a shared cache: the block left meanwhile; its
+   * content can still be read in this operation, but how long it is was forgotten.
    */
-  insert(file: number, offset: number, length: number): number {
+  lengthAt(slotOffset: number): number {
+    return this.#slots[(slotOffset / SLOT_BYTES) * SLOT_WORDS + LENGTH]!;
+  }
+
+  /**
+   * Copies a block of `length` bytes in, from `start` of `bytes`, and gives its offset in `memory`. -1 when it is not cached:
+   * over the page size, no budget, or on a shared cache no room just now. One that is there already, of the same length,
+   * stays: blocks never change. Of another length: it is replaced.
+   */
+  insert(file: number, offset: number, bytes: Uint8Array, start: number, length: number): number {
     assert(
       length > 0 && file <= 0xffffffff && offset <= 0xffffffff,
       'the cache takes blocks of u32 keys that hold something',
     );
-    if (length > this.#pageBytes || this.#pageClass.length === 0) return -1;
-    const old = this.#find(file, offset);
-    if (old >= 0) this.#discard(this.#table[old]! - 1);
-    let classIndex = 0;
-    while (this.#classes[classIndex]!.slotBytes < length) classIndex++;
-    const slot = this.#takeSlot(classIndex);
-    this.#slots[slot * SLOT_WORDS + FILE] = file;
-    this.#slots[slot * SLOT_WORDS + OFFSET] = offset;
-    this.#slots[slot * SLOT_WORDS + LENGTH] = length;
-    this.#slots[slot * SLOT_WORDS + HITS] = 0;
-    this.#replacement.added(classIndex, slot);
-    this.#bytesUsed += this.#classes[classIndex]!.slotBytes;
-    let at = this.#home(file, offset);
-    while (this.#table[at] !== 0) at = (at + 1) & this.#mask;
-    this.#table[at] = slot + 1;
+    const pages = this.#pages;
+    if (length > pages.pageBytes || (pages.pagesMax === 0 && pages.pagesUsed === 0)) return -1;
+    if (!this.#lock(TRIES)) return -1;
+    let slot = -1;
+    let isDone = false;
+    try {
+      this.#catchUp();
+      slot = this.#insert(file, offset, bytes, start, length);
+      isDone = true;
+    } finally {
+      this.#unlock(isDone);
+    }
+    if (slot < 0) return -1;
     this.onInsert?.();
-    return slot * SLOT_BYTES_MIN;
+    return slot * SLOT_BYTES;
   }
 
-  /** Forgets all blocks of a file. */
-  drop(file: number): void {
-    const slots = this.#freshPage * this.#slotsPerPage;
-    for (let slot = 0; slot < slots; slot++) {
-      if (this.#slots[slot * SLOT_WORDS + FILE]! === file && this.#slots[slot * SLOT_WORDS + LENGTH]! !== 0)
-        this.#discard(slot);
+  #insert(file: number, offset: number, bytes: Uint8Array, start: number, length: number): number {
+    const old = this.#index.find(file, offset);
+    if (old >= 0) {
+      if (this.#slots[old * SLOT_WORDS + LENGTH]! === length) return old;
+      this.#discard(old);
     }
+    const sizeClass = this.#pages.classFor(length);
+    const slot = this.#takeSlot(sizeClass);
+    if (slot < 0) return -1;
+    const slots = this.#slots;
+    const at = slot * SLOT_WORDS;
+    this.memory.set(bytes.subarray(start, start + length), slot * SLOT_BYTES);
+    slots[at + FILE] = file;
+    slots[at + OFFSET] = offset;
+    slots[at + HITS] = 0;
+    this.#setLength(slot, length);
+    this.#replacement.added(sizeClass, slot);
+    this.#index.link(slot);
+    return slot;
+  }
+
+  /** Forgets all blocks of a file; a little later when another thread has the lock. */
+  drop(file: number): void {
+    this.#dropped.push(file);
+    this.#changed(TRIES_PATIENT);
   }
 
   /**
    * The blocks that were used again, as pairs (file, offset) in `out`, those that the policy wants to keep most first; as
-   * many as fit. Returns how many.
+   * many as fit. Returns how many. Beside other threads a pair may name no block.
    */
   workingSet(out: Uint32Array): number {
-    const slots = this.#freshPage * this.#slotsPerPage;
-    const starts = new Uint32Array(WARMTH_MAX + 2);
-    for (let slot = 0; slot < slots; slot++) starts[WARMTH_MAX - this.#warmth(slot) + 1]! += 1;
-    for (let i = 1; i <= WARMTH_MAX; i++) starts[i]! += starts[i - 1]!;
-    const count = Math.min(starts[WARMTH_MAX]!, out.length >>> 1);
-    for (let slot = 0; slot < slots; slot++) {
-      const at = starts[WARMTH_MAX - this.#warmth(slot)]!++;
-      if (at >= count) continue;
-      out[at * 2] = this.#slots[slot * SLOT_WORDS + FILE]!;
-      out[at * 2 + 1] = this.#slots[slot * SLOT_WORDS + OFFSET]!;
+    return workingSet(this.#slots, this.#pages.slotsTouched, this.#replacement, out);
+  }
+
+  #lock(tries: number): boolean {
+    const { sharing } = this.#pages;
+    if (sharing === undefined) return true;
+    for (let i = 0; i < tries; i++) {
+      const lock = sharing.tryLock();
+      if (lock === 'busy') continue;
+      if (lock === 'inherited') this.#startOver();
+      return true;
     }
-    return count;
+    return false;
   }
 
-  #warmth(slot: number): number {
-    return this.#slots[slot * SLOT_WORDS + LENGTH]! === 0 ? 0 : this.#replacement.warmth(slot);
+  /** Who did not get to the end leaves nothing that anybody would believe. */
+  #unlock(isDone: boolean): void {
+    const { sharing } = this.#pages;
+    if (sharing === undefined) return;
+    if (!isDone) this.#startOver();
+    sharing.unlock();
   }
 
-  /** A free slot of the class: one it has, one of a fresh page, or one that is made free. */
-  #takeSlot(classIndex: number): number {
-    const sizeClass = this.#classes[classIndex]!;
-    if (sizeClass.free === 0) {
-      if (this.#freshPage < this.#pageClass.length) this.#givePage(classIndex, this.#freshPage++);
-      else if (sizeClass.pages.length === 0) while (!this.#trySteal(classIndex));
-      else this.#evict(classIndex);
+  /** Does now, or leaves to the next insert, what was asked for. */
+  #changed(tries: number): void {
+    if (!this.#lock(tries)) return;
+    let isDone = false;
+    try {
+      this.#catchUp();
+      isDone = true;
+    } finally {
+      this.#unlock(isDone);
     }
-    const slot = sizeClass.free - 1;
-    sizeClass.free = this.#slots[slot * SLOT_WORDS + LINK]!;
-    return slot;
   }
 
-  /** Frees one slot or more of the class. */
-  #evict(classIndex: number): void {
-    const sizeClass = this.#classes[classIndex]!;
-    if (--sizeClass.patience <= 0) {
-      sizeClass.patience = this.#pageBytes / sizeClass.slotBytes;
-      if (this.#trySteal(classIndex)) return;
+  #catchUp(): void {
+    if (this.#dropped.length > 0) this.#forget();
+    if (this.#pages.pagesUsed > this.#pages.pagesMax) this.#shrink();
+  }
+
+  #forget(): void {
+    const slots = this.#slots;
+    for (const file of this.#dropped) {
+      for (let slot = 0; slot < this.#pages.slotsTouched; slot++) {
+        if (slots[slot * SLOT_WORDS + FILE]! !== file || slots[slot * SLOT_WORDS + LENGTH]! === 0) continue;
+        this.#discard(slot);
+      }
+    }
+    this.#dropped = [];
+    for (let sizeClass = 0; sizeClass < this.#pages.classes; sizeClass++) this.#pages.stampAll(sizeClass);
+  }
+
+  /** Empties pages down to the budget; other threads may go on using them, so after four rounds any page will do. */
+  #shrink(): void {
+    const pages = this.#pages;
+    for (let looks = 0; pages.pagesUsed > pages.pagesMax; looks++) {
+      this.#tryEmpty(-1, looks < pages.pages * 4 ? pages.pageBytes / 2 : pages.pageBytes);
+    }
+  }
+
+  /** Nothing in the tables is believed: an empty cache, but for the memory that readers may still be in. */
+  #startOver(): void {
+    const end = this.#pages.slotsTouched;
+    for (let slot = 0; slot < end; slot++) this.#setLength(slot, 0);
+    this.#index.clear();
+    this.#replacement.clear();
+    this.#pages.startOver();
+  }
+
+  /** A slot of the class that nobody reads: a free one, one of a fresh page, or one whose block leaves or left; or -1. */
+  #takeSlot(sizeClass: number): number {
+    const pages = this.#pages;
+    let slot = pages.take(sizeClass);
+    if (pages.sharing === undefined) {
+      for (; slot < 0; slot = pages.take(sizeClass)) {
+        this.#evict(sizeClass);
+        slot = pages.takeWaiting(sizeClass);
+        if (slot >= 0) break;
+      }
+      return slot;
+    }
+    if (slot >= 0) return slot;
+    this.#evictAhead(sizeClass);
+    return pages.takeWaiting(sizeClass);
+  }
+
+  /** Has slots retired before they are needed, since it takes a while until they may be used. */
+  #evictAhead(sizeClass: number): void {
+    const pages = this.#pages;
+    for (let step = 0; step < STEPS_AHEAD_MAX && pages.wantsWaiting(sizeClass); step++) {
+      if (pages.pagesOf(sizeClass) === 0) {
+        if (pages.isAnyLeaving) return;
+      } else if (pages.blocksOf(sizeClass) === 0) break;
+      this.#evict(sizeClass);
+    }
+    pages.stampBatch(sizeClass);
+  }
+
+  /** Frees one slot or more for the class, or, when it has no page yet, tries to. */
+  #evict(sizeClass: number): void {
+    const pages = this.#pages;
+    if (pages.pagesOf(sizeClass) === 0 || !pages.isPatient(sizeClass)) {
+      if (this.#tryEmpty(sizeClass, pages.pageBytes / 2) || pages.pagesOf(sizeClass) === 0) return;
     }
     this.counters.evictions++;
-    this.#remove(this.#replacement.victim(classIndex));
+    this.#remove(this.#replacement.victim(sizeClass));
   }
 
   /**
-   * Looks at one page of another class and takes it over when less than half of it was used of late. The counters of
-   * hits are halved with the look, so whoever tries on succeeds.
+   * Looks at one page of a class other than `except` and takes it from its class when no more than `usedMax` of it was used
+   * of late. The counters of hits are halved with the look, so whoever tries on succeeds.
    */
-  #trySteal(classIndex: number): boolean {
-    const page = this.#stealHand;
-    this.#stealHand = (page + 1) % this.#pageClass.length;
-    const owner = this.#pageClass[page]!;
-    if (owner === classIndex) return false;
-    const { slotBytes } = this.#classes[owner]!;
-    const first = page * this.#slotsPerPage;
-    const stride = slotBytes / SLOT_BYTES_MIN;
-    let usedBytes = 0;
-    for (let slot = first; slot < first + this.#slotsPerPage; slot += stride) {
-      if (this.#slots[slot * SLOT_WORDS + LENGTH]! === 0) continue;
-      const hits = this.#slots[slot * SLOT_WORDS + HITS]!;
-      if (hits !== 0) usedBytes += slotBytes;
-      this.#slots[slot * SLOT_WORDS + HITS] = hits >>> 1;
+  #tryEmpty(except: number, usedMax: number): boolean {
+    const pages = this.#pages;
+    const page = pages.nextPage();
+    const owner = pages.ownerOf(page);
+    if (owner === except || owner < 0) return false;
+    const slots = this.#slots;
+    const first = page * pages.slotsPerPage;
+    const end = first + pages.slotsPerPage;
+    const stride = 1 << owner;
+    let used = 0;
+    for (let slot = first; slot < end; slot += stride) {
+      if (slots[slot * SLOT_WORDS + LENGTH]! === 0) continue;
+      const hits = slots[slot * SLOT_WORDS + HITS]!;
+      if (hits !== 0) used += stride * SLOT_BYTES;
+      slots[slot * SLOT_WORDS + HITS] = hits >>> 1;
     }
-    if (usedBytes * 2 > this.#pageBytes) return false;
-    for (let slot = first; slot < first + this.#slotsPerPage; slot += stride) {
-      if (this.#slots[slot * SLOT_WORDS + LENGTH]! === 0) continue;
+    if (used > usedMax) return false;
+    for (let slot = first; slot < end; slot += stride) {
+      if (slots[slot * SLOT_WORDS + LENGTH]! === 0) continue;
       this.counters.evictions++;
       this.#discard(slot);
     }
-    this.#takePage(owner, page);
-    this.#givePage(classIndex, page);
+    pages.leave(page);
     return true;
-  }
-
-  #givePage(classIndex: number, page: number): void {
-    const sizeClass = this.#classes[classIndex]!;
-    this.#pageClass[page] = classIndex;
-    sizeClass.pages.push(page);
-    const first = page * this.#slotsPerPage;
-    const stride = sizeClass.slotBytes / SLOT_BYTES_MIN;
-    // Backwards, so that slots are taken in ascending order.
-    for (let slot = first + this.#slotsPerPage - stride; slot >= first; slot -= stride) {
-      this.#slots[slot * SLOT_WORDS + LINK] = sizeClass.free;
-      sizeClass.free = slot + 1;
-    }
-  }
-
-  /** Takes a page whose slots are all free out of its class and its free list. */
-  #takePage(classIndex: number, page: number): void {
-    const sizeClass = this.#classes[classIndex]!;
-    sizeClass.pages.splice(sizeClass.pages.indexOf(page), 1);
-    let kept = 0;
-    let next = 0;
-    for (let free = sizeClass.free; free !== 0; free = next) {
-      next = this.#slots[(free - 1) * SLOT_WORDS + LINK]!;
-      if (Math.floor((free - 1) / this.#slotsPerPage) === page) continue;
-      this.#slots[(free - 1) * SLOT_WORDS + LINK] = kept;
-      kept = free;
-    }
-    sizeClass.free = kept;
   }
 
   /** A block leaves without the policy having chosen it. */
   #discard(slot: number): void {
-    this.#replacement.removed(this.#classOf(slot), slot);
+    this.#replacement.removed(this.#pages.classOf(slot), slot);
     this.#remove(slot);
   }
 
-  #classOf(slot: number): number {
-    return this.#pageClass[Math.floor(slot / this.#slotsPerPage)]!;
+  /** Publishes a block, or says first of all that it leaves. */
+  #setLength(slot: number, length: number): void {
+    if (this.#index.isShared) Atomics.store(this.#slots, slot * SLOT_WORDS + LENGTH, length);
+    else this.#slots[slot * SLOT_WORDS + LENGTH] = length;
   }
 
-  /** The slot leaves the hash table and becomes free. */
+  /** First nobody finds the slot any more, then it waits to be used again. */
   #remove(slot: number): void {
-    const sizeClass = this.#classes[this.#classOf(slot)]!;
-    this.#unlist(
-      this.#find(this.#slots[slot * SLOT_WORDS + FILE]!, this.#slots[slot * SLOT_WORDS + OFFSET]!),
-    );
-    this.#bytesUsed -= sizeClass.slotBytes;
-    this.#slots[slot * SLOT_WORDS + LENGTH] = 0;
-    this.#slots[slot * SLOT_WORDS + LINK] = sizeClass.free;
-    sizeClass.free = slot + 1;
-  }
-
-  /** Empties a place of the hash table and closes the gap, so that no later entry of its run is cut off. */
-  #unlist(at: number): void {
-    assert(at >= 0, 'a slot that holds a block is in the hash table');
-    const table = this.#table;
-    const mask = this.#mask;
-    let gap = at;
-    for (let next = (at + 1) & mask; table[next] !== 0; next = (next + 1) & mask) {
-      const slot = table[next]! - 1;
-      const home = this.#home(
-        this.#slots[slot * SLOT_WORDS + FILE]!,
-        this.#slots[slot * SLOT_WORDS + OFFSET]!,
-      );
-      // It may move to the gap when its home does not lie between gap and itself.
-      if (((next - home) & mask) < ((next - gap) & mask)) continue;
-      table[gap] = slot + 1;
-      gap = next;
-    }
-    table[gap] = 0;
-  }
-
-  /** Place of a key in the hash table, or -1. */
-  #find(file: number, offset: number): number {
-    const table = this.#table;
-    const slots = this.#slots;
-    for (let at = this.#home(file, offset); ; at = (at + 1) & this.#mask) {
-      const entry = table[at]!;
-      if (entry === 0) return -1;
-      const slot = (entry - 1) * SLOT_WORDS;
-      if (slots[slot + OFFSET] === offset && slots[slot + FILE] === file) return at;
-    }
-  }
-
-  #home(file: number, offset: number): number {
-    let hash = Math.imul(file, 0x9e3779b1) ^ Math.imul(offset, 0x85ebca77);
-    hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
-    return (hash ^ (hash >>> 13)) & this.#mask;
+    this.#setLength(slot, 0);
+    this.#index.unlink(slot);
+    this.#pages.release(slot);
   }
 }

@@ -3,15 +3,20 @@
  * that S3-FIFO is measured against; one scan of many blocks empties it.
  */
 import { HITS, type MakeReplacement, type Replacement, SLOT_WORDS } from './replacement.ts';
+import type { TakeMemory } from './sharing.ts';
 import { SlotLists } from './slot-lists.ts';
 
 class Clock implements Replacement {
   readonly #words: Uint32Array;
   readonly #lists: SlotLists;
 
-  constructor(words: Uint32Array, slots: number, classes: number) {
+  constructor(words: Uint32Array, slots: number, classes: number, take: TakeMemory) {
     this.#words = words;
-    this.#lists = new SlotLists(slots, classes);
+    this.#lists = new SlotLists(slots, classes, take);
+  }
+
+  clear(): void {
+    this.#lists.clear();
   }
 
   added(sizeClass: number, slot: number): void {
@@ -37,4 +42,4 @@ class Clock implements Replacement {
   }
 }
 
-export const clock: MakeReplacement = (words, slots, classes) => new Clock(words, slots, classes);
+export const clock: MakeReplacement = (words, slots, classes, take) => new Clock(words, slots, classes, take);

@@ -1,10 +1,13 @@
 /**
  * The blocks that left a short while ago, remembered by a fingerprint of their key: who comes back while it is remembered
- * was put out too early. A table of sets of four places in one typed array; what does not fit overwrites.
+ * was put out too early. A table of sets of four places in shared memory; what does not fit overwrites.
  *
  * Time is counted in blocks that left, for each size class apart, and who asks says how long ago still counts.
  * A wrong yes (one in 2^30) costs a block in the wrong list, a wrong no the same.
+ * Used by the thread that has the cache's lock.
  */
+import type { TakeMemory } from './sharing.ts';
+
 const WAYS = 4;
 /** Words of a place: fingerprint (0: empty), time. */
 const PLACE_WORDS = 2;
@@ -15,12 +18,17 @@ export class Ghosts {
   readonly #times: Uint32Array;
 
   /** Room for `blocks` at least. */
-  constructor(blocks: number, classes: number) {
+  constructor(blocks: number, classes: number, take: TakeMemory) {
     let sets = 1;
     while (sets * WAYS < blocks) sets *= 2;
-    this.#places = new Uint32Array(sets * WAYS * PLACE_WORDS);
+    this.#places = new Uint32Array(take(sets * WAYS * PLACE_WORDS * 4));
     this.#mask = sets - 1;
-    this.#times = new Uint32Array(classes);
+    this.#times = new Uint32Array(take(classes * 4));
+  }
+
+  clear(): void {
+    this.#places.fill(0);
+    this.#times.fill(0);
   }
 
   add(sizeClass: number, file: number, offset: number): void {

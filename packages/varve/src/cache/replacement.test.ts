@@ -9,6 +9,7 @@ import { s3Fifo } from './s3-fifo.ts';
 const SLOTS = 512;
 const BLOCKS = SLOTS * 10;
 const READS = 60_000;
+const content = new Uint8Array(4000);
 
 /** Gives the next block that is read; below 0 for one of a scan, which does not count. */
 type Trace = () => number;
@@ -63,7 +64,7 @@ function hitRate(make: MakeReplacement, trace: Trace): number {
     const next = trace();
     const block = next < 0 ? -1 - next : next;
     const isHit = cache.lookup(1, block) >= 0;
-    if (!isHit) cache.insert(1, block, 4000);
+    if (!isHit) cache.insert(1, block, content, 0, 4000);
     if (next < 0) continue;
     if (reads++ >= 0 && isHit) hits++;
   }

@@ -3,11 +3,14 @@
  *
  * A hit never comes here: the cache raises the slot's own counter (`HITS`, at most `HITS_MAX`) in the line of metadata that
  * the lookup has read anyway, and a policy looks at the counters, and lowers them, when it has to choose. What a policy
- * keeps beside that it makes in its constructor; nothing is allocated later.
+ * keeps beside that it makes in its constructor, in shared memory; nothing is allocated later. Where threads share a cache
+ * each has an object of the policy over the same memory, and calls it while it has the cache's lock; `warmth` at any time.
  * Two implementations share one suite (replacement.test.ts): S3-FIFO, which the cache uses, and CLOCK.
  */
 
-/** Words of a slot in the cache's table: file, offset, length (0: free), hits (of a free slot: the next free one + 1). */
+import type { TakeMemory } from './sharing.ts';
+
+/** Words of a slot in the cache's table: file, offset, length (0: it holds no block), hits. See block-cache.ts. */
 export const SLOT_WORDS = 4;
 export const FILE = 0;
 export const OFFSET = 1;
@@ -23,6 +26,8 @@ export interface Replacement {
   removed(sizeClass: number, slot: number): void;
   /** The slot whose block leaves now, taken out of the policy's books. The class holds a block. */
   victim(sizeClass: number): number;
+  /** Forgets everything. */
+  clear(): void;
   /** How much the policy wants to keep a block: 0 for one that was not used again, at most `WARMTH_MAX`. */
   warmth(slot: number): number;
 }
@@ -30,4 +35,9 @@ export interface Replacement {
 export const WARMTH_MAX = 7;
 
 /** Makes the policy of a cache of `slots` slots, whose words are in `words`, in `classes` classes. */
-export type MakeReplacement = (words: Uint32Array, slots: number, classes: number) => Replacement;
+export type MakeReplacement = (
+  words: Uint32Array,
+  slots: number,
+  classes: number,
+  take: TakeMemory,
+) => Replacement;

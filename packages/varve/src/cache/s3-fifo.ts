@@ -16,6 +16,7 @@ import {
   type Replacement,
   SLOT_WORDS,
 } from './replacement.ts';
+import type { TakeMemory } from './sharing.ts';
 import { SlotLists } from './slot-lists.ts';
 
 /** The small queue gives a block away when it has this share of its class or more. */
@@ -31,10 +32,15 @@ class S3Fifo implements Replacement {
   readonly #lists: SlotLists;
   readonly #ghosts: Ghosts;
 
-  constructor(words: Uint32Array, slots: number, classes: number) {
+  constructor(words: Uint32Array, slots: number, classes: number, take: TakeMemory) {
     this.#words = words;
-    this.#lists = new SlotLists(slots, classes * 2);
-    this.#ghosts = new Ghosts(slots, classes);
+    this.#lists = new SlotLists(slots, classes * 2, take);
+    this.#ghosts = new Ghosts(slots, classes, take);
+  }
+
+  clear(): void {
+    this.#lists.clear();
+    this.#ghosts.clear();
   }
 
   added(sizeClass: number, slot: number): void {
@@ -83,4 +89,5 @@ class S3Fifo implements Replacement {
   }
 }
 
-export const s3Fifo: MakeReplacement = (words, slots, classes) => new S3Fifo(words, slots, classes);
+export const s3Fifo: MakeReplacement = (words, slots, classes, take) =>
+  new S3Fifo(words, slots, classes, take);

@@ -1,7 +1,9 @@
 /**
- * First-in-first-out lists of slots in typed arrays, for the replacement policies: a slot is in one list at most.
- * Leaving from the middle is a few stores, since a dropped file takes its slots out wherever they stand.
+ * First-in-first-out lists of slots in shared memory, for the replacement policies and the free slots: a slot is in one list
+ * at most. Leaving from the middle is a few stores, since a dropped file takes its slots out wherever they stand.
+ * Used by the thread that has the cache's lock.
  */
+import type { TakeMemory } from './sharing.ts';
 
 /** Ends of a list are stored as slot + 1; 0 is none. */
 export class SlotLists {
@@ -13,13 +15,21 @@ export class SlotLists {
   readonly #last: Uint32Array;
   readonly #sizes: Uint32Array;
 
-  constructor(slots: number, lists: number) {
-    this.#next = new Uint32Array(slots);
-    this.#previous = new Uint32Array(slots);
-    this.#of = new Uint8Array(slots);
-    this.#first = new Uint32Array(lists);
-    this.#last = new Uint32Array(lists);
-    this.#sizes = new Uint32Array(lists);
+  constructor(slots: number, lists: number, take: TakeMemory) {
+    this.#next = new Uint32Array(take(slots * 4));
+    this.#previous = new Uint32Array(take(slots * 4));
+    this.#of = new Uint8Array(take(slots));
+    this.#first = new Uint32Array(take(lists * 4));
+    this.#last = new Uint32Array(take(lists * 4));
+    this.#sizes = new Uint32Array(take(lists * 4));
+  }
+
+  /** Empties all lists, whatever was in them. */
+  clear(): void {
+    this.#of.fill(0);
+    this.#first.fill(0);
+    this.#last.fill(0);
+    this.#sizes.fill(0);
   }
 
   size(list: number): number {
@@ -29,6 +39,21 @@ export class SlotLists {
   /** The list that a slot is in; -1 for none. */
   listOf(slot: number): number {
     return this.#of[slot]! - 1;
+  }
+
+  /** The slot that came first; -1 when there is none. */
+  first(list: number): number {
+    return this.#first[list]! - 1;
+  }
+
+  /** The slot that came last; -1 when there is none. */
+  last(list: number): number {
+    return this.#last[list]! - 1;
+  }
+
+  /** The slot that came before one in its list; -1 for the first. */
+  before(slot: number): number {
+    return this.#previous[slot]! - 1;
   }
 
   push(list: number, slot: number): void {

@@ -300,8 +300,10 @@ export class BlockLoader {
     const offset = this.handleOffset;
     if (cache !== undefined && offset <= CACHED_OFFSET_MAX) {
       const slot = cache.lookup(this.fileNumber, offset);
-      if (slot >= 0) {
-        target.copy(cache.memory, slot, cache.lengthAt(slot));
+      // 0: another thread took it out just now, which is a miss.
+      const cached = slot >= 0 ? cache.lengthAt(slot) : 0;
+      if (cached > 0) {
+        target.copy(cache.memory, slot, cached);
         return;
       }
     }
@@ -331,11 +333,7 @@ export class BlockLoader {
   #insert(offset: number): number {
     const cache = this.#cache;
     if (cache === undefined || offset > CACHED_OFFSET_MAX) return -1;
-    const slot = cache.insert(this.fileNumber, offset, opened.length);
-    if (slot >= 0) {
-      cache.memory.set(opened.bytes.subarray(opened.start, opened.start + opened.length), slot);
-    }
-    return slot;
+    return cache.insert(this.fileNumber, offset, opened.bytes, opened.start, opened.length);
   }
 
   #load(offset: number, length: number, type: number, readAhead: ReadAhead | undefined): void {
