@@ -9,10 +9,10 @@
  * Steps that no other thread can notice (ModelMemory.isShared) are taken together with the step before them.
  */
 import { type Answer, isWait, type Step, type StepKind, type ThreadState, type TraceLine } from './steps.ts';
-import { CHECKER_BIT, mix, type ModelMemory } from './model-memory.ts';
+import { mix, type ModelMemory } from './model-memory.ts';
 
-/** A thread that takes this many steps in one go never ends. */
-const STEPS_MAX = 200_000;
+/** A thread that takes this many steps unnoticed may wait for somebody who has yet to show up. */
+const UNNOTICED_MAX = 1000;
 /** So often a thread may go on touching memory while it is being stopped. */
 const UNWIND_MAX = 10_000;
 
@@ -27,6 +27,8 @@ type Woken = 'ok' | 'timed-out' | undefined;
 export interface RunOrder {
   /** New steps to take at least one by one: 1, or 0 to go only as far as nobody notices. */
   readonly visible: number;
+  /** Who might notice: threads as bits, and checks. */
+  readonly others: number;
   /** Instead: exactly this many new steps. */
   readonly exact?: number;
   readonly woken?: Woken;
@@ -54,7 +56,9 @@ export class Machine {
   #isPreparing = false;
   #woken: Woken;
   #trace: TraceLine[] | undefined;
-  #checksAreSteps = false;
+  #others = 0;
+  /** As whom a check reads. */
+  #checker = 0;
   #notified: [word: number, count: number][] = [];
   /** How many threads wait on a word, as the explorer knows it. */
   waiters: (word: number) => number = () => 0;
@@ -72,14 +76,11 @@ export class Machine {
     return this.#notified;
   }
 
-  /**
-   * Runs a check over the memory as it is; what it changes is taken back. `isObserver`: words that it reads count as read
-   * by somebody at any time.
-   */
-  check<R>(isObserver: boolean, check: () => R): R {
+  /** Runs a check over the memory as it is; what it changes is taken back. It reads as `checker`, a bit. */
+  check<R>(checker: number, check: () => R): R {
     const mark = this.memory.mark();
     this.#mode = 'check';
-    this.#checksAreSteps = isObserver;
+    this.#checker = checker;
     try {
       return check();
     } finally {
@@ -127,6 +128,7 @@ export class Machine {
     this.#cursor = 0;
     this.#budget = order.visible;
     this.#exact = order.exact ?? -1;
+    this.#others = order.others;
     this.#woken = order.woken;
     this.#taken = 0;
     this.#unwound = 0;
@@ -167,7 +169,7 @@ export class Machine {
       case 'free':
         return this.#perform(words, isWrite, perform);
       case 'check':
-        if (this.#checksAreSteps) this.memory.note(words, false, CHECKER_BIT);
+        this.memory.note(words, false, this.#checker);
         return this.#perform(words, isWrite, perform);
       case 'unwind':
         return this.#stop();
@@ -182,7 +184,6 @@ export class Machine {
       return this.#stop();
     }
     this.#taken++;
-    if (this.#taken > STEPS_MAX) return this.#refuse('it takes steps forever that nobody notices');
     if (!this.#isPreparing) this.memory.note(words, isWrite, 1 << this.#thread);
     let answer: Answer;
     const before = this.memory.read(words[0]!);
@@ -214,12 +215,14 @@ export class Machine {
   #mayTake(step: Step): boolean {
     if (this.#isPreparing) return true;
     if (this.#exact >= 0) return this.#taken < this.#exact;
-    const isShared = isWait(step) || this.memory.isShared(step.words, step.isWrite, ~(1 << this.#thread));
-    if (!isShared) {
-      this.memory.assume(step.words);
+    // What was chosen: it alone is taken, though it may be nobody's business by now.
+    if (this.#budget > 0) return this.#budget-- > 0;
+    const isShared = isWait(step) || this.memory.isShared(step.words, step.isWrite, this.#others);
+    if (!isShared && this.#taken < UNNOTICED_MAX) {
+      this.memory.assume(step.words, step.isWrite, this.#others);
       return true;
     }
-    return this.#budget-- > 0;
+    return false;
   }
 
   #replay(mark: number): Answer {

@@ -7,8 +7,9 @@
  * `grown` says that the search has to begin anew.
  */
 
-/** The bit of the end checks and invariants in the masks of readers. */
-export const CHECKER_BIT: number = 1 << 30;
+/** The bits of end checks and of invariants in the masks of readers. */
+export const FINISH_BIT: number = 1 << 30;
+export const INVARIANT_BIT: number = 1 << 29;
 
 interface Region {
   readonly name: string;
@@ -22,8 +23,9 @@ export class ModelMemory {
   readonly #labels = new Map<number, string>();
   readonly #readers: number[] = [];
   readonly #writers: number[] = [];
-  /** Words on which a step was taken without a choice. */
-  readonly #assumed: boolean[] = [];
+  /** Who was assumed not to touch, and not to write, a word when a step on it was taken without a choice. */
+  readonly #noReaders: number[] = [];
+  readonly #noWriters: number[] = [];
   readonly #log: number[] = [];
   #hashLow = 0;
   #hashHigh = 0;
@@ -42,7 +44,8 @@ export class ModelMemory {
     for (let i = 0; i <= words.length; i++) {
       this.#readers.push(0);
       this.#writers.push(0);
-      this.#assumed.push(false);
+      this.#noReaders.push(0);
+      this.#noWriters.push(0);
     }
   }
 
@@ -133,9 +136,12 @@ export class ModelMemory {
     return false;
   }
 
-  /** A step was taken without a choice because its words are not shared. */
-  assume(words: readonly number[]): void {
-    for (const word of words) this.#assumed[word] = true;
+  /** A step is taken without a choice because it conflicts with nothing that `others` do. */
+  assume(words: readonly number[], isWrite: boolean, others: number): void {
+    for (const word of words) {
+      this.#noWriters[word]! |= others;
+      if (isWrite) this.#noReaders[word]! |= others;
+    }
   }
 
   /** Remembers who touched what. */
@@ -144,14 +150,9 @@ export class ModelMemory {
       const masks = isWrite ? this.#writers : this.#readers;
       if ((masks[word]! & bit) !== 0) continue;
       masks[word]! |= bit;
-      if (this.#assumed[word]! && this.#isContended(word)) this.grown = true;
+      const without = isWrite ? this.#noWriters : this.#noReaders;
+      if ((without[word]! & bit) !== 0) this.grown = true;
     }
-  }
-
-  #isContended(word: number): boolean {
-    const writers = this.#writers[word]!;
-    const all = writers | this.#readers[word]!;
-    return writers !== 0 && (all & (all - 1)) !== 0;
   }
 
   #record(word: number, before: number, after: number): void {

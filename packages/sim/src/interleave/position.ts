@@ -8,7 +8,7 @@
  */
 import type { Instance, ModelThread, Self } from './instance.ts';
 import { Machine, type RunOrder } from './machine.ts';
-import { type ModelMemory, mix } from './model-memory.ts';
+import { FINISH_BIT, INVARIANT_BIT, type ModelMemory, mix } from './model-memory.ts';
 import { isWait, type Step, type ThreadState, type TraceLine } from './steps.ts';
 
 export type MoveKind = 'step' | 'timeout' | 'die' | 'solo';
@@ -32,8 +32,9 @@ export interface Position {
   readonly deaths: number;
 }
 
-/** Rounds that a thread goes alone before it counts as caught in its loop. */
+/** Moves and steps that a thread goes alone before it counts as caught in its loop. */
 const SOLO_MAX = 300;
+const SOLO_STEPS_MAX = 3000;
 const DEFAULT_ROUNDS = 3;
 
 /** A thread that never ends although nobody else moves. */
@@ -63,7 +64,9 @@ export class Positions {
   /** Before everything: the threads are prepared, and the memory is what it is then. */
   prepare(): Position {
     const threads = this.#instance.threads.map(() => fresh);
-    const prepared = threads.map((state, thread) => this.#run(thread, state, { visible: 0, exact: 0 }));
+    const prepared = threads.map((state, thread) =>
+      this.#run(thread, state, { visible: 0, exact: 0, others: 0 }),
+    );
     this.#memory.settle();
     return { threads: prepared, queue: [], deaths: 0 };
   }
@@ -72,7 +75,7 @@ export class Positions {
   start(position: Position): Position {
     this.turns = [];
     const threads = position.threads.map((state, thread) => {
-      const next = this.#run(thread, state, { visible: 0 });
+      const next = this.#run(thread, state, { visible: 0, others: this.othersOf(position, thread) });
       this.#addTurn(thread, 'step', this.#machine.taken);
       return next;
     });
@@ -89,6 +92,20 @@ export class Positions {
   /** The same by a recorded turn, for exactly as many steps. */
   follow(position: Position, turn: Turn): Position {
     return this.#go(position, turn.thread, turn.kind, turn.count);
+  }
+
+  /** Who might notice what a thread does from now on: the threads that can still do something, and checks. */
+  othersOf(position: Position, thread: number): number {
+    const { threads, deathsMax = 1, invariant } = this.#instance;
+    const mayDie = position.deaths < deathsMax;
+    let others = invariant === undefined ? 0 : INVARIANT_BIT;
+    if (mayDie && threads[thread]!.mayDie === true) others |= FINISH_BIT;
+    position.threads.forEach(({ status }, i) => {
+      const isActive = status === 'ready' || status === 'waiting';
+      if (i !== thread && (isActive || (status === 'done' && mayDie && threads[i]!.mayDie === true)))
+        others |= 1 << i;
+    });
+    return others;
   }
 
   /** What a move touches. */
@@ -118,12 +135,14 @@ export class Positions {
   #solo(position: Position, thread: number): Position {
     let here = position;
     const { version } = this.#memory;
-    for (let i = 0; i < SOLO_MAX; i++) {
+    let steps = 0;
+    for (let i = 0; i < SOLO_MAX && steps < SOLO_STEPS_MAX; i++) {
       const { status, next } = here.threads[thread]!;
       const isOver = status !== 'ready' && (status !== 'waiting' || !this.canTimeOut(next));
       if (isOver || this.#memory.version !== version || here.queue.length < position.queue.length)
         return here;
       here = this.#go(here, thread, status === 'ready' ? 'step' : 'timeout', undefined, false);
+      steps += this.#machine.taken;
     }
     throw new Livelock(`thread ${this.#instance.threads[thread]!.name} goes round forever`);
   }
@@ -152,6 +171,7 @@ export class Positions {
       const woken = kind === 'timeout' ? ('timed-out' as const) : undefined;
       threads[thread] = this.#run(thread, state, {
         visible: kind === 'step' ? 1 : 0,
+        others: this.othersOf(position, thread),
         ...(kind === 'timeout' && exact !== undefined ? { exact: 1 } : bound),
         woken,
       });
@@ -169,6 +189,7 @@ export class Positions {
       for (const each of woken) {
         threads[each] = this.#run(each, threads[each]!, {
           visible: 0,
+          others: this.othersOf(position, each),
           ...(exact === undefined ? {} : { exact: 1 }),
           woken: 'ok',
         });

@@ -11,7 +11,7 @@
  */
 import type { Instance } from './instance.ts';
 import type { Machine } from './machine.ts';
-import { CHECKER_BIT } from './model-memory.ts';
+import { FINISH_BIT, INVARIANT_BIT } from './model-memory.ts';
 import { Livelock, type Move, type Position, type Positions, type Turn } from './position.ts';
 import { conflicts } from './steps.ts';
 
@@ -51,7 +51,6 @@ export class Search {
   readonly #limits: SearchLimits;
   readonly #visited = new Map<number, number>();
   readonly #path: (readonly Turn[])[] = [];
-  readonly #mayAnyDie: boolean;
   #moves = 0;
   #ends = 0;
   #isComplete = true;
@@ -69,7 +68,6 @@ export class Search {
     this.#positions = positions;
     this.#shared = shared;
     this.#limits = limits;
-    this.#mayAnyDie = instance.threads.some(({ mayDie }) => mayDie);
   }
 
   run(prepared: Position): Found {
@@ -177,8 +175,7 @@ export class Search {
     );
     const progress = going.length > 0 ? going : isOver ? [] : rounds;
     const deaths = this.#deaths(position, able);
-    const alone =
-      deaths.length === 0 ? progress.find((move) => this.#isNobodysBusiness(position, move)) : undefined;
+    const alone = progress.find((move) => this.#isNobodysBusiness(position, move));
     return alone === undefined ? [...progress, ...deaths] : [alone];
   }
 
@@ -194,13 +191,10 @@ export class Search {
     const step = position.threads[thread]!.next;
     if (kind !== 'step' || step === undefined || step.kind === 'wait' || step.kind === 'waitAtMost')
       return false;
-    let others = CHECKER_BIT;
-    position.threads.forEach(({ status }, i) => {
-      if (i !== thread && status !== 'done' && status !== 'dead') others |= 1 << i;
-    });
     const { memory } = this.#machine;
+    const others = this.#positions.othersOf(position, thread);
     if (memory.isShared(step.words, step.isWrite, others)) return false;
-    memory.assume(step.words);
+    memory.assume(step.words, step.isWrite, others);
     return true;
   }
 
@@ -218,7 +212,7 @@ export class Search {
       );
       return true;
     }
-    return this.#violates(true, () => this.#instance.invariant?.(this.#shared));
+    return this.#violates(INVARIANT_BIT, () => this.#instance.invariant?.(this.#shared));
   }
 
   #end(position: Position): void {
@@ -232,12 +226,12 @@ export class Search {
     }
     const results = position.threads.map(({ result }) => result);
     const dead = position.threads.map(({ status }) => status === 'dead');
-    this.#violates(this.#mayAnyDie, () => this.#instance.finish?.({ results, dead }, this.#shared));
+    this.#violates(FINISH_BIT, () => this.#instance.finish?.({ results, dead }, this.#shared));
   }
 
-  #violates(isObserver: boolean, check: () => void): boolean {
+  #violates(checker: number, check: () => void): boolean {
     try {
-      this.#machine.check(isObserver, check);
+      this.#machine.check(checker, check);
       return false;
     } catch (error) {
       this.#fail(said(error));
