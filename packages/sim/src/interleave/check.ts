@@ -67,7 +67,7 @@ function build(instance: Instance, machine: Machine): Model {
   const dead = new SharedArrayBuffer(4 * instance.threads.length);
   memory.add(dead, 'dead');
   instance.threads.forEach(({ name }, i) => memory.label(memory.firstWord(dead) + i, `dead(${name})`));
-  const shared = instance.setup((buffer, word, name) => labelsOf(memory)(buffer, word, name));
+  const shared = instance.setup(labelsOf(memory));
   const positions = new Positions(instance, machine, shared, dead);
   return { machine, positions, shared, prepared: positions.prepare() };
 }

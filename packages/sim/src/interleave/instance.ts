@@ -51,8 +51,12 @@ export interface Instance<Shared = unknown> {
   readonly rounds?: number;
 }
 
-/** Names words for printed schedules. */
-export type Labels = (buffer: SharedArrayBuffer, word: number, name: string) => void;
+/** Names a buffer, and some of its words, for printed schedules. */
+export type Labels = (
+  buffer: SharedArrayBuffer,
+  name: string,
+  words?: Readonly<Record<number, string>>,
+) => void;
 
 /** Gives an instance the type that a list of them has. */
 export function instance<Shared>(of: Instance<Shared>): Instance {
@@ -66,5 +70,9 @@ export function thread<Shared, Local>(of: ModelThread<Shared, Local>): ModelThre
 
 /** The label function of a memory. */
 export function labelsOf(memory: ModelMemory): Labels {
-  return (buffer, word, name) => memory.label(memory.firstWord(buffer) + word, name);
+  return (buffer, name, words = {}) => {
+    memory.rename(buffer, name);
+    for (const [word, label] of Object.entries(words))
+      memory.label(memory.firstWord(buffer) + Number(word), label);
+  };
 }

@@ -12,7 +12,7 @@ export const FINISH_BIT: number = 1 << 30;
 export const INVARIANT_BIT: number = 1 << 29;
 
 interface Region {
-  readonly name: string;
+  name: string;
   readonly buffer: SharedArrayBuffer;
   readonly words: Int32Array;
   readonly first: number;
@@ -68,6 +68,11 @@ export class ModelMemory {
 
   get hashHigh(): number {
     return this.#hashHigh;
+  }
+
+  rename(buffer: SharedArrayBuffer, name: string): void {
+    const region = this.#regions.find((each) => each.buffer === buffer);
+    if (region !== undefined) region.name = name;
   }
 
   label(word: number, name: string): void {

@@ -49,7 +49,9 @@ function setup(before: readonly Op[]): Instance<Shared>['setup'] {
     if (!list.reserve(512, 8)) throw new Error('the pool of the model is too small');
     for (const op of before) add(list, op);
     const control = new SharedArrayBuffer(4);
-    label(control, 0, 'published');
+    label(control, 'control', { 0: 'published' });
+    label(pool.buffer, 'pool');
+    label(pool.handle().table, 'table');
     new Int32Array(control)[0] = 1;
     return { pool: pool.handle(), descriptor: list.descriptor, control };
   };
@@ -181,27 +183,47 @@ const some: readonly Op[] = [
   [1, 'a', '1'],
   [1, 'c', '1'],
 ];
-const more: readonly Op[] = [...some, [1, 'ab', '1'], [1, 'b', '1']];
+/** Keys that share bytes behind an insert before them. */
+const close: readonly Op[] = [
+  [1, 'ca', '1'],
+  [1, 'cb', '1'],
+];
+const four: readonly Op[] = [...some, [1, 'ab', '1'], [1, 'b', '1']];
+
+const one = (key: string): (readonly Op[])[] => [[[2, key, '2']]];
 
 /** Heights of towers follow from how many entries there were before. */
 export const skiplistInstances: readonly Instance[] = [
   scenario({
     name: 'skiplist: get beside an insert',
     before: some,
-    batches: [[[2, 'b', '2']]],
-    reads: [get('b'), get('c')],
+    batches: one('b'),
+    reads: [get('b', 'c')],
   }),
+  scenario({ name: 'skiplist: get behind an insert', before: close, batches: one('b'), reads: [get('cb')] }),
   scenario({
     name: 'skiplist: get beside a tower',
-    before: more,
-    batches: [[[2, 'aa', '2']]],
+    before: four,
+    batches: one('aa'),
     reads: [get('aa'), get('c', 'b')],
   }),
   scenario({
     name: 'skiplist: get beside a new version',
     before: some,
-    batches: [[[2, 'c', '2']]],
+    batches: one('c'),
     reads: [get('c')],
+  }),
+  scenario({ name: 'skiplist: a walk on', before: some, batches: one('b'), reads: [walkOn] }),
+  scenario({ name: 'skiplist: a walk back', before: some, batches: one('b'), reads: [walkBack] }),
+  scenario({ name: 'skiplist: a writer dies', before: some, batches: one('A'), reads: [], mayDie: true }),
+];
+
+export const skiplistDeepInstances: readonly Instance[] = [
+  scenario({
+    name: 'skiplist: two readers',
+    before: some,
+    batches: one('b'),
+    reads: [get('b'), get('c')],
   }),
   scenario({
     name: 'skiplist: walks beside a batch',
@@ -215,25 +237,15 @@ export const skiplistInstances: readonly Instance[] = [
     reads: [walkOn, walkBack],
   }),
   scenario({
-    name: 'skiplist: a writer dies',
-    before: some,
-    batches: [[[2, 'b', '2']]],
-    reads: [],
-    mayDie: true,
-  }),
-];
-
-export const skiplistDeepInstances: readonly Instance[] = [
-  scenario({
     name: 'skiplist: a writer dies beside a reader',
     before: some,
-    batches: [[[2, 'b', '2']]],
-    reads: [get('b', 'c')],
+    batches: one('A'),
+    reads: [get('A', 'c')],
     mayDie: true,
   }),
   scenario({
     name: 'skiplist: a batch of three',
-    before: more,
+    before: four,
     batches: [
       [
         [2, 'aa', '2'],

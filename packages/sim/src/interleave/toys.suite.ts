@@ -10,7 +10,7 @@ interface Cells {
 const cells = (count: number, names: readonly string[]): Instance<Cells>['setup'] => {
   return (label) => {
     const buffer = new SharedArrayBuffer(4 * count);
-    names.forEach((name, i) => label(buffer, i, name));
+    label(buffer, 'words', { ...names });
     return { buffer };
   };
 };
@@ -91,7 +91,7 @@ export function stack(hasTag: boolean): Instance {
     name: 'stack',
     setup(label) {
       const buffer = new SharedArrayBuffer(16);
-      ['head', 'next of 1', 'next of 2', 'next of 3'].forEach((name, i) => label(buffer, i, name));
+      label(buffer, 'words', { 0: 'head', 1: 'next of 1', 2: 'next of 2', 3: 'next of 3' });
       new Int32Array(buffer).set([1, 2, 3, 0]);
       return { buffer };
     },
