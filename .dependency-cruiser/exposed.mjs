@@ -45,7 +45,7 @@ export const exposed = {
   ],
   iterator: ['concat.ts', 'merging.ts', 'ordered-merge.ts', 'visible.ts'],
   maintenance: ['dump-line.ts', 'dump.ts', 'maintenance.ts'],
-  manifest: ['file-meta.ts', 'manifest-file.ts', 'version-edit.ts', 'version.ts'],
+  manifest: ['file-meta.ts', 'follow.ts', 'manifest-file.ts', 'version-edit.ts', 'version.ts'],
   memtable: ['descriptor.ts', 'memtable.ts'],
   record: ['batch.ts', 'frame.ts', 'log-record.ts'],
   sstable: [

@@ -89,7 +89,7 @@ export function assemble(
       );
   const policy = new SyncPolicy(options.sync);
   const durability =
-    log === undefined ? undefined : new Durability({ log, policy, runner, scheduler, clock, poison });
+    log === undefined ? undefined : new Durability({ log, state, policy, runner, scheduler, clock, poison });
   const external = new ExternalPosition(opened.version.appliedPosition);
   const pressure = new Pressure({
     strategy: options.pressure,
@@ -114,6 +114,7 @@ export function assemble(
     runner,
     clock,
     batchBytesMax: options.batchBytesMax,
+    lockMsMax: options.syncWaitMsMax,
     isReadOnly: options.readOnly,
     lastTime: Math.max(report.lastTimestampMs, version.timeMarks.at(-1)?.time ?? 0),
     counters,
@@ -129,6 +130,7 @@ export function assemble(
       poison,
       log,
       durability,
+      state,
       manifest: opened.manifest,
       installed: (now) => installed(core, now),
     },
@@ -148,7 +150,7 @@ export function assemble(
     cache: parts.cache,
     rows: parts.rows,
     tables: parts.tables,
-    register: new SnapshotRegister(),
+    register: new SnapshotRegister(state),
     counters,
     log,
     durability,

@@ -16,7 +16,7 @@ import { leveledSettings } from '../options/keyspace-settings.ts';
 import { isDiskFull } from './durability.ts';
 import type { BackgroundWork, Core } from './core.ts';
 import { CompactionRunner } from './compaction-runner.ts';
-import { flushSettings, registeredSequences } from './job-input.ts';
+import { flushSettings } from './job-input.ts';
 import type { Tree } from './tree.ts';
 
 const FULL_RETRY_MS = 250;
@@ -213,13 +213,14 @@ export class Background implements BackgroundWork {
       const { memtables, through } = tree.takeForFlush();
       const part: FlushPart = { tree, count: memtables.length, through, output: undefined };
       parts.push(part);
+      const { floor, registered } = core.register.forJob();
       const input: FlushInput = {
         directory: core.state.path,
         keyspace: tree.id,
         memtables: memtables.map((memtable) => memtable.handle()),
         table: flushSettings(tree),
-        registered: registeredSequences(core),
-        historyFloor: core.state.visible,
+        registered,
+        historyFloor: floor,
         nothingBelow: tree.view.version.levels.every((files) => files.length === 0),
         fileNumbers: core.fileNumbers,
       };

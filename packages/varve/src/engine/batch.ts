@@ -7,20 +7,20 @@ import { EMPTY } from '../base/bytes.ts';
 import { invalid } from '../base/errors.ts';
 import { BatchBuffer } from '../record/batch.ts';
 import type { Batch, Keyspace, PutOptions } from './api-types.ts';
-import type { Core } from './core.ts';
+import type { Session } from './core.ts';
 import { KeyspaceHandle } from './keyspace.ts';
 
 export class BatchHandle implements Batch {
-  readonly #core: Core;
+  readonly #core: Session;
   readonly #buffer = new BatchBuffer();
   #isHeld = false;
 
-  constructor(core: Core) {
+  constructor(core: Session) {
     this.#core = core;
   }
 
   /** The buffer of a batch made by this database; `BATCH_FOREIGN` for any other object. */
-  static bufferOf(batch: Batch, core: Core): BatchBuffer {
+  static bufferOf(batch: Batch, core: Session): BatchBuffer {
     if (batch instanceof BatchHandle && batch.#core === core) return batch.#free();
     throw invalid('BATCH_FOREIGN', 'the batch was not made by this database; use db.batch()', {
       got: typeof batch,

@@ -9,6 +9,8 @@
  *   2. The log append comes before the first memtable insert: nothing is visible that recovery could not replay.
  *   3. `visible` rises after the last insert: nobody sees half a batch.
  *   4. A batch never spans two memtables: room is reserved first, rotation happens after.
+ * In a shared database 2 and 3 happen under the write lock, after all waiting, and both are published as they happen: of a
+ * thread that dies in between the record is applied by the next one (sharing/redo.ts).
  */
 import { busy, invalid, type VarveError } from '../base/errors.ts';
 import type { Clock } from '../base/clock.ts';
@@ -16,7 +18,7 @@ import { BATCH_OVERHEAD_MAX, BatchBuffer, BatchReader } from '../record/batch.ts
 import { RECORD_BATCH } from '../record/log-record.ts';
 import type { Memtable } from '../memtable/memtable.ts';
 import type { Poison } from '../runtime/poison.ts';
-import type { Log } from '../wal/log.ts';
+import type { DurableLog } from '../wal/log-options.ts';
 import type { JobRunner } from '../workers/job-runner.ts';
 import type { Durability } from './durability.ts';
 import type { ExternalPosition } from './external-position.ts';
@@ -28,7 +30,7 @@ import type { Tree } from './tree.ts';
 export interface CommitEnv {
   readonly state: EngineState;
   /** Undefined when batches come from an outside log. */
-  readonly log: Log | undefined;
+  readonly log: DurableLog | undefined;
   readonly durability: Durability | undefined;
   readonly pressure: Pressure;
   readonly poison: Poison;
@@ -36,6 +38,8 @@ export interface CommitEnv {
   readonly clock: Clock;
   readonly batchBytesMax: number;
   readonly counters: { user: number };
+  /** Longest wait for other threads that write. */
+  readonly lockMsMax: number;
   readonly isReadOnly: boolean;
   readonly external: ExternalPosition;
   /** Stored time of the newest batch of earlier opens. */
@@ -73,7 +77,7 @@ export class CommitPipeline {
    * through `scratch` as a large one is. For a range delete key and value are its ends.
    */
   commitOne(tree: Tree, kind: number, key: Uint8Array, value: Uint8Array): number {
-    const { log, batchBytesMax, counters, state, durability } = this.#env;
+    const { log, batchBytesMax, state } = this.#env;
     const bytes = key.length + value.length;
     if (
       log === undefined ||
@@ -87,7 +91,21 @@ export class CommitPipeline {
       return this.commit(scratch);
     }
     this.checkMutable();
-    this.#admit(bytes);
+    this.admit(bytes);
+    const { access } = state;
+    if (access === undefined) return this.#writeOne(tree, kind, key, value, bytes);
+    access.lock(this.#env.lockMsMax);
+    try {
+      this.checkMutable();
+      if (tree.isDropped) throw dropped(tree.id);
+      return this.#writeOne(tree, kind, key, value, bytes);
+    } finally {
+      access.unlock();
+    }
+  }
+
+  #writeOne(tree: Tree, kind: number, key: Uint8Array, value: Uint8Array, bytes: number): number {
+    const { state, durability, counters } = this.#env;
     // ATOMIC from here to publish, as in #apply.
     const memtable = tree.writable();
     if (!memtable.reserve(bytes, 1)) throw noMemory();
@@ -111,13 +129,22 @@ export class CommitPipeline {
 
   #admitted(batch: BatchBuffer, position?: number): number {
     if (batch.count === 0) return this.#env.state.visible;
-    this.#admit(batch.length);
-    return this.#apply(batch, position);
+    this.admit(batch.length);
+    const { access } = this.#env.state;
+    if (access === undefined) return this.#apply(batch, position);
+    access.lock(this.#env.lockMsMax);
+    try {
+      this.checkMutable();
+      return this.#apply(batch, position);
+    } finally {
+      access.unlock();
+    }
   }
 
-  /** Waits for room, or refuses the write. */
-  #admit(bytes: number): void {
-    const { runner, durability, pressure, poison } = this.#env;
+  /** Waits for room, or refuses the write. Whoever keeps other threads from writing has waited before. */
+  admit(bytes: number): void {
+    const { runner, durability, pressure, poison, state } = this.#env;
+    if (state.access?.isLocked === true) return;
     runner.poll();
     durability?.admit();
     pressure.admit(bytes);
@@ -129,6 +156,9 @@ export class CommitPipeline {
   #time(): number {
     const now = this.#env.clock.now();
     if (now > this.#lastTime) this.#lastTime = now;
+    if (this.#env.state.access !== undefined) {
+      this.#lastTime = Math.max(this.#lastTime, this.#env.log!.lastTime);
+    }
     return this.#lastTime;
   }
 
@@ -160,7 +190,7 @@ export class CommitPipeline {
     }
   }
 
-  // ATOMIC from here to publish: nothing else runs on this thread, and no other thread writes.
+  // ATOMIC from here to publish: nothing else runs on this thread, and no other thread writes, or it waits for the lock.
   #apply(batch: BatchBuffer, position: number | undefined): number {
     const { state, durability, external, counters } = this.#env;
     if (batch.count === 1) this.#reserveOne(batch);

@@ -17,7 +17,7 @@ import { tableBytesAt } from '../options/keyspace-settings.ts';
 import type { RunningJob } from '../workers/job-runner.ts';
 import { isDiskFull } from './durability.ts';
 import type { Compactions, Core } from './core.ts';
-import { registeredSequences, tableSettings } from './job-input.ts';
+import { tableSettings } from './job-input.ts';
 import type { Tree } from './tree.ts';
 
 const FULL_RETRY_MS = 1000;
@@ -92,14 +92,15 @@ export class CompactionRunner implements Compactions {
       this.#install(tree, plan, undefined, started);
       return;
     }
+    const { floor, registered } = core.register.forJob();
     const input: CompactionInput = {
       directory: core.state.path,
       keyspace: tree.id,
       inputs: plan.inputs,
       outputLevel: plan.outputLevel,
       table: { ...tableSettings(tree, plan.depth), tableBytesMax: plan.tableBytesMax },
-      historyFloor: core.state.visible,
-      registered: registeredSequences(core),
+      historyFloor: floor,
+      registered,
       below: plan.below,
       grandparents: plan.grandparents,
       fileNumbers: core.fileNumbers,

@@ -67,37 +67,42 @@ export interface CacheWarmUp {
   close(): void;
 }
 
-export interface Core {
+/** What the handles on a database stand on, in the owner's thread and in attached ones. */
+export interface Session {
   readonly state: EngineState;
-  readonly options: ResolvedDatabaseOptions;
-  readonly fs: FileSystem;
   readonly clock: Clock;
   readonly scheduler: Scheduler;
   readonly runner: JobRunner;
   readonly events: Events;
+  readonly register: SnapshotRegister;
+  /** Undefined with an outside log, and when opened read-only. */
+  readonly durability: Durability | undefined;
+  readonly pressure: Pressure;
+  readonly pipeline: CommitPipeline;
+  /** Reused by every point read: nothing is allocated for it. */
+  readonly found: PointResult;
+  /** The same for reads of many keys; made at the first one. */
+  readonly many: ManyGets;
+}
+
+export interface Core extends Session {
+  readonly options: ResolvedDatabaseOptions;
+  readonly fs: FileSystem;
   readonly poison: Poison;
   readonly pool: SegmentPool;
   readonly cache: BlockCache;
   readonly rows: RowCache;
   readonly tables: TableCache;
-  readonly register: SnapshotRegister;
   readonly counters: Counters;
   /** Undefined with an outside log, and when opened read-only. */
   readonly log: Log | undefined;
-  readonly durability: Durability | undefined;
   readonly external: ExternalPosition;
-  readonly pressure: Pressure;
-  readonly pipeline: CommitPipeline;
   readonly installer: Installer;
   readonly background: BackgroundWork;
   readonly warmUp: CacheWarmUp;
   readonly incarnation: number;
   /** Next table number, shared with the jobs (BigInt64, Atomics.add). */
   readonly fileNumbers: SharedArrayBuffer;
-  /** Reused by every point read: nothing is allocated for it. */
-  readonly found: PointResult;
-  /** The same for reads of many keys; made at the first one. */
-  readonly many: ManyGets;
   /**
    * What every edit carries besides its own change: last sequence, next number, where replay starts, time marks. `flushed`
    * says how many of the oldest immutables of each tree the edit itself puts into tables.

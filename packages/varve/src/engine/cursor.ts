@@ -13,7 +13,7 @@ import { cloneRange, compareRanges, copyRange, EMPTY } from '../base/bytes.ts';
 import type { VisibleIterator } from '../iterator/visible.ts';
 import type { Cursor } from './api-types.ts';
 import { keyInvalid } from './codecs/codec.ts';
-import type { Core } from './core.ts';
+import type { Session } from './core.ts';
 import type { EntryIterator } from '../base/entry.ts';
 import type { EntryRun } from '../base/entry-run.ts';
 import type { ReadView } from './read-view.ts';
@@ -32,7 +32,7 @@ const EVERYTHING: KeyRange = { lower: undefined, upper: undefined };
 export type RangeDecode<T> = (bytes: Uint8Array, start: number, end: number) => T;
 
 export class RangeCursor implements Cursor {
-  readonly #core: Core;
+  readonly #core: Session;
   readonly #tree: Tree;
   readonly #range: CursorRange;
   readonly #sequence: number;
@@ -70,16 +70,24 @@ export class RangeCursor implements Cursor {
   #memory: ArrayBufferLike = EMPTY.buffer;
   #memoryAt = 0;
 
-  constructor(core: Core, tree: Tree, range: CursorRange, sequence: number, check: () => void) {
+  /** With no `sequence`, at the one that is visible now. */
+  constructor(
+    core: Session,
+    tree: Tree,
+    range: CursorRange,
+    sequence: number | undefined,
+    check: () => void,
+  ) {
     check();
     this.#core = core;
     this.#tree = tree;
     this.#range = range;
-    this.#sequence = sequence;
     this.#check = check;
     this.#left = range.limit;
     this.#step = range.reverse ? -1 : 1;
-    core.register.add(sequence, core.clock.monotonic());
+    const now = core.clock.monotonic();
+    if (sequence !== undefined) core.register.add(sequence, now);
+    this.#sequence = sequence ?? core.register.addVisible(now);
   }
 
   /** The key of the current entry, borrowed until the next move. */
@@ -101,8 +109,20 @@ export class RangeCursor implements Cursor {
         this.#at += this.#step;
         return true;
       }
-      this.#leaveRun(this.#run);
     }
+    const { access } = this.#core.state;
+    if (access === undefined) return this.#advance();
+    access.enter();
+    try {
+      return this.#advance();
+    } finally {
+      access.leave();
+    }
+  }
+
+  /** A move that the run does not make. */
+  #advance(): boolean {
+    if (this.#run !== undefined) this.#leaveRun(this.#run);
     if (!this.#open || this.#ended) return false;
     if (this.#left <= 0) return this.#end();
     const reverse = this.#range.reverse;
@@ -130,6 +150,17 @@ export class RangeCursor implements Cursor {
     this.#check();
     if (!(key instanceof Uint8Array)) throw keyInvalid('bytes', 'a Uint8Array', key);
     if (!this.#open) return false;
+    const { access } = this.#core.state;
+    if (access === undefined) return this.#seek(key);
+    access.enter();
+    try {
+      return this.#seek(key);
+    } finally {
+      access.leave();
+    }
+  }
+
+  #seek(key: Uint8Array): boolean {
     if (this.#run !== undefined) this.#dropRun();
     this.#ended = false;
     if (this.#left <= 0) return this.#end();

@@ -4,7 +4,8 @@
  * Hand-over happens at the end of the turn, in a microtask when a write is awaited at `os`, or when the buffer is full
  * (wal/log). The fsync runs in the I/O lane, one at a time; whoever asked before it started shares it, whoever asks while
  * it runs shares the next: that is the whole group commit. A failed fsync or hand-over poisons; a full disk keeps the
- * bytes in the buffer and tries again, while writes are refused with `busy`.
+ * bytes in the buffer and tries again, while writes are refused with `busy`. One object a thread; where a database is
+ * shared, what touches the log happens under the write lock.
  */
 import { asError, busy, systemCode, VarveError } from '../base/errors.ts';
 import type { Clock } from '../base/clock.ts';
@@ -12,7 +13,7 @@ import { Deferred } from '../runtime/deferred.ts';
 import type { Poison } from '../runtime/poison.ts';
 import type { Scheduler, Timer } from '../runtime/scheduler.ts';
 import type { EncodedOperation } from '../record/batch.ts';
-import type { Log } from '../wal/log.ts';
+import type { DurableLog } from '../wal/log-options.ts';
 import type { SyncPolicy } from '../wal/sync-policy.ts';
 import type { JobRunner } from '../workers/job-runner.ts';
 
@@ -29,7 +30,11 @@ interface Waiter {
 }
 
 export interface DurabilityEnv {
-  readonly log: Log;
+  readonly log: DurableLog;
+  /** Keeps other threads of a shared database from the log (state.ts). */
+  readonly state: { exclusive<T>(step: () => T): T };
+  /** In a thread that shares another one's database: has the owner bring the log to disk, and waits for it. */
+  readonly ownerSync?: () => void;
   readonly policy: SyncPolicy;
   readonly runner: JobRunner;
   readonly scheduler: Scheduler;
@@ -39,7 +44,7 @@ export interface DurabilityEnv {
 
 export class Durability {
   readonly #env: DurabilityEnv;
-  readonly #log: Log;
+  readonly #log: DurableLog;
   #handOverScheduled = false;
   #microtaskScheduled = false;
   #osWaiters: Waiter[] = [];
@@ -130,8 +135,8 @@ export class Durability {
   syncNow(durability: 'os' | 'disk'): number {
     this.#env.poison.check();
     try {
-      if (durability === 'os') this.#log.handOver();
-      else this.#log.syncNow();
+      if (durability === 'os') this.#exclusive(() => this.#log.handOver());
+      else if (!this.#exclusive(() => this.#log.syncNow())) this.#env.ownerSync!();
     } catch (error) {
       this.#failed(error);
       throw error;
@@ -153,11 +158,15 @@ export class Durability {
     }
   }
 
+  #exclusive<T>(step: () => T): T {
+    return this.#env.state.exclusive(step);
+  }
+
   /** Hands the buffer to the system; a failure is handled here (poison, or a retry on a full disk). True when all is out. */
   handOver(): boolean {
     if (this.#env.poison.raised) return false;
     try {
-      this.#log.handOver();
+      this.#exclusive(() => this.#log.handOver());
       this.#settle();
       return true;
     } catch (error) {
@@ -189,9 +198,11 @@ export class Durability {
     let failure: unknown = this.#env.poison.raised ? this.#env.poison.error() : undefined;
     if (failure === undefined) {
       try {
-        this.#log.syncNow();
-        this.#log.writeMarker();
-        this.#log.syncNow();
+        this.#exclusive(() => {
+          this.#log.syncNow();
+          this.#log.writeMarker();
+          this.#log.syncNow();
+        });
         this.#settle();
       } catch (error) {
         failure = error;
@@ -200,6 +211,18 @@ export class Durability {
     if (failure !== undefined) this.#rejectAll(failure);
     this.#log.close();
     if (failure !== undefined && !this.#env.poison.raised) throw asError(failure);
+  }
+
+  /** A thread that shares another one's database leaves it: hands over; who still waits gets `error`. */
+  detach(error: Error): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#dueTimer?.cancel();
+    this.#retryTimer?.cancel();
+    this.#markerTimer?.cancel();
+    this.handOver();
+    this.#rejectAll(error);
+    this.#log.close();
   }
 
   /** An fsync has ended; what was appended since it began waits for the next one. */
@@ -242,7 +265,7 @@ export class Durability {
       this.#syncAgain = true;
       return;
     }
-    const unsynced = this.#log.unsynced();
+    const unsynced = this.#exclusive(() => this.#log.unsynced());
     if (unsynced.paths.length === 0) {
       this.#settle();
       return;
@@ -257,7 +280,7 @@ export class Durability {
         return;
       }
       if (this.#closed || this.#env.poison.raised) return;
-      this.#log.markSynced(unsynced.upTo, unsynced.sequence);
+      this.#exclusive(() => this.#log.markSynced(unsynced.upTo, unsynced.sequence));
       this.#noteSync();
       this.#settle();
       if (this.#syncAgain || this.#diskWaiters.length > 0) {
@@ -273,20 +296,25 @@ export class Durability {
     const sequence = this.#log.lastSequence;
     this.#markerTimer = this.#env.scheduler.after(MARKER_AFTER_MS, () => {
       this.#markerTimer = undefined;
-      if (this.#closed || this.#env.poison.raised || this.#log.lastSequence !== this.#log.syncedSequence)
-        return;
-      if (this.#log.lastSequence !== sequence) {
-        this.#scheduleMarker();
-        return;
-      }
+      if (this.#closed || this.#env.poison.raised) return;
       try {
-        this.#log.writeMarker();
+        this.#exclusive(() => this.#seal(sequence));
       } catch (error) {
         this.#failed(error);
-        return;
       }
-      this.handOver();
     });
+  }
+
+  /** Writes the marker, unless something has followed `sequence`. */
+  #seal(sequence: number): void {
+    if (this.#log.lastSequence !== this.#log.syncedSequence) return;
+    if (this.#log.lastSequence !== sequence) {
+      this.#scheduleMarker();
+      return;
+    }
+    this.#log.writeMarker();
+    this.#log.handOver();
+    this.#settle();
   }
 
   #settle(): void {

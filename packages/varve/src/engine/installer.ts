@@ -32,6 +32,8 @@ export interface InstallerEnv {
   readonly poison: Poison;
   readonly log: Log | undefined;
   readonly durability: Durability | undefined;
+  /** Keeps other threads of a shared database from log and memtables (state.ts). */
+  readonly state: { exclusive<T>(step: () => T): T };
   readonly manifest: { readonly path: string; readonly bytes: number };
   /** The version that the manifest holds now became current. */
   installed(version: Version): void;
@@ -51,6 +53,15 @@ export class Installer {
     this.#env = env;
     this.#version = version;
     this.#manifestBytes = env.manifest.bytes;
+  }
+
+  /** Length of the manifest up to the edit that made the current version. */
+  get manifestBytes(): number {
+    return this.#manifestBytes;
+  }
+
+  get manifestPath(): string {
+    return this.#env.manifest.path;
   }
 
   /** The version that the manifest on disk describes. */
@@ -105,10 +116,15 @@ export class Installer {
       this.#retry();
       return;
     }
-    const unsynced = log?.unsynced();
-    const taken = this.#queue.shift()!;
-    taken.edit ??= taken.make();
-    const edit = unsynced === undefined ? taken.edit : { ...taken.edit, syncedPosition: unsynced.upTo };
+    // What the edit says of the log and of the memtables is of one moment.
+    const { unsynced, taken } = this.#env.state.exclusive(() => {
+      const first = this.#queue.shift()!;
+      const covered = log?.unsynced();
+      first.edit ??= first.make();
+      return { unsynced: covered, taken: first };
+    });
+    const made = taken.edit!;
+    const edit = unsynced === undefined ? made : { ...made, syncedPosition: unsynced.upTo };
     const frame = encodeEditFrame(edit);
     const input: InstallInput = {
       manifest: manifest.path,
@@ -129,7 +145,7 @@ export class Installer {
         this.#manifestBytes += frame.length;
         this.#version = applyEdit(this.#version, edit);
         if (unsynced !== undefined) {
-          log!.markSynced(unsynced.upTo, unsynced.sequence);
+          this.#env.state.exclusive(() => log!.markSynced(unsynced.upTo, unsynced.sequence));
           durability!.synced();
         }
         this.#env.installed(this.#version);

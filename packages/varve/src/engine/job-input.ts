@@ -1,17 +1,11 @@
 /**
- * What jobs are told about the world: settings by level and the readers that the drop rule has to keep things for.
+ * What jobs are told about the world: how to write tables, by level.
  */
 import { invalid } from '../base/errors.ts';
 import type { TableSettings } from '../compaction/job.ts';
 import { atLevel, type Codec, tableBytesAt } from '../options/keyspace-settings.ts';
 import { type CompressionName, writableTransform } from '../sstable/compression.ts';
-import type { Core } from './core.ts';
 import type { Tree } from './tree.ts';
-
-/** Sequences that somebody may still read at, ascending. Asked after the floor of the job is fixed (CONTRACT 5). */
-export function registeredSequences(core: Core): number[] {
-  return core.register.sequences();
-}
 
 /** How tables of a level are written. */
 export function tableSettings(tree: Tree, level: number): TableSettings {

@@ -154,12 +154,14 @@ export class KeyspaceTable {
     if (durability === undefined) return state.visible;
     durability.admit();
     const body = encodeKeyspaceChange(change);
-    const sequence = state.visible + 1;
-    durability.append(RECORD_KEYSPACE, sequence, clock.now(), body, 0, body.length);
-    state.visible = sequence;
-    // Until the edit is made that carries it: no other edit may let replay start behind the record.
-    state.pendingChanges.add(sequence);
-    return sequence;
+    return state.exclusive(() => {
+      const sequence = state.visible + 1;
+      durability.append(RECORD_KEYSPACE, sequence, clock.now(), body, 0, body.length);
+      state.visible = sequence;
+      // Until the edit is made that carries it: no other edit may let replay start behind the record.
+      state.pendingChanges.add(sequence);
+      return sequence;
+    });
   }
 
   #install(edit: () => VersionEdit): Promise<void> {

@@ -22,7 +22,7 @@ import {
   keyPrefixEnd,
   type ValueCodec,
 } from './codecs/codec.ts';
-import type { Core } from './core.ts';
+import type { Session } from './core.ts';
 import type { ManyGets } from './get-many.ts';
 import { type CursorRange, RangeCursor } from './cursor.ts';
 import { RangeReader } from './range-view.ts';
@@ -44,12 +44,12 @@ const MANY_MIN = 8;
 export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   readonly name: string;
   readonly id: number;
-  readonly #core: Core;
+  readonly #core: Session;
   readonly #tree: Tree;
   readonly #key: KeyCodec<K>;
   readonly #value: ValueCodec<V>;
 
-  constructor(core: Core, tree: Tree, key: KeyCodec<K>, value: ValueCodec<V>) {
+  constructor(core: Session, tree: Tree, key: KeyCodec<K>, value: ValueCodec<V>) {
     this.#core = core;
     this.#tree = tree;
     this.#key = key;
@@ -59,7 +59,7 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   }
 
   /** The handle behind a keyspace of this database; `KEYSPACE_FOREIGN` for any other object. */
-  static of<K, V>(keyspace: Keyspace<K, V>, core: Core): KeyspaceHandle<K, V> {
+  static of<K, V>(keyspace: Keyspace<K, V>, core: Session): KeyspaceHandle<K, V> {
     if (!(keyspace instanceof KeyspaceHandle) || keyspace.#core !== core) {
       throw invalid('KEYSPACE_FOREIGN', 'the keyspace is not one of this database; use db.keyspace(name)', {
         got: typeof keyspace,
@@ -112,9 +112,18 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     const k = this.encodeKey(key);
     const v = this.encodeValue(value);
     this.check();
-    if (this.#find(k, this.#core.state.visible)) return false;
-    this.#commit(KIND_PUT, k, v);
-    return true;
+    const { state, pipeline } = this.#core;
+    if (state.access !== undefined) {
+      if (this.#entered(() => this.#find(k, state.visible))) return false;
+      // Waits for room, if it has to, before it keeps other threads from writing.
+      pipeline.admit(k.length + v.length);
+    }
+    return state.exclusive(() => {
+      this.check();
+      if (this.#find(k, state.visible)) return false;
+      this.#commit(KIND_PUT, k, v);
+      return true;
+    });
   }
 
   update(key: K, change: (old: V | undefined) => V | undefined): V | undefined {
@@ -126,22 +135,44 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     const encoded = this.encodeKey(key);
     const k = cloneRange(encoded, 0, encoded.length);
     this.check();
-    const before = this.#core.state.visible;
-    const old = this.getAt(key, before);
-    const value = change(old);
-    if (value instanceof Promise) {
-      throw invalid(
-        'VALUE_INVALID',
-        'the function given to update must not be async: it would not be atomic',
-        {},
-      );
+    const { state, pipeline } = this.#core;
+    for (;;) {
+      const read = this.#readVersion(k);
+      const value = change(read.value);
+      if (value instanceof Promise) {
+        throw invalid(
+          'VALUE_INVALID',
+          'the function given to update must not be async: it would not be atomic',
+          {},
+        );
+      }
+      const encoded = value === undefined ? EMPTY : this.encodeValue(value);
+      // Not while other threads are kept from writing: it may have to wait for room.
+      if (state.access !== undefined) pipeline.admit(k.length + encoded.length);
+      const isWritten = state.exclusive(() => {
+        this.check();
+        // On this thread only the function itself can have written meanwhile, and it knows what it did.
+        if (state.access !== undefined && this.#sequenceOf(k) !== read.sequence) return false;
+        if (value !== undefined) this.#commit(KIND_PUT, k, encoded);
+        else if (read.sequence !== 0 || read.visible !== state.visible) this.#commit(KIND_DELETE, k, EMPTY);
+        return true;
+      });
+      if (isWritten) return value;
     }
-    if (value === undefined) {
-      if (old !== undefined || before !== this.#core.state.visible) this.#commit(KIND_DELETE, k, EMPTY);
-      return undefined;
-    }
-    this.#commit(KIND_PUT, k, this.encodeValue(value));
-    return value;
+  }
+
+  /** The value that is visible now, with its sequence, 0 when there is none. */
+  #readVersion(key: Uint8Array): { value: V | undefined; sequence: number; visible: number } {
+    return this.#entered(() => {
+      const { visible } = this.#core.state;
+      if (!this.#find(key, visible)) return { value: undefined, sequence: 0, visible };
+      const { value, valueStart, valueEnd, sequence } = this.#core.found;
+      return { value: decodeValue(this.#value, value, valueStart, valueEnd), sequence, visible };
+    });
+  }
+
+  #sequenceOf(key: Uint8Array): number {
+    return this.#find(key, this.#core.state.visible) ? this.#core.found.sequence : 0;
   }
 
   get(key: K): V | undefined {
@@ -154,9 +185,8 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
 
   getMany(keys: readonly K[]): (V | undefined)[] {
     // Codecs are user code and may write between two keys: the register keeps what this sequence needs.
-    const { register, state, clock } = this.#core;
-    const sequence = state.visible;
-    register.add(sequence, clock.monotonic());
+    const { register, clock } = this.#core;
+    const sequence = register.addVisible(clock.monotonic());
     try {
       return this.getManyAt(keys, sequence);
     } finally {
@@ -169,7 +199,7 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   }
 
   count(range: Range<K> = {}): number {
-    const cursor = this.#cursor(this.#bounds(range), this.#core.state.visible, this.check);
+    const cursor = this.#cursor(this.#bounds(range), undefined, this.check);
     try {
       let count = 0;
       while (cursor.next()) count++;
@@ -180,8 +210,8 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   }
 
   approximateSize(range: Range<K> = {}): number {
-    this.check();
-    return approximateSize(this.#tree, this.#bounds(range));
+    const bounds = this.#bounds(range);
+    return this.#entered(() => approximateSize(this.#tree, bounds));
   }
 
   range(range: Range<K> = {}): RangeReader<K, V> {
@@ -200,10 +230,33 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   /** The value at `sequence`, or at the visible one: what `get` and snapshots stand on. */
   getAt(key: K, sequence: number | undefined): V | undefined {
     const k = this.encodeKey(key);
+    const { access } = this.#core.state;
+    if (access === undefined) return this.#read(k, sequence);
+    access.enter();
+    try {
+      return this.#read(k, sequence);
+    } finally {
+      access.leave();
+    }
+  }
+
+  #read(key: Uint8Array, sequence: number | undefined): V | undefined {
     this.check();
-    if (!this.#find(k, sequence ?? this.#core.state.visible)) return undefined;
+    if (!this.#find(key, sequence ?? this.#core.state.visible)) return undefined;
     const { value, valueStart, valueEnd } = this.#core.found;
     return decodeValue(this.#value, value, valueStart, valueEnd);
+  }
+
+  /** Runs a read while nothing that it meets goes away. */
+  #entered<T>(read: () => T): T {
+    const { access } = this.#core.state;
+    access?.enter();
+    try {
+      this.check();
+      return read();
+    } finally {
+      access?.leave();
+    }
   }
 
   getManyAt(keys: readonly K[], sequence: number): (V | undefined)[] {
@@ -214,7 +267,7 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     if (keys.length < MANY_MIN || many.isBusy) return keys.map((key) => this.getAt(key, sequence));
     many.isBusy = true;
     try {
-      return this.#getStaged(many, keys, sequence);
+      return this.#entered(() => this.#getStaged(many, keys, sequence));
     } finally {
       many.release();
     }
@@ -248,8 +301,7 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
 
   hasAt(key: K, sequence: number | undefined): boolean {
     const k = this.encodeKey(key);
-    this.check();
-    return this.#find(k, sequence ?? this.#core.state.visible);
+    return this.#entered(() => this.#find(k, sequence ?? this.#core.state.visible));
   }
 
   /** A range at `sequence`, or at the sequence that is visible when each iteration begins. */
@@ -259,7 +311,7 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     return new RangeReader<K, V>({
       open: () => {
         this.check();
-        return this.#cursor(bounds, sequence ?? this.#core.state.visible, check);
+        return this.#cursor(bounds, sequence, check);
       },
       pause: () => new Promise((resolve) => scheduler.soon(resolve)),
       decodeKey: (bytes, start, end) => decodeKey(this.#key, bytes, start, end),
@@ -350,7 +402,7 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     );
   }
 
-  #cursor(range: CursorRange, sequence: number, check: () => void): RangeCursor {
+  #cursor(range: CursorRange, sequence: number | undefined, check: () => void): RangeCursor {
     return new RangeCursor(this.#core, this.#tree, range, sequence, check);
   }
 

@@ -5,20 +5,19 @@
  * when the collector runs is nobody's promise.
  */
 import { closed } from '../base/errors.ts';
-import type { Core } from './core.ts';
+import type { Session } from './core.ts';
 import { KeyspaceHandle } from './keyspace.ts';
 import type { Keyspace, Range, RangeView, Snapshot } from './api-types.ts';
 
 export class SnapshotHandle implements Snapshot {
   readonly sequence: number;
-  readonly #core: Core;
+  readonly #core: Session;
   #open = true;
 
-  constructor(core: Core) {
+  constructor(core: Session) {
     core.state.checkOpen();
     this.#core = core;
-    this.sequence = core.state.visible;
-    core.register.add(this.sequence, core.clock.monotonic());
+    this.sequence = core.register.addVisible(core.clock.monotonic());
     leaks.register(this, { core: new WeakRef(core), sequence: this.sequence }, this);
   }
 
@@ -65,7 +64,7 @@ export class SnapshotHandle implements Snapshot {
 }
 
 /** Holds the engine weakly: an engine that keeps a snapshot alive (a listener's closure) would else never be collected. */
-const leaks = new FinalizationRegistry<{ core: WeakRef<Core>; sequence: number }>(({ core, sequence }) => {
+const leaks = new FinalizationRegistry<{ core: WeakRef<Session>; sequence: number }>(({ core, sequence }) => {
   const engine = core.deref();
   if (engine === undefined || engine.state.isClosed) return;
   engine.events.emit('warning', () => ({

@@ -1,17 +1,22 @@
 /**
  * The words of an open database that every part reads: how far readers may see, which views are current, is it open.
- * Owner's thread only (sharing between threads moves `visible` and `generation` into shared memory).
+ * One object a thread; in a database that is shared `visible` stands in shared memory and `access` is the way in.
  *
  *   visible     written by the commit pipeline alone, after a batch is in the memtables; read by every reader
- *   generation  raised whenever a read view is replaced; cursors compare it before they move
+ *   generation  raised whenever a read view of this thread is replaced; cursors compare it before they move
  *   versions    raised whenever a keyspace gets other tables
  */
 import { closed } from '../base/errors.ts';
+import { VISIBLE } from './sharing/control-words.ts';
+import { loadSequence, storeSequence } from './sharing/sequence-words.ts';
+import type { ThreadAccess } from './sharing/thread-access.ts';
 import type { Tree } from './tree.ts';
 
 export class EngineState {
   readonly path: string;
-  visible = 0;
+  #visible = 0;
+  #control: Int32Array | undefined;
+  #access: ThreadAccess | undefined;
   generation = 0;
   /** How many versions of keyspaces there were since the open: gives each its id. */
   versions = 0;
@@ -23,6 +28,31 @@ export class EngineState {
 
   constructor(path: string) {
     this.path = path;
+  }
+
+  get visible(): number {
+    return this.#control === undefined ? this.#visible : loadSequence(this.#control, VISIBLE);
+  }
+
+  set visible(sequence: number) {
+    if (this.#control === undefined) this.#visible = sequence;
+    else storeSequence(this.#control, VISIBLE, sequence);
+  }
+
+  /** Undefined: one thread has the database to itself. */
+  get access(): ThreadAccess | undefined {
+    return this.#access;
+  }
+
+  /** Other threads read and raise `visible` from now on. */
+  share(access: ThreadAccess): void {
+    this.#access = access;
+    this.#control = access.control;
+  }
+
+  /** Runs `step` while no other thread changes anything. */
+  exclusive<T>(step: () => T): T {
+    return this.#access === undefined ? step() : this.#access.exclusive(step);
   }
 
   checkOpen(): void {

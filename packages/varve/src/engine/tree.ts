@@ -15,12 +15,14 @@ import { pointGet } from './get.ts';
 import type { ManyGets } from './get-many.ts';
 import { fencesOf, type ReadView } from './read-view.ts';
 import { IdleSources } from './scan.ts';
+import type { SharedViews } from './sharing/shared-views.ts';
 
 /** The words of the open database that a tree reads and raises (state.ts). */
 interface TreeState {
   readonly visible: number;
   generation: number;
   versions: number;
+  exclusive<T>(step: () => T): T;
 }
 
 export class Tree {
@@ -42,6 +44,8 @@ export class Tree {
   readonly idleSources: IdleSources = new IdleSources();
   readonly #state: TreeState;
   readonly #newMemtable: () => Memtable;
+  /** Undefined: no other thread has the memtables. */
+  #shared: SharedViews | undefined;
   isDropped = false;
 
   constructor(
@@ -79,17 +83,42 @@ export class Tree {
   writable(): Memtable {
     let memtable = this.#view.memtable;
     if (memtable === undefined) {
-      memtable = this.#newMemtable();
+      memtable = this.#shared === undefined ? this.#newMemtable() : this.#shared.begin(this.id);
       this.#replace({ ...this.#view, memtable });
     }
     return memtable;
   }
 
+  /**
+   * From now on the memtables are in `views`, where other threads find them. What is there is rotated: it may be of a
+   * structure that only one thread writes. With the write lock.
+   */
+  share(views: SharedViews): void {
+    if (!this.rotate() && this.#view.memtable !== undefined) {
+      this.#view.memtable.release();
+      this.#replace({ ...this.#view, memtable: undefined });
+    }
+    this.#shared = views;
+    views.publish(this.id, this.#view.immutables, this.#rotatedAt);
+  }
+
+  /** Another thread has replaced the memtables or tables: they are these now. */
+  follow(memtable: Memtable | undefined, immutables: readonly Memtable[], version: KeyspaceVersion): void {
+    const versionId = this.#idOf(version);
+    const fences = version === this.#view.version ? this.#view.fences : fencesOf(version, this.#view.fences);
+    this.#replace({ memtable, immutables, version, versionId, fences });
+  }
+
   /** The memtable becomes the newest immutable; false when it holds nothing. */
   rotate(): boolean {
+    return this.#state.exclusive(() => this.#rotate());
+  }
+
+  #rotate(): boolean {
     const memtable = this.#view.memtable;
     if (memtable === undefined || memtable.entries === 0) return false;
     this.#rotatedAt = [this.#state.visible, ...this.#rotatedAt];
+    this.#shared?.rotate(this.id, memtable, this.#rotatedAt[0]!);
     this.#replace({ ...this.#view, memtable: undefined, immutables: [memtable, ...this.#view.immutables] });
     return true;
   }
@@ -103,10 +132,15 @@ export class Tree {
 
   /** A flush of the `count` oldest immutables is in the manifest: they leave the view and their memory is given back. */
   installFlush(count: number, version: KeyspaceVersion): void {
+    this.#state.exclusive(() => this.#installFlush(count, version));
+  }
+
+  #installFlush(count: number, version: KeyspaceVersion): void {
     const keep = this.#view.immutables.length - count;
     const gone = this.#view.immutables.slice(keep);
     this.#rotatedAt = this.#rotatedAt.slice(0, keep);
     this.flushing = 0;
+    this.#shared?.cut(this.id, this.#view.immutables[keep - 1]);
     this.#replace({
       memtable: this.#view.memtable,
       immutables: this.#view.immutables.slice(0, keep),
@@ -114,7 +148,7 @@ export class Tree {
       versionId: this.#idOf(version),
       fences: fencesOf(version, this.#view.fences),
     });
-    for (const memtable of gone) memtable.release();
+    this.#release(gone);
   }
 
   installVersion(version: KeyspaceVersion): void {
@@ -126,20 +160,30 @@ export class Tree {
 
   /** Gives back all memory but what a running flush reads; the tree takes no part in anything any more. */
   drop(): void {
+    this.#state.exclusive(() => this.#drop());
+  }
+
+  #drop(): void {
     this.isDropped = true;
     const { memtable, immutables } = this.#view;
+    this.#shared?.drop(this.id);
     this.#replace({ ...this.#view, memtable: undefined, immutables: [] });
-    memtable?.release();
     const free = immutables.length - this.flushing;
-    for (const each of immutables.slice(0, free)) each.release();
+    this.#release([...(memtable === undefined ? [] : [memtable]), ...immutables.slice(0, free)]);
     this.#held = immutables.slice(free);
   }
 
   /** The running flush has ended and is not installed: it failed, or the tree was dropped meanwhile. */
   flushEnded(): void {
     this.flushing = 0;
-    for (const memtable of this.#held) memtable.release();
+    this.#release(this.#held);
     this.#held = [];
+  }
+
+  /** Gives memtables back that no view names any more, once nobody reads them. */
+  #release(memtables: readonly Memtable[]): void {
+    if (this.#shared === undefined) for (const memtable of memtables) memtable.release();
+    else this.#shared.release(memtables);
   }
 
   /** Bytes of memtable memory, active and immutable. */

@@ -8,7 +8,7 @@
 import { asError, busy, invalid, VarveError } from '../base/errors.ts';
 import { Deferred } from '../runtime/deferred.ts';
 import type { Durability, PutOptions, WriteWait } from './api-types.ts';
-import type { Core } from './core.ts';
+import type { Session } from './core.ts';
 
 const classes: readonly Durability[] = ['memory', 'os', 'disk', 'replicated'];
 
@@ -89,7 +89,7 @@ export function checkWait(wait: WriteWait): void {
 }
 
 /** Can a write be committed in the call itself, with nobody who may give up on it? */
-export function isUnhindered(core: Core, wait: WriteWait): boolean {
+export function isUnhindered(core: Session, wait: WriteWait): boolean {
   return (
     wait.signal === undefined && wait.deadlineMs === undefined && core.pressure.stopReason() === undefined
   );
@@ -97,7 +97,7 @@ export function isUnhindered(core: Core, wait: WriteWait): boolean {
 
 /** Runs `commit` when there is room and resolves with its sequence once that is as durable as asked. */
 export async function writeAwaited(
-  core: Core,
+  core: Session,
   bytes: number,
   wait: WriteWait,
   commit: () => number,
@@ -120,7 +120,7 @@ export async function writeAwaited(
 }
 
 /** Resolves with `sequence` once it is as durable as asked. */
-export function reach(core: Core, durability: Durability, sequence: number): Promise<number> {
+export function reach(core: Session, durability: Durability, sequence: number): Promise<number> {
   if (durability === 'memory' || core.durability === undefined) return Promise.resolve(sequence);
   return core.durability.reach(durability as 'os' | 'disk', sequence, true);
 }
@@ -132,7 +132,7 @@ class WaitLimit {
   readonly #wait: WriteWait;
   readonly #end: () => void = () => undefined;
 
-  constructor(core: Core, wait: WriteWait) {
+  constructor(core: Session, wait: WriteWait) {
     this.#wait = wait;
     const { signal, deadlineMs } = wait;
     if (signal === undefined && deadlineMs === undefined) return;

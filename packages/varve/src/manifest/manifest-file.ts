@@ -17,7 +17,7 @@ import { corruption } from '../base/errors.ts';
 import { inDirectory, manifestName } from '../fs/file-names.ts';
 import { type FileHandle, type FileSystem, readFile, writeFully } from '../fs/file-system.ts';
 import { finalSync } from '../fs/final-sync.ts';
-import { encodeFrame, FrameReader } from '../record/frame.ts';
+import { encodeFrame, type FrameEnd, FrameReader } from '../record/frame.ts';
 import type { RecordPlace } from './fields.ts';
 import { applyEdit, emptyVersion, snapshotEdit, type Version } from './version.ts';
 import { decodeEdit, encodeEdit, unsupported, type VersionEdit } from './version-edit.ts';
@@ -135,36 +135,56 @@ export function manifestRecords(bytes: Uint8Array, path: string): Generator<Mani
   return new ManifestWalk(bytes, path).records();
 }
 
-/** A walk over one manifest file that checks what follows what. */
-class ManifestWalk {
+/** Where in a file a walk begins that does not have all of it. */
+export interface WalkStart {
+  /** Offset in the file of the first byte given; a multiple of the sector. */
+  readonly base: number;
+  /** Offset in the file of the record to begin with, and how many there are before it. */
+  readonly offset: number;
+  readonly records: number;
+}
+
+const WHOLE_FILE: WalkStart = { base: 0, offset: 0, records: 0 };
+
+/** A walk over one manifest file, or the rest of it, that checks what follows what. */
+export class ManifestWalk {
   isComplete = false;
-  /** Behind the last whole record. */
+  /** Offset in the file behind the last whole record, and how many records there are before it. */
   end = 0;
+  count = 0;
+  /** How the walk ended; `records` throws for damage. */
+  ending: FrameEnd = 'clean';
   readonly #bytes: Uint8Array;
   readonly #path: string;
+  readonly #start: WalkStart;
 
-  constructor(bytes: Uint8Array, path: string) {
+  constructor(bytes: Uint8Array, path: string, start: WalkStart = WHOLE_FILE) {
     this.#bytes = bytes;
     this.#path = path;
+    this.#start = start;
   }
 
   *records(): Generator<ManifestRecord> {
-    const frames = new FrameReader(this.#bytes);
-    for (let index = 0; frames.next(); index++) {
-      const place: RecordPlace = { file: this.#path, offset: frames.offset };
-      const kind = kindOf(frames.kind, index, place);
+    const { base, offset: from, records } = this.#start;
+    const frames = new FrameReader(this.#bytes, from - base);
+    this.count = records;
+    for (; frames.next(); this.count++) {
+      const offset = base + frames.offset;
+      const place: RecordPlace = { file: this.#path, offset };
+      const kind = kindOf(frames.kind, this.count, place);
       if (kind === 'complete') {
         this.isComplete = true;
-        yield { offset: frames.offset, kind, edit: {} };
+        yield { offset, kind, edit: {} };
         continue;
       }
       const edit = decodeEdit(this.#bytes, frames.payloadStart, frames.payloadEnd, place);
       checkFormat(kind, edit, place);
-      yield { offset: frames.offset, kind, edit };
+      yield { offset, kind, edit };
     }
-    this.end = frames.offset;
-    if (frames.ending !== 'damaged') return;
-    throw corruption('the manifest is damaged', { file: this.#path, offset: frames.offset });
+    this.end = base + frames.offset;
+    this.ending = frames.ending;
+    if (this.ending !== 'damaged') return;
+    throw corruption('the manifest is damaged', { file: this.#path, offset: this.end });
   }
 }
 

@@ -106,7 +106,7 @@ function addAll(memtable: Memtable, sequence: number, batch: readonly Operation[
 }
 
 /** Lets a writer die at its n-th store for every n; how many there were. */
-function dieEverywhere(seed: number): number {
+function dieEverywhere(seed: number, batchOf = randomBatch): number {
   const random = new Random(seed);
   const model = new Model();
   const origin = new SegmentPool(64 * 1024, 512);
@@ -115,7 +115,7 @@ function dieEverywhere(seed: number): number {
   const batches = random.below(20);
   fillBoth(first, model, random, batches, 1);
   const sequence = batches + 1;
-  const batch = randomBatch(random);
+  const batch = batchOf(random);
   for (let stores = 0; ; stores++) {
     const handle = origin.handle();
     const pool = SegmentPool.attach({
@@ -155,6 +155,16 @@ function dieEverywhere(seed: number): number {
 
 test.for([1, 2, 4, 6])('a batch is completed whatever store its writer died at (seed %i)', (seed) => {
   expect(dieEverywhere(seed)).toBeGreaterThan(5);
+});
+
+test('a range delete covers what its batch added before the writer died', () => {
+  const [key, end, none] = [Uint8Array.of(97), Uint8Array.of(99), new Uint8Array(0)];
+  const stores = dieEverywhere(2, () => [
+    { kind: KIND_PUT, key, value: end },
+    { kind: KIND_RANGE_DELETE, key, value: end },
+    { kind: KIND_PUT, key: end, value: none },
+  ]);
+  expect(stores).toBeGreaterThan(20);
 });
 
 test('what a writer took that died while it made a list is swept away', () => {

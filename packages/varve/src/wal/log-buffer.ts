@@ -1,8 +1,10 @@
 /**
  * The buffer that log records are built in: header, body and checksum, one after the other, until they are handed over.
  * Hot: an append here is a third of what a put costs. Allocates nothing; the checksum is computed over the bytes in place,
- * and a batch of one operation is encoded in place too: from here the memtable copies it.
+ * and a batch of one operation is encoded in place too: from here the memtable copies it. The bytes are shared memory:
+ * a thread that shares the database builds its records in the same buffer, under the write lock.
  */
+import { sharedMemory } from '../base/shared-memory.ts';
 import { Copier } from '../base/copier.ts';
 import { crc32c, crc32cOf } from '../base/crc32c.ts';
 import { EncodedOperation } from '../record/batch.ts';
@@ -31,8 +33,9 @@ export class LogBuffer {
   readonly #incarnation: number;
   readonly #timestamps: boolean;
 
-  constructor(bytes: number, incarnation: number, timestamps: boolean) {
-    this.bytes = new Uint8Array(Math.max(bytes, HEADER_BYTES + SEGMENT_START_BYTES));
+  /** Of `bytes`, or in the `memory` of a buffer that another thread has made. */
+  constructor(bytes: number, incarnation: number, timestamps: boolean, memory?: SharedArrayBuffer) {
+    this.bytes = new Uint8Array(memory ?? sharedMemory(Math.max(bytes, HEADER_BYTES + SEGMENT_START_BYTES)));
     this.#view = new DataView(this.bytes.buffer);
     this.#incarnation = incarnation;
     this.#timestamps = timestamps;

@@ -2,6 +2,7 @@
  * What a log (wal/log.ts) is given: its place, its limits, where the log of the open before ended; and what it asks for.
  */
 import type { FileSystem } from '../fs/file-system.ts';
+import type { EncodedOperation } from '../record/batch.ts';
 import type { LogPosition } from '../record/log-record.ts';
 import type { LogSegment } from './segment-writer.ts';
 
@@ -40,4 +41,32 @@ export interface UnsyncedLog {
   readonly directory: string | undefined;
   readonly upTo: LogPosition;
   readonly sequence: number;
+}
+
+/** What the engine's durability asks of a log: of its owner's (log.ts) or of a thread's that shares it (attached-log.ts). */
+export interface DurableLog {
+  readonly lastSequence: number;
+  readonly handedOverSequence: number;
+  readonly syncedSequence: number;
+  readonly diskFull: boolean;
+  /** Stored time of the newest batch. */
+  readonly lastTime: number;
+  readonly operationBytesMax: number;
+  append(kind: number, sequence: number, timeMs: number, body: Uint8Array, start: number, end: number): void;
+  appendOperation(
+    sequence: number,
+    timeMs: number,
+    kind: number,
+    keyspaceId: number,
+    key: Uint8Array,
+    value: Uint8Array,
+  ): EncodedOperation;
+  takeBack(): boolean;
+  writeMarker(): void;
+  handOver(): void;
+  unsynced(): UnsyncedLog;
+  markSynced(upTo: LogPosition, sequence: number): void;
+  /** False: nothing was done, because only the owner of the log can. */
+  syncNow(): boolean;
+  close(): void;
 }

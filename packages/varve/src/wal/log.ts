@@ -8,7 +8,8 @@
  *
  * An open always writes to new segments, made at its first append: an open that writes nothing leaves no file.
  * A full disk keeps the buffer for the next `handOver`; every other failure is final for this object and is thrown again
- * by each later call. Owner's thread only, synchronous; `append` allocates nothing.
+ * by each later call. The end of the log is in log-writer.ts, which other threads of a shared database have as well; here is
+ * what only the owner's thread does: beginning segments, fsync, release. Synchronous.
  */
 import { assert } from '../base/assert.ts';
 import { closed } from '../base/errors.ts';
@@ -16,102 +17,94 @@ import { inDirectory, logName } from '../fs/file-names.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import {
   comparePosition,
-  HEADER_BYTES,
   type LogPosition,
   RECORD_BATCH,
   RECORD_KEYSPACE,
   RECORD_MARKER,
 } from '../record/log-record.ts';
-import { BATCH_OVERHEAD_MAX, type EncodedOperation } from '../record/batch.ts';
+import type { EncodedOperation } from '../record/batch.ts';
 import { LogBuffer } from './log-buffer.ts';
-import type { LogOptions, UnsyncedLog } from './log-options.ts';
+import type { DurableLog, LogOptions, UnsyncedLog } from './log-options.ts';
+import { LogWriter } from './log-writer.ts';
 import { SegmentList } from './segment-list.ts';
-import { diskFull, isFull, type LogSegment, SegmentWriter } from './segment-writer.ts';
+import { type LogSegment, SegmentWriter } from './segment-writer.ts';
+import type { SharedTail } from './shared-tail.ts';
 
 const BUFFER_BYTES = 65_536;
 
-export class Log {
+export class Log implements DurableLog {
   readonly #fs: FileSystem;
   readonly #directory: string;
-  readonly #segmentBytes: number;
   readonly #nextSegment: () => number;
-  readonly #counters: { log: number };
   readonly #list: SegmentList;
-  readonly #buffer: LogBuffer;
-  #current: SegmentWriter | undefined;
-  /** End of the last segment that has handed-over bytes. */
-  #handedOver: LogPosition;
-  #handedOverSequence: number;
-  #syncedSequence: number;
-  #lastSequence: number;
-  /** The last record is a marker, and everything before it is on disk. */
-  #sealed = true;
-  /** What `takeBack` goes back to: bytes in the buffer before the last append, -1 once they were handed over. */
-  #usedBefore = -1;
-  #sequenceBefore = 0;
-  #sealedBefore = true;
-  #diskFull = false;
-  #failure: Error | undefined;
+  /** The end of the log. */
+  readonly writer: LogWriter;
 
   constructor(options: LogOptions) {
     const previous = options.previous ?? { segment: 0, endOffset: 0, lastSequence: 0 };
     assert(options.segmentBytes <= 1024 ** 3, 'a log segment is at most 1 GiB');
     this.#fs = options.fs;
     this.#directory = options.directory;
-    this.#segmentBytes = options.segmentBytes;
     this.#nextSegment = options.nextSegment;
-    this.#counters = options.counters ?? { log: 0 };
     this.#list = new SegmentList(options.recovered ?? [], 2 * options.segmentBytes);
-    this.#buffer = new LogBuffer(
+    const buffer = new LogBuffer(
       options.bufferBytes ?? BUFFER_BYTES,
       options.incarnation,
       options.timestamps,
     );
-    this.#handedOver = { segment: previous.segment, offset: previous.endOffset };
-    this.#buffer.syncedSegment = previous.segment;
-    this.#buffer.syncedOffset = previous.endOffset;
-    this.#lastSequence = previous.lastSequence;
-    this.#handedOverSequence = previous.lastSequence;
-    this.#syncedSequence = previous.lastSequence;
+    buffer.syncedSegment = previous.segment;
+    buffer.syncedOffset = previous.endOffset;
+    this.writer = new LogWriter(
+      buffer,
+      options.segmentBytes,
+      options.counters ?? { log: 0 },
+      { full: () => this.#rotate(), follow: (number) => this.#lost(number), beforeWrite: () => undefined },
+      { segment: previous.segment, offset: previous.endOffset },
+      previous.lastSequence,
+    );
   }
 
   /** Sequence of the last record appended. */
   get lastSequence(): number {
-    return this.#lastSequence;
+    return this.writer.lastSequence;
+  }
+
+  /** Stored time of the newest batch that was appended. */
+  get lastTime(): number {
+    return this.writer.lastTime;
   }
 
   get handedOverSequence(): number {
-    return this.#handedOverSequence;
+    return this.writer.handedOverSequence;
   }
 
   get syncedSequence(): number {
-    return this.#syncedSequence;
+    return this.writer.syncedSequence;
   }
 
   /** End of what was appended. */
   get end(): LogPosition {
-    const current = this.#current;
-    return current === undefined
-      ? this.#handedOver
-      : { segment: current.number, offset: current.bytes + this.#buffer.used };
+    const { segment, offset } = this.writer.handedOver;
+    return { segment, offset: offset + this.writer.buffer.used };
   }
 
   get handedOver(): LogPosition {
-    return this.#handedOver;
+    return this.writer.handedOver;
   }
 
   get synced(): LogPosition {
-    return { segment: this.#buffer.syncedSegment, offset: this.#buffer.syncedOffset };
+    const { buffer } = this.writer;
+    return { segment: buffer.syncedSegment, offset: buffer.syncedOffset };
   }
 
   /** True from a write that found no room until one succeeds. */
   get diskFull(): boolean {
-    return this.#diskFull;
+    return this.writer.isDiskFull;
   }
 
   /** Bytes of records in live segments, to hold against `logBytesMax`. */
   get bytes(): number {
-    return this.#list.bytes + this.#buffer.used;
+    return this.#list.bytes + this.writer.buffer.used;
   }
 
   /** Oldest segment that would go if everything up to its `lastSequence` were flushed; undefined when none is finished. */
@@ -125,13 +118,13 @@ export class Log {
    */
   append(kind: number, sequence: number, timeMs: number, body: Uint8Array, start: number, end: number): void {
     assert(kind === RECORD_BATCH || kind === RECORD_KEYSPACE, 'only data records are appended');
-    assert(sequence === this.#lastSequence + 1, 'log records come in sequence');
-    this.#append(kind, sequence, timeMs, body, start, end);
+    assert(sequence === this.writer.lastSequence + 1, 'log records come in sequence');
+    this.writer.append(kind, sequence, timeMs, body, start, end);
   }
 
   /** Longest key and value together for `appendOperation`. */
   get operationBytesMax(): number {
-    return this.#buffer.bytes.length >>> 2;
+    return this.writer.operationBytesMax;
   }
 
   /** `append` of a batch of one operation: built in the log's own buffer, and lent from there until the next append. */
@@ -143,12 +136,7 @@ export class Log {
     key: Uint8Array,
     value: Uint8Array,
   ): EncodedOperation {
-    assert(sequence === this.#lastSequence + 1, 'log records come in sequence');
-    const isBuffered = this.#makeRoom(HEADER_BYTES + BATCH_OVERHEAD_MAX + key.length + value.length, true);
-    assert(isBuffered, 'an operation of this path fits the log buffer');
-    const operation = this.#buffer.addOperation(sequence, timeMs, kind, keyspaceId, key, value);
-    this.#appended(sequence);
-    return operation;
+    return this.writer.appendOperation(sequence, timeMs, kind, keyspaceId, key, value);
   }
 
   /**
@@ -156,13 +144,7 @@ export class Log {
    * disk at once and met a full one. False, and nothing happens, when it is in the file already.
    */
   takeBack(): boolean {
-    if (this.#usedBefore < 0) return false;
-    this.#buffer.used = this.#usedBefore;
-    this.#lastSequence = this.#sequenceBefore;
-    this.#current!.lastSequence = this.#sequenceBefore;
-    this.#sealed = this.#sealedBefore;
-    this.#usedBefore = -1;
-    return true;
+    return this.writer.takeBack();
   }
 
   /**
@@ -170,65 +152,85 @@ export class Log {
    * happens when the last record is such a marker already, or nothing was ever appended by this open.
    */
   writeMarker(): void {
-    if (this.#sealed) return;
-    const { syncedSegment, syncedOffset } = this.#buffer;
+    const { writer } = this;
+    if (writer.isSealed) return;
+    const { bytes, syncedSegment, syncedOffset } = writer.buffer;
     const all = comparePosition(this.end, syncedSegment, syncedOffset) === 0;
-    this.#append(RECORD_MARKER, this.#lastSequence, 0, this.#buffer.bytes, 0, 0);
-    this.#sealed = all;
+    writer.append(RECORD_MARKER, writer.lastSequence, 0, bytes, 0, 0);
+    writer.isSealed = all;
+    writer.publish();
   }
 
   /** Writes the buffer to the segment. Throws `DISK_FULL` (busy; the buffer stays), or what made the log fail for good. */
   handOver(): void {
-    this.#check();
-    const buffer = this.#buffer;
-    if (buffer.used > 0) {
-      this.#write(buffer.bytes, 0, buffer.used);
-      buffer.used = 0;
-      this.#usedBefore = -1;
-      this.#handedOverTo(this.#lastSequence);
-    }
-    this.#diskFull = false;
+    this.writer.handOver();
+  }
+
+  /** Makes sure that there is a segment to write to. */
+  begin(): void {
+    if (this.writer.current === undefined) this.#rotate();
+  }
+
+  /** The end of the log moves into `tail`, where other threads go on from it; `begin` was called. With the write lock. */
+  share(tail: SharedTail): void {
+    const { writer } = this;
+    writer.isOlderUnsynced = () =>
+      this.#list.directoryUnsynced || this.#list.unsynced().some((segment) => segment !== writer.current);
+    writer.share(tail);
+    writer.publish();
+  }
+
+  /** Takes over what other threads have done. With the write lock. */
+  load(): void {
+    const { writer } = this;
+    writer.load();
+    const { syncedSegment, syncedOffset } = writer.buffer;
+    const { current } = writer;
+    if (current?.number === syncedSegment) current.syncedBytes = Math.max(current.syncedBytes, syncedOffset);
   }
 
   /** What an fsync by somebody else has to cover; it covers what is handed over now. */
   unsynced(): UnsyncedLog {
     const segments = this.#list.unsynced();
     const directory = this.#list.directoryUnsynced ? this.#directory : undefined;
-    const upTo = this.#handedOver;
+    const upTo = this.writer.handedOver;
     if (segments.length > 0 || directory !== undefined) this.#list.ask(upTo, segments);
     return {
       paths: segments.map((segment) => segment.path),
       directory,
       upTo,
-      sequence: this.#handedOverSequence,
+      sequence: this.writer.handedOverSequence,
     };
   }
 
   /** An fsync of what `unsynced` named has succeeded. Calls come in the order of the requests. */
   markSynced(upTo: LogPosition, sequence: number): void {
     this.#list.done(upTo);
-    this.#synced(upTo, sequence);
+    this.writer.synced(upTo, sequence);
   }
 
   /** Hands over and fsyncs on this thread. A failure of the fsync (`SYNC_FAILED`, kind io) is final. */
-  syncNow(): void {
-    this.handOver();
+  syncNow(): boolean {
+    const { writer } = this;
+    writer.handOver();
     try {
       for (const segment of this.#list.unsynced()) segment.sync();
       if (this.#list.directoryUnsynced) this.#fs.syncDirectory(this.#directory);
     } catch (error) {
-      this.#failure = asError(error);
+      writer.failure = asError(error);
       throw error;
     }
-    this.#list.doneNow(this.#handedOver);
-    this.#synced(this.#handedOver, this.#handedOverSequence);
+    this.#list.doneNow(writer.handedOver);
+    writer.synced(writer.handedOver, writer.handedOverSequence);
+    return true;
   }
 
   /** Live segments, oldest first; the last is the one being written. */
   segments(): LogSegment[] {
+    const { current, buffer } = this.writer;
     return this.#list.live().map((segment) => {
       const { number, path, firstSequence, lastSequence } = segment;
-      const bytes = segment === this.#current ? segment.bytes + this.#buffer.used : segment.bytes;
+      const bytes = segment === current ? segment.bytes + buffer.used : segment.bytes;
       return { number, path, firstSequence, lastSequence, bytes };
     });
   }
@@ -238,7 +240,7 @@ export class Log {
    * manifest edit states as the start of the log. Segments not yet begun have higher numbers.
    */
   firstNeeded(upToSequence: number): number {
-    return this.#list.firstNeeded(upToSequence) ?? this.#handedOver.segment + 1;
+    return this.#list.firstNeeded(upToSequence) ?? this.writer.handedOver.segment + 1;
   }
 
   /**
@@ -257,7 +259,7 @@ export class Log {
 
   /** Closes the files and removes spares. Hands nothing over: see `syncNow`. Idempotent. */
   close(): void {
-    this.#failure ??= closed('the log');
+    this.writer.failure ??= closed('the log');
     for (const path of this.#list.close()) {
       try {
         this.#fs.remove(path);
@@ -267,123 +269,28 @@ export class Log {
     }
   }
 
-  #append(
-    kind: number,
-    sequence: number,
-    timeMs: number,
-    body: Uint8Array,
-    start: number,
-    end: number,
-  ): void {
-    const isBuffered = this.#makeRoom(HEADER_BYTES + end - start, kind !== RECORD_MARKER);
-    if (isBuffered) this.#buffer.add(kind, sequence, timeMs, body, start, end);
-    else this.#appendDirect(kind, sequence, timeMs, body, start, end);
-    this.#appended(sequence);
-  }
-
-  /** Before a record of `length` bytes: true when it fits the buffer, which is emptied otherwise. Notes what `takeBack` needs. */
-  #makeRoom(length: number, mayRotate: boolean): boolean {
-    this.#check();
-    const buffer = this.#buffer;
-    const full = this.#current === undefined || this.#current.bytes + buffer.used >= this.#segmentBytes;
-    if (full && mayRotate) this.#rotate();
-    if (buffer.used + length > buffer.bytes.length) this.handOver();
-    if (length > buffer.bytes.length) return false;
-    this.#usedBefore = buffer.used;
-    this.#sequenceBefore = this.#lastSequence;
-    this.#sealedBefore = this.#sealed;
-    return true;
-  }
-
-  #appended(sequence: number): void {
-    this.#lastSequence = sequence;
-    this.#current!.lastSequence = sequence;
-    this.#sealed = false;
-  }
-
-  /** A body that the buffer can not hold is written from where it lies; the buffer is empty then. */
-  #appendDirect(
-    kind: number,
-    sequence: number,
-    timeMs: number,
-    body: Uint8Array,
-    start: number,
-    end: number,
-  ): void {
-    const before = this.#current!.bytes;
-    this.#buffer.encodeAlone(kind, sequence, timeMs, body, start, end);
-    this.#write(this.#buffer.bytes, 0, HEADER_BYTES);
-    try {
-      this.#write(body, start, end);
-    } catch (error) {
-      this.#current!.cut(before);
-      throw error;
-    }
-    this.#handedOverTo(sequence);
-  }
-
   /** Goes on in a new segment, whose first record says where the last one ended. */
   #rotate(): void {
-    this.handOver();
-    const last = this.#current;
-    const { segment, offset: endOffset } = this.end;
+    const { writer } = this;
+    writer.handOver();
+    const last = writer.current;
     const number = this.#nextSegment();
     const path = inDirectory(this.#directory, logName(number));
     const spare = this.#list.takeSpare();
+    let segment: SegmentWriter;
     try {
-      this.#current = SegmentWriter.open(this.#fs, number, path, this.#lastSequence, spare);
+      segment = SegmentWriter.open(this.#fs, number, path, writer.lastSequence, spare);
     } catch (error) {
-      throw this.#failed(path, error);
+      throw writer.failed(path, error);
     }
-    this.#list.add(this.#current);
+    this.#list.add(segment);
     if (last?.isSynced === true) last.close();
-    this.#buffer.segment = number;
-    const lastSequence = this.#lastSequence;
-    const link = { recycled: spare !== undefined, lastSequence, segment, endOffset };
-    this.#buffer.addSegmentStart(lastSequence, link);
+    writer.begin(segment, spare !== undefined);
   }
 
-  #write(bytes: Uint8Array, start: number, end: number): void {
-    const segment = this.#current!;
-    const before = segment.bytes;
-    try {
-      segment.write(bytes, start, end);
-    } catch (error) {
-      const failure = this.#failed(segment.path, error);
-      if (this.#diskFull) segment.cut(before);
-      throw failure;
-    }
-    this.#counters.log += end - start;
-  }
-
-  #handedOverTo(sequence: number): void {
-    const current = this.#current!;
-    this.#handedOver = { segment: current.number, offset: current.bytes };
-    this.#handedOverSequence = sequence;
-    this.#diskFull = false;
-  }
-
-  #synced(upTo: LogPosition, sequence: number): void {
-    const buffer = this.#buffer;
-    if (comparePosition(upTo, buffer.syncedSegment, buffer.syncedOffset) > 0) {
-      buffer.syncedSegment = upTo.segment;
-      buffer.syncedOffset = upTo.offset;
-    }
-    this.#syncedSequence = Math.max(this.#syncedSequence, sequence);
-  }
-
-  /** Sorts a failed write: no room is waited out, anything else ends this log. Returns what to throw. */
-  #failed(path: string, error: unknown): Error {
-    if (isFull(error)) {
-      this.#diskFull = true;
-      return diskFull(path, error);
-    }
-    this.#failure = asError(error);
-    return this.#failure;
-  }
-
-  #check(): void {
-    if (this.#failure !== undefined) throw this.#failure;
+  /** Only the owner begins segments, so its own is always the one that the tail names. */
+  #lost(number: number): never {
+    throw new Error(`log segment ${number} is not known to the owner of the log`);
   }
 }
 

@@ -7,7 +7,7 @@
  */
 import { assert } from '../base/assert.ts';
 import { busy, systemCode, VarveError } from '../base/errors.ts';
-import { type FileHandle, type FileSystem, writeFully } from '../fs/file-system.ts';
+import { type FileHandle, type FileSystem, readFully, writeFully } from '../fs/file-system.ts';
 
 /** A segment as the engine sees it: for stats, for release, and from recovery to the log that goes on. */
 export interface LogSegment {
@@ -71,6 +71,11 @@ export class SegmentWriter implements LogSegment {
     return new SegmentWriter(number, fs.open(path, 'readWrite'), lastSequence);
   }
 
+  /** The segment that another thread of this process has made and may still write, through a descriptor of this thread's. */
+  static join(fs: FileSystem, number: number, path: string, lastSequence: number): SegmentWriter {
+    return new SegmentWriter(number, fs.open(path, 'readWrite'), lastSequence);
+  }
+
   get isSynced(): boolean {
     return this.syncedBytes >= this.bytes;
   }
@@ -103,6 +108,12 @@ export class SegmentWriter implements LogSegment {
         cause,
       });
     }
+  }
+
+  /** Fills `target` with what was written at `offset`. */
+  read(target: Uint8Array, offset: number): void {
+    const length = readFully(this.#open(), target, 0, target.length, offset);
+    assert(length === target.length, 'what was handed over can be read back');
   }
 
   /** Closes the descriptor; idempotent. */

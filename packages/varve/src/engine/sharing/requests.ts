@@ -1,0 +1,241 @@
+/**
+ * What attached threads ask of the owner, and what the owner tells them: messages of broadcast channels, which need nothing but
+ * a name and so get to threads that were started by anybody. One channel on which the owner listens, one a slot for answers.
+ *
+ * A request is answered when the owner's event loop turns, or when the owner writes (`Owner.serve`). Who can not wait for a
+ * turn of its own loop parks on the ANSWERS word of its slot and takes the answer off the channel (`askNow`).
+ */
+import { BroadcastChannel, receiveMessageOnPort } from 'node:worker_threads';
+import { busy, closed } from '../../base/errors.ts';
+import { packError, reviveError, type TransferredError } from '../../workers/error-transfer.ts';
+import { Deferred } from '../../runtime/deferred.ts';
+import { REQUESTS, SLOT_ANSWERS, slotAt } from './control-words.ts';
+
+interface Request {
+  readonly slot: number;
+  readonly generation: number;
+  readonly id: number;
+  readonly name: string;
+  readonly input: unknown;
+}
+
+interface Answer {
+  readonly id: number;
+  readonly output?: unknown;
+  readonly error?: TransferredError;
+}
+
+/** Something that the owner tells without being asked. */
+export interface Notice {
+  readonly notice: string;
+  readonly detail: unknown;
+}
+
+type Message = { readonly data: unknown };
+
+const ownerChannel = (id: string): string => `varve:${id}`;
+const slotChannel = (id: string, slot: number, generation: number): string =>
+  `varve:${id}:${slot}:${generation}`;
+
+/** A word that is looked at while parked: how long the owner may be dead before it is noticed. */
+const LOOK_MS = 20;
+
+/** The owner's end. `answer` gives the output, or a promise for it. */
+export class RequestServer {
+  readonly #id: string;
+  readonly #control: Int32Array;
+  readonly #channel: BroadcastChannel;
+  readonly #answer: (name: string, input: unknown, slot: number) => unknown;
+  readonly #slots = new Map<string, BroadcastChannel>();
+  #seen = 0;
+
+  constructor(
+    id: string,
+    control: Int32Array,
+    answer: (name: string, input: unknown, slot: number) => unknown,
+  ) {
+    this.#id = id;
+    this.#control = control;
+    this.#answer = answer;
+    this.#channel = new BroadcastChannel(ownerChannel(id));
+    this.#channel.onmessage = (message: unknown): void => this.#received((message as Message).data as Request);
+    (this.#channel as unknown as { unref(): void }).unref();
+  }
+
+  /** Takes what is there now, without a turn of the event loop. */
+  serve(): void {
+    const requests = Atomics.load(this.#control, REQUESTS);
+    if (requests === this.#seen) return;
+    this.#seen = requests;
+    for (;;) {
+      const message = receiveMessageOnPort(this.#channel) as { message: Request } | undefined;
+      if (message === undefined) return;
+      this.#received(message.message);
+    }
+  }
+
+  notify(slot: number, generation: number, notice: string, detail: unknown): void {
+    this.#post(slot, generation, { notice, detail } satisfies Notice);
+  }
+
+  /** The thread of a slot is gone. */
+  forget(slot: number, generation: number): void {
+    const name = slotChannel(this.#id, slot, generation);
+    this.#slots.get(name)?.close();
+    this.#slots.delete(name);
+  }
+
+  close(): void {
+    this.#channel.close();
+    for (const channel of this.#slots.values()) channel.close();
+    this.#slots.clear();
+  }
+
+  #received({ slot, generation, id, name, input }: Request): void {
+    const failed = (error: unknown): void =>
+      this.#post(slot, generation, { id, error: packError(error) } satisfies Answer);
+    try {
+      const output = this.#answer(name, input, slot);
+      // Answered at once where that is possible: the thread that asks may be parked.
+      if (output instanceof Promise) {
+        output.then((value) => this.#post(slot, generation, { id, output: value }), failed);
+      } else this.#post(slot, generation, { id, output });
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  #post(slot: number, generation: number, message: Answer | Notice): void {
+    const name = slotChannel(this.#id, slot, generation);
+    let channel = this.#slots.get(name);
+    if (channel === undefined) {
+      channel = new BroadcastChannel(name);
+      (channel as unknown as { unref(): void }).unref();
+      this.#slots.set(name, channel);
+    }
+    channel.postMessage(message);
+    const at = slotAt(slot) + SLOT_ANSWERS;
+    Atomics.add(this.#control, at, 1);
+    Atomics.notify(this.#control, at);
+  }
+}
+
+export interface RequestClientEnv {
+  readonly id: string;
+  readonly control: Int32Array;
+  readonly slot: number;
+  readonly generation: number;
+  noticed(notice: Notice): void;
+  /** Throws when the owner is closed or gone. */
+  checkOwner(): void;
+}
+
+/** An attached thread's end. */
+export class RequestClient {
+  readonly #env: RequestClientEnv;
+  readonly #toOwner: BroadcastChannel;
+  readonly #answers: BroadcastChannel;
+  readonly #waiting = new Map<number, Deferred<unknown>>();
+  #nextId = 1;
+  #isClosed = false;
+
+  constructor(env: RequestClientEnv) {
+    this.#env = env;
+    this.#toOwner = new BroadcastChannel(ownerChannel(env.id));
+    this.#answers = new BroadcastChannel(slotChannel(env.id, env.slot, env.generation));
+    this.#answers.onmessage = (message: unknown): void =>
+      this.#received((message as Message).data as Answer | Notice);
+    for (const channel of [this.#toOwner, this.#answers]) (channel as unknown as { unref(): void }).unref();
+  }
+
+  /** Resolves with the owner's answer. */
+  ask<T>(name: string, input: unknown): Promise<T> {
+    return this.#send(name, input).promise as Promise<T>;
+  }
+
+  /** Tells the owner; nobody waits for the answer. */
+  tell(name: string, input: unknown): void {
+    this.#send(name, input).promise.catch(() => {
+      // What it says comes back in other ways too.
+    });
+  }
+
+  /** The owner's answer, waited for on this thread. @throws busy `OWNER_BUSY` after `ms` */
+  askNow<T>(name: string, input: unknown, ms: number): T {
+    const { control, slot } = this.#env;
+    const at = slotAt(slot) + SLOT_ANSWERS;
+    let outcome: { output: unknown } | { error: unknown } | undefined;
+    const { promise, id } = this.#send(name, input);
+    const deferred = this.#waiting.get(id)!;
+    promise.catch(() => {
+      // Thrown below.
+    });
+    this.#waiting.set(id, {
+      promise,
+      resolve: (output: unknown) => {
+        outcome = { output };
+        deferred.resolve(output);
+      },
+      reject: (error: unknown) => {
+        outcome = { error };
+        deferred.reject(error);
+      },
+    } as Deferred<unknown>);
+    const until = performance.now() + ms;
+    for (;;) {
+      const seen = Atomics.load(control, at);
+      this.#drain();
+      if (outcome !== undefined) break;
+      const left = until - performance.now();
+      if (left <= 0) {
+        this.#waiting.delete(id);
+        throw busy('OWNER_BUSY', `the thread that opened the database has not answered for ${ms} ms`, {
+          request: name,
+          waitedMs: ms,
+        });
+      }
+      if (Atomics.wait(control, at, seen, Math.min(left, LOOK_MS)) === 'timed-out') this.#env.checkOwner();
+    }
+    if ('error' in outcome) throw outcome.error;
+    return outcome.output as T;
+  }
+
+  /** Everybody who waits gets `error`. */
+  close(error: Error): void {
+    this.#isClosed = true;
+    for (const deferred of this.#waiting.values()) deferred.reject(error);
+    this.#waiting.clear();
+    this.#toOwner.close();
+    this.#answers.close();
+  }
+
+  #send(name: string, input: unknown): { promise: Promise<unknown>; id: number } {
+    if (this.#isClosed) throw closed('the database', {});
+    const { control, slot, generation } = this.#env;
+    const id = this.#nextId++;
+    const deferred = new Deferred<unknown>();
+    this.#waiting.set(id, deferred);
+    this.#toOwner.postMessage({ slot, generation, id, name, input } satisfies Request);
+    Atomics.add(control, REQUESTS, 1);
+    return { promise: deferred.promise, id };
+  }
+
+  #drain(): void {
+    for (;;) {
+      const message = receiveMessageOnPort(this.#answers) as { message: Answer | Notice } | undefined;
+      if (message === undefined) return;
+      this.#received(message.message);
+    }
+  }
+
+  #received(message: Answer | Notice): void {
+    if ('notice' in message) {
+      this.#env.noticed(message);
+      return;
+    }
+    const deferred = this.#waiting.get(message.id);
+    this.#waiting.delete(message.id);
+    if (message.error === undefined) deferred?.resolve(message.output);
+    else deferred?.reject(reviveError(message.error));
+  }
+}
