@@ -12,6 +12,26 @@ export { hashHigh, hashKey } from './base/hash.ts';
 export { KIND_DELETE, KIND_PUT } from './base/kinds.ts';
 export { BlockCache } from './cache/block-cache.ts';
 export type { CacheSharing } from './cache/sharing.ts';
+export {
+  CACHE_LOCK,
+  CONTROL_WORDS,
+  EPOCH,
+  GENERATION,
+  JOB_FLOOR,
+  SLOT_PIN,
+  SLOT_TAKEN,
+  SLOT_TASK,
+  SLOTS_USED,
+  slotAt,
+  VISIBLE,
+  WRITE_LOCK,
+} from './engine/sharing/control-words.ts';
+export { isPast, pin, retire, unpin } from './engine/sharing/epochs.ts';
+export { loadSequence, storeSequence } from './engine/sharing/sequence-words.ts';
+export { SharedLock } from './engine/sharing/shared-lock.ts';
+export { REGISTER_WORDS, SharedRegister } from './engine/sharing/shared-register.ts';
+export { ThreadAccess } from './engine/sharing/thread-access.ts';
+export { claimSlot, freeSlot, isSlotDead } from './engine/sharing/thread-slots.ts';
 export { mergeIterators } from './iterator/merging.ts';
 export type { Memtable, MemtableType } from './memtable/memtable.ts';
 export { attachMemtableAt, makeMemtable, makeSharedMemtable } from './memtable/memtable.ts';

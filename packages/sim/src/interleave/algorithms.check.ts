@@ -3,6 +3,14 @@
  * `deep` ones take minutes.
  */
 import type { Instance } from './instance.ts';
+import { epochDeepInstances, epochInstances } from './epochs.check.ts';
+import { lockDeepInstances, lockInstances, slotInstances } from './lock.check.ts';
+import {
+  registerDeepInstances,
+  registerInstances,
+  sequenceDeepInstances,
+  sequenceInstances,
+} from './sequence.check.ts';
 import { skiplistDeepInstances, skiplistInstances } from './skiplist.check.ts';
 
 export interface Algorithm {
@@ -12,5 +20,10 @@ export interface Algorithm {
 }
 
 export const algorithms: readonly Algorithm[] = [
+  { name: 'epochs', instances: epochInstances, deep: epochDeepInstances },
+  { name: 'sequence', instances: sequenceInstances, deep: sequenceDeepInstances },
+  { name: 'slots', instances: slotInstances, deep: [] },
+  { name: 'register', instances: registerInstances, deep: registerDeepInstances },
+  { name: 'lock', instances: lockInstances, deep: lockDeepInstances },
   { name: 'skiplist', instances: skiplistInstances, deep: skiplistDeepInstances },
 ];

@@ -3,6 +3,8 @@
  * are replaced, so that the engine's own code, unchanged, makes views of the model (views.ts) wherever it is given one of the
  * model's buffers. All of it runs synchronously and is put back afterwards; arrays over other buffers are the real ones.
  */
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { type Machine, WAITS } from './machine.ts';
 import { makeDataView, makeView, type TypedArrayConstructor, viewBehind } from './views.ts';
 import type { Answer, StepKind } from './steps.ts';
@@ -35,6 +37,10 @@ const accesses = [
 
 type AnyFunction = (...args: unknown[]) => unknown;
 
+/** Numbers that the model's threads have in its system. */
+const TASK_FIRST = 1_000_000_000;
+const TASK_PATH = /^\/proc\/self\/task\/(\d+)/;
+
 /** Runs `work` with the model in place. */
 export function withModel<R>(machine: Machine, work: () => R): R {
   const restore: (() => void)[] = [];
@@ -49,9 +55,11 @@ export function withModel<R>(machine: Machine, work: () => R): R {
   try {
     replaceAtomics(machine, put);
     replaceConstructors(machine, put);
+    replaceSystem(machine, put);
     return work();
   } finally {
     for (const back of restore.toReversed()) back();
+    syncBuiltinESMExports();
   }
 }
 
@@ -96,6 +104,36 @@ function replaceAtomics(machine: Machine, put: Put): void {
   put(Atomics, 'waitAsync', () => {
     throw new Error('a model has no Atomics.waitAsync');
   });
+}
+
+/**
+ * The engine asks the system whether a thread runs (engine/sharing/thread-liveness.ts): here the model's threads are the tasks
+ * of the process, and to ask is a step. No time passes.
+ */
+function replaceSystem(machine: Machine, put: Put): void {
+  const { existsSync, readFileSync, readlinkSync } = fs;
+  const isThere = (task: number): boolean => task < TASK_FIRST || !machine.isDead(task - TASK_FIRST);
+  const taskOf = (path: unknown): number | undefined => {
+    const [, task] = TASK_PATH.exec(String(path)) ?? [];
+    return task === undefined || Number(task) < TASK_FIRST ? undefined : Number(task);
+  };
+  put(fs, 'existsSync', (path: string) => {
+    const task = taskOf(path);
+    return task === undefined ? existsSync(path) : isThere(task);
+  });
+  put(fs, 'readFileSync', (path: string, ...rest: unknown[]): unknown => {
+    const task = taskOf(path);
+    if (task === undefined) return (readFileSync as AnyFunction)(path, ...rest);
+    if (!isThere(task)) throw new Error(`ENOENT: no such file or directory, open '${path}'`);
+    return `${task} (model) S ${'0 '.repeat(18)}${task} 0`;
+  });
+  put(fs, 'readlinkSync', (path: string, ...rest: unknown[]): unknown => {
+    if (path !== '/proc/thread-self') return (readlinkSync as AnyFunction)(path, ...rest);
+    return `1/task/${TASK_FIRST + machine.thread}`;
+  });
+  syncBuiltinESMExports();
+  put(performance, 'now', () => 0);
+  put(Date, 'now', () => 0);
 }
 
 function replaceConstructors(machine: Machine, put: Put): void {

@@ -60,11 +60,18 @@ export class Machine {
   /** As whom a check reads. */
   #checker = 0;
   #notified: [word: number, count: number][] = [];
+  /** Asks whether a thread of the model is dead, in a step. */
+  isDead: (thread: number) => boolean = () => false;
   /** How many threads wait on a word, as the explorer knows it. */
   waiters: (word: number) => number = () => 0;
 
   constructor(memory: ModelMemory) {
     this.memory = memory;
+  }
+
+  /** The thread that runs. */
+  get thread(): number {
+    return this.#thread;
   }
 
   get mode(): Mode {

@@ -57,4 +57,132 @@ export const interleavedBugs: readonly InterleavedBug[] = [
       },
     ],
   },
+  {
+    name: 'lock-not-broken',
+    algorithm: 'lock',
+    breaks: 'a lock stays with a thread that died inside',
+    edits: [
+      {
+        file: 'engine/sharing/shared-lock.ts',
+        find: 'if (!isSlotDead(this.#words, (holder & 255) - 1, true)) return',
+        replace: 'return',
+      },
+    ],
+  },
+  {
+    name: 'lock-broken-by-a-store',
+    algorithm: 'lock',
+    breaks: 'a lock is taken from a dead thread without looking whether somebody else was quicker',
+    edits: [
+      {
+        file: 'engine/sharing/shared-lock.ts',
+        find: 'Atomics.compareExchange(this.#words, this.#at, holder, this.#mine) === holder',
+        replace: 'Atomics.store(this.#words, this.#at, this.#mine) === this.#mine',
+      },
+    ],
+  },
+  {
+    name: 'lock-without-generation',
+    algorithm: 'lock',
+    breaks: 'a lock names only the slot of its holder, not which use of it',
+    edits: [
+      {
+        file: 'engine/sharing/shared-lock.ts',
+        find: '(generationOf(words, slot) << 8) | (slot + 1)',
+        replace: '((generationOf(words, slot) * 0) << 8) | (slot + 1)',
+      },
+    ],
+  },
+  {
+    name: 'lock-inherited-in-silence',
+    algorithm: 'lock',
+    breaks: 'who takes a lock over from the dead is not told',
+    edits: [{ file: 'engine/sharing/shared-lock.ts', find: "? 'inherited'", replace: "? 'taken'" }],
+  },
+  {
+    name: 'slot-claimed-by-a-store',
+    algorithm: 'slots',
+    breaks: 'a slot is claimed in two steps',
+    edits: [
+      {
+        file: 'engine/sharing/thread-slots.ts',
+        find: 'if (Atomics.compareExchange(words, at + SLOT_TASK, 0, task?.number ?? UNKNOWN_TASK) !== 0) continue;',
+        replace:
+          'if (Atomics.load(words, at + SLOT_TASK) !== 0) continue; Atomics.store(words, at + SLOT_TASK, task?.number ?? UNKNOWN_TASK);',
+      },
+    ],
+  },
+  {
+    name: 'epoch-of-a-reader-counts-as-past',
+    algorithm: 'epochs',
+    breaks: 'memory is used again while an operation of the same epoch may read it',
+    edits: [
+      {
+        file: 'engine/sharing/epochs.ts',
+        find: '((pinned - stamp) | 0) <= 0',
+        replace: '((pinned - stamp) | 0) < 0',
+      },
+    ],
+  },
+  {
+    name: 'epochs-do-not-wrap',
+    algorithm: 'epochs',
+    breaks: 'epochs are compared by their size, although they wrap',
+    edits: [
+      { file: 'engine/sharing/epochs.ts', find: '((pinned - stamp) | 0) <= 0', replace: 'pinned <= stamp' },
+    ],
+  },
+  {
+    name: 'pinned-too-late',
+    algorithm: 'epochs',
+    breaks: 'a reader does not say that it reads',
+    edits: [
+      {
+        file: 'engine/sharing/epochs.ts',
+        find: 'Atomics.store(words, slotAt(slot) + SLOT_PIN, Atomics.load(words, EPOCH));',
+        replace: 'Atomics.store(words, slotAt(slot) + SLOT_PIN, Atomics.load(words, EPOCH) + 1);',
+      },
+    ],
+  },
+  {
+    name: 'sequence-torn',
+    algorithm: 'sequence',
+    breaks: 'the high word of a sequence is read before the low one',
+    edits: [
+      {
+        file: 'engine/sharing/sequence-words.ts',
+        find: '  const low = Atomics.load(words, at + 1);\n  const high = Atomics.load(words, at);',
+        replace: '  const high = Atomics.load(words, at);\n  const low = Atomics.load(words, at + 1);',
+      },
+    ],
+  },
+  {
+    name: 'register-not-checked-again',
+    algorithm: 'register',
+    breaks: 'a reader registers its sequence and does not look whether a job has passed it meanwhile',
+    edits: [
+      {
+        file: 'engine/sharing/shared-register.ts',
+        find: 'if (loadSequence(this.#control, JOB_FLOOR) <= sequence) return sequence;',
+        replace: 'return sequence;',
+      },
+      {
+        file: 'engine/sharing/shared-register.ts',
+        find: '      this.remove(sequence);\n',
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'floor-not-published',
+    algorithm: 'register',
+    breaks: 'a job reads the register before it publishes its floor',
+    edits: [
+      {
+        file: 'engine/sharing/shared-register.ts',
+        find: '    storeSequence(this.#control, JOB_FLOOR, floor);\n',
+        replace: '',
+      },
+    ],
+  },
 ];

@@ -58,6 +58,8 @@ export class Positions {
     this.#memory = machine.memory;
     this.#rounds = instance.rounds ?? DEFAULT_ROUNDS;
     this.#deadWord = machine.memory.firstWord(dead);
+    const deadWords = new Int32Array(dead);
+    machine.isDead = (thread) => Atomics.load(deadWords, thread) !== 0;
     this.#bodies = instance.threads.map((each, index) => bodyOf(each, index, machine, shared, dead));
   }
 

@@ -40,6 +40,7 @@ export interface Found {
 /** Thrown out of the search: words are shared that were thought not to be. */
 export class LearnedMore extends Error {}
 
+/** Turns, and steps of a turn, that are printed of a loop without end. */
 const LOOP_SHOWN = 8;
 const KINDS = { step: 0, solo: 0, timeout: 1, die: 2 } as const;
 
@@ -139,7 +140,8 @@ export class Search {
     } catch (error) {
       if (!(error instanceof Livelock)) throw error;
       // A few rounds of the loop will do.
-      this.#path.push(this.#positions.turns.slice(0, LOOP_SHOWN));
+      const shown = this.#positions.turns.slice(0, LOOP_SHOWN);
+      this.#path.push(shown.map((turn) => ({ ...turn, count: Math.min(turn.count, LOOP_SHOWN) })));
       this.#fail(error.message);
       this.#path.pop();
     } finally {
@@ -169,10 +171,7 @@ export class Search {
     const rounds = able
       .filter(({ thread, kind }) => kind === 'step' && threads[thread]!.isYielding)
       .map(({ thread }): Move => ({ thread, kind: 'solo' }));
-    const isOver = this.#instance.threads.every(
-      ({ isDaemon }, i) =>
-        isDaemon === true || threads[i]!.status === 'done' || threads[i]!.status === 'dead',
-    );
+    const isOver = this.#stuck(position).length === 0;
     const progress = going.length > 0 ? going : isOver ? [] : rounds;
     const deaths = this.#deaths(position, able);
     const alone = progress.find((move) => this.#isNobodysBusiness(position, move));
@@ -217,9 +216,7 @@ export class Search {
 
   #end(position: Position): void {
     this.#ends++;
-    const stuck = position.threads.flatMap(({ status }, i) =>
-      status === 'done' || status === 'dead' || this.#instance.threads[i]!.isDaemon === true ? [] : [i],
-    );
+    const stuck = this.#stuck(position);
     if (stuck.length > 0) {
       this.#fail(`deadlock: ${stuck.map((i) => this.#instance.threads[i]!.name).join(', ')} can never go on`);
       return;
@@ -227,6 +224,14 @@ export class Search {
     const results = position.threads.map(({ result }) => result);
     const dead = position.threads.map(({ status }) => status === 'dead');
     this.#violates(FINISH_BIT, () => this.#instance.finish?.({ results, dead }, this.#shared));
+  }
+
+  /** Threads that have neither ended nor wait like a daemon may. */
+  #stuck(position: Position): number[] {
+    return position.threads.flatMap(({ status }, i) => {
+      const isAtRest = status === 'waiting' && this.#instance.threads[i]!.isDaemon === true;
+      return status === 'done' || status === 'dead' || isAtRest ? [] : [i];
+    });
   }
 
   #violates(checker: number, check: () => void): boolean {

@@ -58,7 +58,8 @@ export class RequestServer {
     this.#control = control;
     this.#answer = answer;
     this.#channel = new BroadcastChannel(ownerChannel(id));
-    this.#channel.onmessage = (message: unknown): void => this.#received((message as Message).data as Request);
+    this.#channel.onmessage = (message: unknown): void =>
+      this.#received((message as Message).data as Request);
     (this.#channel as unknown as { unref(): void }).unref();
   }
 

@@ -145,7 +145,8 @@ export class ThreadAccess {
 
   #endByLock(): void {
     const acquired = this.#lock.acquire(LOCK_MS_MAX);
-    if (acquired === 'busy') throw busy('BUSY', 'another thread holds the write lock', { reason: 'write-lock' });
+    if (acquired === 'busy')
+      throw busy('BUSY', 'another thread holds the write lock', { reason: 'write-lock' });
     try {
       if (acquired === 'inherited') this.#hooks.repair();
     } finally {
