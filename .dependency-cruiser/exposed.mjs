@@ -4,7 +4,7 @@
  */
 export const exposed = {
   arena: ['arena.ts', 'segment-pool.ts', 'shared-arena.ts'],
-  cache: ['block-cache.ts', 'row-cache.ts'],
+  cache: ['block-cache.ts', 'row-cache.ts', 'sharing.ts'],
   compaction: [
     'compaction-job.ts',
     'flush-job.ts',
@@ -61,5 +61,16 @@ export const exposed = {
     'table-iterator.ts',
     'writer.ts',
   ],
-  wal: ['cut-tail.ts', 'dump.ts', 'log.ts', 'replay-run.ts', 'replay.ts', 'sync-policy.ts'],
+  wal: [
+    'attached-log.ts',
+    'cut-tail.ts',
+    'dump.ts',
+    'log-options.ts',
+    'log-writer.ts',
+    'log.ts',
+    'replay-run.ts',
+    'replay.ts',
+    'shared-tail.ts',
+    'sync-policy.ts',
+  ],
 };

@@ -1,9 +1,9 @@
 /**
  * `varve`: the embedded database. Everything that the package promises is exported here by name.
  */
-import { invalid } from './base/errors.ts';
 import type { Database, ShareHandle } from './engine/api-types.ts';
 import { openDatabase } from './engine/open.ts';
+import { attachDatabase } from './engine/sharing/attach.ts';
 import type { FileSystem } from './fs/file-system.ts';
 import { maintenance } from './maintenance/maintenance.ts';
 import type { DatabaseOptions as Options } from './options/database-settings.ts';
@@ -26,11 +26,20 @@ export function open(path: string, options: DatabaseOptions = {}): Promise<Datab
   return openDatabase(path, options, maintenance);
 }
 
-/** Opens in a worker thread what another thread shares. A later release; rejects with `NOT_SUPPORTED_YET` until then. */
-export function attach(_handle: ShareHandle): Promise<Database> {
-  return Promise.reject(
-    invalid('NOT_SUPPORTED_YET', 'attach comes with a later release', { method: 'attach' }),
-  );
+/**
+ * Opens, in a worker thread, the database of which another thread has sent the handle (`db.share()`): the same memtables, log
+ * and cache in place. Reads, ranges, snapshots, writes, batches and conditional writes need nobody else; new keyspaces,
+ * `flush`, `compact`, `verify`, `checkpoint` and `stats` are asked of the owner. `close` ends this thread's use only.
+ *
+ * Errors: `HANDLE_INVALID`, `ATTACH_OWNER`, `ATTACHED` (invalid), `TOO_MANY_THREADS` (busy), `CLOSED`, `OWNER_GONE` (closed).
+ *
+ * @example
+ * const handle = workerData as ShareHandle;
+ * const db = await attach(handle);
+ * db.keyspace('users', { key: utf8, value: utf8 }).put('ada', 'Ada');
+ */
+export function attach(handle: ShareHandle): Promise<Database> {
+  return attachDatabase(handle);
 }
 
 export { VarveError } from './base/errors.ts';

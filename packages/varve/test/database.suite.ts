@@ -7,6 +7,8 @@ import { type Cursor, type Database, type DatabaseOptions, json, open, tuple, u6
 export interface DatabaseUnderTest {
   readonly path: string;
   readonly options?: DatabaseOptions;
+  /** How to get at it; `open` by default. */
+  readonly open?: (path: string, options: DatabaseOptions) => Promise<Database>;
 }
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -15,8 +17,8 @@ const text = (value: Uint8Array | undefined): string | undefined =>
 
 export function databaseSuite(name: string, make: () => DatabaseUnderTest): void {
   const opened = async (options: DatabaseOptions = {}): Promise<Database> => {
-    const { path, options: own } = make();
-    const db = await open(path, { ...own, ...options });
+    const { path, options: own, open: openIt = open } = make();
+    const db = await openIt(path, { ...own, ...options });
     onTestFinished(() => db.close());
     return db;
   };

@@ -111,7 +111,7 @@ export class BlockCache {
 
   /** Other threads use the cache too, from now on. Undefined: no longer, and none of them reads in it any more. */
   share(sharing: CacheSharing | undefined): void {
-    this.#pages.sharing = sharing;
+    this.#pages.share(sharing);
     this.#index.isShared = sharing !== undefined;
   }
 
@@ -137,7 +137,7 @@ export class BlockCache {
   setBytesMax(bytes: number): void {
     assert(bytes >= 0, 'a budget is a number of bytes');
     this.#pages.pagesMax = Math.floor(bytes / this.#pages.pageBytes);
-    this.#changed(TRIES_PATIENT);
+    this.#changed();
   }
 
   /** Offset in `memory` of the block at (file, offset), now marked as used; -1 when it is not here. */
@@ -235,7 +235,7 @@ export class BlockCache {
   /** Forgets all blocks of a file; a little later when another thread has the lock. */
   drop(file: number): void {
     this.#dropped.push(file);
-    this.#changed(TRIES_PATIENT);
+    this.#changed();
   }
 
   /**
@@ -252,7 +252,7 @@ export class BlockCache {
     for (let i = 0; i < tries; i++) {
       const lock = sharing.tryLock();
       if (lock === 'busy') continue;
-      if (lock === 'inherited') this.#startOver();
+      if (lock === 'inherited') this.startOver();
       return true;
     }
     return false;
@@ -262,13 +262,13 @@ export class BlockCache {
   #unlock(isDone: boolean): void {
     const { sharing } = this.#pages;
     if (sharing === undefined) return;
-    if (!isDone) this.#startOver();
+    if (!isDone) this.startOver();
     sharing.unlock();
   }
 
   /** Does now, or leaves to the next insert, what was asked for. */
-  #changed(tries: number): void {
-    if (!this.#lock(tries)) return;
+  #changed(): void {
+    if (!this.#lock(TRIES_PATIENT)) return;
     let isDone = false;
     try {
       this.#catchUp();
@@ -303,8 +303,8 @@ export class BlockCache {
     }
   }
 
-  /** Nothing in the tables is believed: an empty cache, but for the memory that readers may still be in. */
-  #startOver(): void {
+  /** With the lock, taken from a dead holder: nothing in the tables is believed. An empty cache, but for the memory that readers may still be in. */
+  startOver(): void {
     const end = this.#pages.slotsTouched;
     for (let slot = 0; slot < end; slot++) this.#setLength(slot, 0);
     this.#index.clear();
@@ -316,17 +316,12 @@ export class BlockCache {
   #takeSlot(sizeClass: number): number {
     const pages = this.#pages;
     let slot = pages.take(sizeClass);
-    if (pages.sharing === undefined) {
-      for (; slot < 0; slot = pages.take(sizeClass)) {
-        this.#evict(sizeClass);
-        slot = pages.takeWaiting(sizeClass);
-        if (slot >= 0) break;
-      }
-      return slot;
+    if (slot < 0 && pages.sharing !== undefined) {
+      this.#evictAhead(sizeClass);
+      return pages.takeWaiting(sizeClass);
     }
-    if (slot >= 0) return slot;
-    this.#evictAhead(sizeClass);
-    return pages.takeWaiting(sizeClass);
+    for (; slot < 0; slot = pages.take(sizeClass)) this.#evict(sizeClass);
+    return slot;
   }
 
   /** Has slots retired before they are needed, since it takes a while until they may be used. */

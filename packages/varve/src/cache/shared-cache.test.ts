@@ -17,7 +17,7 @@ class Script implements CacheSharing {
   past = 0;
 
   tryLock(): 'taken' | 'busy' | 'inherited' {
-    expect(this.held).toBe(false);
+    this.#mustBe(false);
     const { lock } = this;
     this.held = lock !== 'busy';
     if (lock === 'inherited') this.lock = 'taken';
@@ -25,17 +25,21 @@ class Script implements CacheSharing {
   }
 
   unlock(): void {
-    expect(this.held).toBe(true);
+    this.#mustBe(true);
     this.held = false;
   }
 
   retire(): number {
-    expect(this.held).toBe(true);
+    this.#mustBe(true);
     return this.stamp++;
   }
 
   isPast(stamp: number): boolean {
     return stamp < this.past;
+  }
+
+  #mustBe(held: boolean): void {
+    if (this.held !== held) throw new Error(held ? 'the lock is not held' : 'the lock is held');
   }
 
   /** Whoever ran an operation has ended it. */
@@ -166,6 +170,7 @@ describe('a shared block cache', () => {
     script.lock = 'busy';
     cache.share(undefined);
     for (let i = 0; i < 100; i++) expect(put(cache, 2, i, 4096)).toBeGreaterThanOrEqual(0);
+    expect(cache.bytesUsed).toBe(64 * KiB);
   });
 });
 

@@ -42,7 +42,7 @@ export class SlotPages {
   readonly pageBytes: number;
   readonly slotsPerPage: number;
   readonly classes: number;
-  sharing: CacheSharing | undefined;
+  #sharing: CacheSharing | undefined;
   readonly #state: Int32Array;
   readonly #owners: Int8Array;
   readonly #stamps: Int32Array;
@@ -69,6 +69,19 @@ export class SlotPages {
     this.#resetPatience();
   }
 
+  get sharing(): CacheSharing | undefined {
+    return this.#sharing;
+  }
+
+  /** Undefined: nobody else reads, so nothing waits any longer. */
+  share(sharing: CacheSharing | undefined): void {
+    this.#sharing = sharing;
+    for (let i = 0; sharing === undefined && i < this.classes; i++) {
+      this.#state[wordOf(i) + CLASS_UNSTAMPED] = 0;
+      while (this.#lists.size(i * 2 + 1) > 0) this.#lists.push(i * 2, this.#lists.shift(i * 2 + 1));
+    }
+  }
+
   /**
    * After a holder of the lock died: no class has a page, each page that was ever used waits for whoever may read in it,
    * whatever else is written here.
@@ -84,7 +97,7 @@ export class SlotPages {
     this.#lists.clear();
     const touched = this.#state[PAGES_TOUCHED]!;
     this.#owners.fill(LEAVING, 0, touched).fill(NOBODY, touched);
-    if (this.sharing !== undefined) this.#stamps.fill(this.sharing.retire(), this.slots);
+    if (this.#sharing !== undefined) this.#stamps.fill(this.#sharing.retire(), this.slots);
   }
 
   get slots(): number {
@@ -157,7 +170,7 @@ export class SlotPages {
   release(slot: number): void {
     const sizeClass = this.classOf(slot);
     this.#state[UNITS_USED]! -= 1 << sizeClass;
-    const isShared = this.sharing !== undefined;
+    const isShared = this.#sharing !== undefined;
     this.#lists.push(sizeClass * 2 + (isShared ? 1 : 0), slot);
     if (isShared) this.#state[wordOf(sizeClass) + CLASS_UNSTAMPED]!++;
   }
@@ -178,8 +191,8 @@ export class SlotPages {
   stampAll(sizeClass: number): void {
     const word = wordOf(sizeClass) + CLASS_UNSTAMPED;
     let unstamped = this.#state[word]!;
-    if (unstamped === 0 || this.sharing === undefined) return;
-    const stamp = this.sharing.retire();
+    if (unstamped === 0 || this.#sharing === undefined) return;
+    const stamp = this.#sharing.retire();
     let slot = this.#lists.last(sizeClass * 2 + 1);
     for (; unstamped > 0; unstamped--, slot = this.#lists.before(slot)) this.#stamps[slot] = stamp;
     this.#state[word] = 0;
@@ -218,8 +231,8 @@ export class SlotPages {
     for (let slot = first; slot < first + this.slotsPerPage; slot += 1 << sizeClass) this.#lists.remove(slot);
     this.#state[wordOf(sizeClass) + CLASS_PAGES]!--;
     this.#state[PAGES_USED]!--;
-    this.#owners[page] = this.sharing === undefined ? NOBODY : LEAVING;
-    if (this.sharing !== undefined) this.#stamps[this.slots + page] = this.sharing.retire();
+    this.#owners[page] = this.#sharing === undefined ? NOBODY : LEAVING;
+    if (this.#sharing !== undefined) this.#stamps[this.slots + page] = this.#sharing.retire();
   }
 
   #give(sizeClass: number, page: number): void {
@@ -252,7 +265,7 @@ export class SlotPages {
   }
 
   #isPast(stamp: number): boolean {
-    return this.sharing === undefined || this.sharing.isPast(stamp);
+    return this.#sharing === undefined || this.#sharing.isPast(stamp);
   }
 
   #waitingWanted(sizeClass: number): number {

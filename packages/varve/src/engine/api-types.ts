@@ -221,5 +221,16 @@ export interface Database extends AsyncDisposable {
   applyExternal(position: number, batch: Batch): void;
   /** The last position that `applyExternal` was given, or that a reopened database holds. */
   appliedPosition(): number;
+  /**
+   * A handle by which other worker threads of this process open the same database (`attach`): send it by `postMessage` or
+   * `workerData`. The same handle each time; good until the database is closed. From the first call on memtables are of the
+   * structure that several threads can use.
+   *
+   * Errors: `SHARE_UNSUPPORTED` (invalid): in memory, read-only, over another file system or an outside log.
+   *
+   * @example
+   * const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: db.share() });
+   */
+  share(): ShareHandle;
   close(): Promise<void>;
 }

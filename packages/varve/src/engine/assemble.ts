@@ -71,6 +71,7 @@ export function assemble(
     core.durability?.poisoned();
     core.installer.poisoned();
     pressure.abandon(poison.error());
+    state.sharing?.poisoned(cause);
     core.background.wake();
     events.emit('poison', () => ({ cause }));
   });
@@ -78,7 +79,7 @@ export function assemble(
   const incarnation = version.incarnation + (options.readOnly ? 0 : 1);
   const log = makeLog(parts, incarnation, report, counters);
   const opened = options.readOnly
-    ? { version, manifest: { path: '', bytes: 0 } }
+    ? { version, manifest: { path: '', number: 0, bytes: 0 } }
     : writeFirstManifest(
         fs,
         state,
@@ -239,4 +240,5 @@ function installed(core: Core, version: Version): void {
     if (keyspace !== undefined) tree.installVersion(keyspace);
   }
   core.background.versionInstalled(version);
+  core.state.sharing?.installed();
 }

@@ -74,6 +74,20 @@ export class Background implements BackgroundWork {
     if (rotated) this.schedule();
   }
 
+  /** Another thread has filled a memtable, the memory or the log: rotates what is over its size, and starts flushes. */
+  asked(): void {
+    const { state, log, options } = this.#core;
+    state.exclusive(() => {
+      for (const tree of state.trees.values()) {
+        if (tree.activeBytes >= tree.settings.memtableBytes) this.rotate(tree);
+      }
+      this.#rotateLargest();
+      log?.rotateIfFull();
+      if (log !== undefined && log.bytes > options.logBytesMax) this.#releaseLog();
+    });
+    this.schedule();
+  }
+
   /** The tree's memtable becomes immutable; with an outside log those of all trees do, at the same position. */
   rotate(tree: Tree): void {
     if (this.#core.log === undefined) this.rotateAll();
@@ -304,14 +318,20 @@ export class Background implements BackgroundWork {
   #installed(): void {
     this.#core.releaseLog();
     this.#core.pressure.relieved();
+    this.#core.state.sharing?.progress();
     this.schedule();
     this.wake();
   }
 
   /** Files that no version names any more: their readers are closed, their blocks leave the cache, they are removed. */
   forget(numbers: readonly number[]): void {
-    for (const number of numbers) this.#core.tables.evict(number);
-    this.#remove(numbers);
+    const forget = (): void => {
+      for (const number of numbers) this.#core.tables.evict(number);
+      this.#remove(numbers);
+    };
+    const { sharing } = this.#core.state;
+    if (sharing === undefined) forget();
+    else sharing.retire(forget);
   }
 
   /** Most files in level 0 over all keyspaces, not counting what a keyspace is set to gather there beyond the default. */

@@ -10,6 +10,8 @@ import type { Core } from './core.ts';
 export async function closeDatabase(core: Core): Promise<void> {
   const { state, runner, durability, tables, pressure } = core;
   const error = closed('the database', { path: state.path });
+  // Other threads first: what they have begun is finished then, and they begin nothing more.
+  state.sharing?.closing();
   state.isClosed = true;
   exitHooks.delete(core);
   core.background.stop();
@@ -24,7 +26,8 @@ export async function closeDatabase(core: Core): Promise<void> {
   core.installer.close(error);
   await runner.close();
   tables.close();
-  for (const tree of state.trees.values()) tree.drop();
+  if (state.sharing === undefined) for (const tree of state.trees.values()) tree.drop();
+  state.sharing?.close();
   if (failure !== undefined) throw asError(failure);
 }
 

@@ -145,6 +145,7 @@ export class CommitPipeline {
   admit(bytes: number): void {
     const { runner, durability, pressure, poison, state } = this.#env;
     if (state.access?.isLocked === true) return;
+    state.sharing?.serve();
     runner.poll();
     durability?.admit();
     pressure.admit(bytes);

@@ -55,6 +55,8 @@ export interface BackgroundWork {
   makeRoom(): void;
   schedule(): void;
   flush(): Promise<void>;
+  /** Another thread that has the database open has filled something. */
+  asked(): void;
   forget(files: readonly number[]): void;
   versionInstalled(version: Version): void;
   stop(): void;

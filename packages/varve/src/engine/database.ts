@@ -11,6 +11,7 @@ import type {
   KeyspaceOptions,
   OpenReport,
   Range,
+  ShareHandle,
   Snapshot,
   VerifyReport,
   WriteWait,
@@ -21,10 +22,12 @@ import { compactDatabase } from './compact.ts';
 import type { Core } from './core.ts';
 import { replayFloor } from './housekeeping.ts';
 import type { KeyspaceHandle } from './keyspace.ts';
-import type { KeyspaceTable } from './keyspace-table.ts';
+import type { KeyspaceRequest, KeyspaceTable } from './keyspace-table.ts';
 import { SnapshotHandle } from './snapshot.ts';
 import { collectStats } from './stats.ts';
-import { checkWait, withOptions, writeAwaited } from './write-wait.ts';
+import { withOptions } from './write-wait.ts';
+import { writeBatch } from './write-batch.ts';
+import { type OwnerRequests, SharedOwner } from './sharing/owner.ts';
 
 /** What higher floors bring (maintenance): given to open, so that the engine does not import upwards. */
 export interface Maintenance {
@@ -91,31 +94,7 @@ export class DatabaseHandle implements Database {
   write(batch: Batch): number;
   write(batch: Batch, wait: WriteWait): Promise<number>;
   write(batch: Batch, wait?: WriteWait): number | Promise<number> {
-    return withOptions(wait, () => this.#write(batch, wait));
-  }
-
-  #write(batch: Batch, wait: WriteWait | undefined): number | Promise<number> {
-    const core = this.#core;
-    const buffer = BatchHandle.bufferOf(batch, core);
-    let release = (): void => undefined;
-    let isWaiting = true;
-    const commit = (): number => {
-      const sequence = core.pipeline.commit(buffer);
-      buffer.clear();
-      isWaiting = false;
-      release();
-      return sequence;
-    };
-    if (wait === undefined) return commit();
-    checkWait(wait);
-    const written = writeAwaited(core, buffer.length, wait, commit);
-    if (!isWaiting) return written;
-    // It waits for room: until then nobody else may fill, empty or write the batch.
-    release = BatchHandle.hold(batch);
-    return written.catch((error: unknown) => {
-      if (isWaiting) release();
-      throw error;
-    });
+    return withOptions(wait, () => writeBatch(this.#core, batch, wait));
   }
 
   snapshot(): Snapshot {
@@ -170,6 +149,35 @@ export class DatabaseHandle implements Database {
     return collectStats(this.#core);
   }
 
+  share(): ShareHandle {
+    const core = this.#core;
+    core.state.checkOpen();
+    core.state.sharing ??= new SharedOwner(core, {
+      path: this.#path,
+      recovered: this.recovered,
+      requests: this.#requests(),
+    });
+    return core.state.sharing.handle;
+  }
+
+  /** What attached threads can ask for. */
+  #requests(): OwnerRequests {
+    return {
+      keyspace: (request: KeyspaceRequest) => {
+        this.#core.state.checkOpen();
+        return this.#keyspaces.ensure(request);
+      },
+      keyspaces: () => this.keyspaces(),
+      dropKeyspace: (name: string) => this.dropKeyspace(name),
+      sync: () => this.sync('disk'),
+      flush: () => this.flush(),
+      compact: (options: { keyspace?: string; range?: Range<Uint8Array> }) => this.compact(options),
+      verify: (options: { full?: boolean }) => this.verify(options),
+      checkpoint: (path: string) => this.checkpoint(path),
+      stats: () => this.stats(),
+    };
+  }
+
   applyExternal(position: number, batch: Batch): void {
     const core = this.#core;
     core.state.checkOpen();
@@ -205,7 +213,7 @@ export class DatabaseHandle implements Database {
   }
 }
 
-function checkSyncClass(durability: unknown): void {
+export function checkSyncClass(durability: unknown): void {
   if (durability === 'os' || durability === 'disk') return;
   throw invalid('DURABILITY_INVALID', `sync reaches 'os' or 'disk'; got ${String(durability)}`, {
     got: durability,

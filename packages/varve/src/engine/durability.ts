@@ -213,14 +213,14 @@ export class Durability {
     if (failure !== undefined && !this.#env.poison.raised) throw asError(failure);
   }
 
-  /** A thread that shares another one's database leaves it: hands over; who still waits gets `error`. */
-  detach(error: Error): void {
+  /** A thread that shares another one's database leaves it: hands over, if it may; who still waits gets `error`. */
+  detach(error: VarveError, mayWrite: boolean): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#dueTimer?.cancel();
     this.#retryTimer?.cancel();
     this.#markerTimer?.cancel();
-    this.handOver();
+    if (mayWrite) this.handOver();
     this.#rejectAll(error);
     this.#log.close();
   }
@@ -337,6 +337,8 @@ export class Durability {
   }
 
   #failed(error: unknown): void {
+    // Nothing was tried: the database is closed, or another thread has kept it from being tried.
+    if (error instanceof VarveError && (error.kind === 'closed' || error.code === 'BUSY')) return;
     if (isDiskFull(error)) {
       this.#retryTimer ??= this.#env.scheduler.after(FULL_RETRY_MS, () => {
         this.#retryTimer = undefined;

@@ -11,7 +11,7 @@ import type { EngineState } from './state.ts';
 
 export interface FirstManifest {
   readonly version: Version;
-  readonly manifest: { readonly path: string; readonly bytes: number };
+  readonly manifest: { readonly path: string; readonly number: number; readonly bytes: number };
 }
 
 export function writeFirstManifest(
@@ -34,5 +34,5 @@ export function writeFirstManifest(
   const bytes = createManifest(fs, state.path, number, version);
   for (const old of contents.manifests) fs.remove(inDirectory(state.path, manifestName(old)));
   if (contents.manifests.length > 0) fs.syncDirectory(state.path);
-  return { version, manifest: { path: inDirectory(state.path, manifestName(number)), bytes } };
+  return { version, manifest: { path: inDirectory(state.path, manifestName(number)), number, bytes } };
 }

@@ -34,7 +34,7 @@ export interface InstallerEnv {
   readonly durability: Durability | undefined;
   /** Keeps other threads of a shared database from log and memtables (state.ts). */
   readonly state: { exclusive<T>(step: () => T): T };
-  readonly manifest: { readonly path: string; readonly bytes: number };
+  readonly manifest: { readonly path: string; readonly number: number; readonly bytes: number };
   /** The version that the manifest holds now became current. */
   installed(version: Version): void;
 }
@@ -60,8 +60,9 @@ export class Installer {
     return this.#manifestBytes;
   }
 
-  get manifestPath(): string {
-    return this.#env.manifest.path;
+  /** Number of the manifest that this open writes to. */
+  get manifestNumber(): number {
+    return this.#env.manifest.number;
   }
 
   /** The version that the manifest on disk describes. */

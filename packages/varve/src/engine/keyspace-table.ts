@@ -21,6 +21,19 @@ import { Tree } from './tree.ts';
 const NAME_BYTES_MAX = 255;
 const optionNames = new Set(['key', 'value']);
 
+/** What an attached thread asks the owner for: a keyspace by name, with the names of its codecs. */
+export interface KeyspaceRequest {
+  readonly name: string;
+  readonly key: string | undefined;
+  readonly value: string | undefined;
+  readonly settings: Record<string, unknown>;
+}
+
+export interface KeyspaceAnswer {
+  readonly record: KeyspaceRecord;
+  readonly settings: ResolvedKeyspaceSettings;
+}
+
 type AnyHandle = KeyspaceHandle<unknown, unknown>;
 
 export class KeyspaceTable {
@@ -50,12 +63,8 @@ export class KeyspaceTable {
     }
     checkCodec('key', options.key);
     checkCodec('value', options.value);
-    const settings = Object.fromEntries(
-      Object.entries(options).filter(([option]) => !optionNames.has(option)),
-    );
-    const { keyspaceDefaults, memtableBytesMax } = this.#core.options;
-    const resolved = resolveKeyspaceSettings(settings, keyspaceDefaults, memtableBytesMax);
-    for (const codec of resolved.compression) writableCodec(codec);
+    const settings = settingsOf(options);
+    const resolved = this.#resolve(settings);
     const known = this.#handles.get(name);
     if (known !== undefined) {
       checkSame(name, 'key', known.codecs.key.name, options.key);
@@ -74,6 +83,25 @@ export class KeyspaceTable {
     return handle;
   }
 
+  /** For an attached thread: the keyspace, made when there is none. Its codecs are that thread's; here only their names count. */
+  ensure(request: KeyspaceRequest): KeyspaceAnswer {
+    const { name, key, value, settings } = request;
+    const resolved = this.#resolve(settings);
+    let tree = this.#trees.get(name);
+    const isNew = tree === undefined;
+    if (tree === undefined) tree = this.#create(name, key ?? bytes.name, value ?? bytes.name);
+    else checkSame(name, 'key', tree.record.keyCodec, key === undefined ? undefined : { name: key });
+    if (isNew || Object.keys(settings).length > 0) this.#set(tree, resolved);
+    return { record: tree.record, settings: tree.settings };
+  }
+
+  #resolve(settings: Record<string, unknown>): ResolvedKeyspaceSettings {
+    const { keyspaceDefaults, memtableBytesMax } = this.#core.options;
+    const resolved = resolveKeyspaceSettings(settings, keyspaceDefaults, memtableBytesMax);
+    for (const codec of resolved.compression) writableCodec(codec);
+    return resolved;
+  }
+
   async drop(name: string): Promise<void> {
     const core = this.#core;
     const tree = this.#trees.get(name);
@@ -89,6 +117,7 @@ export class KeyspaceTable {
     this.#handles.delete(name);
     tree.drop();
     core.pressure.relieved();
+    core.state.sharing?.progress();
     let files: number[] = [];
     await this.#install(() => {
       // Flushes and compactions that were installed since the drop count too.
@@ -126,6 +155,7 @@ export class KeyspaceTable {
     const tree = this.#newTree(record, core);
     core.state.trees.set(id, tree);
     this.#trees.set(name, tree);
+    core.state.sharing?.addTree(tree);
     this.#installCreation(record);
     return tree;
   }
@@ -172,14 +202,19 @@ export class KeyspaceTable {
   }
 }
 
-function checkName(name: unknown): asserts name is string {
+/** The settings among the options of a keyspace. */
+export function settingsOf(options: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(options).filter(([option]) => !optionNames.has(option)));
+}
+
+export function checkName(name: unknown): asserts name is string {
   if (typeof name === 'string' && name.length > 0 && Buffer.byteLength(name) <= NAME_BYTES_MAX) return;
   throw invalid('NAME_INVALID', `a keyspace name is a string of 1 to ${NAME_BYTES_MAX} bytes`, {
     got: typeof name === 'string' ? name.length : typeof name,
   });
 }
 
-function checkCodec(option: 'key' | 'value', codec: unknown): void {
+export function checkCodec(option: 'key' | 'value', codec: unknown): void {
   if (codec === undefined) return;
   const candidate = codec as Partial<KeyCodec<unknown>> | null;
   const complete =
@@ -196,7 +231,7 @@ function checkCodec(option: 'key' | 'value', codec: unknown): void {
   }
 }
 
-function checkSame(
+export function checkSame(
   keyspace: string,
   what: 'key' | 'value',
   stored: string,

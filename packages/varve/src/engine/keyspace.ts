@@ -69,6 +69,10 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     return keyspace as KeyspaceHandle<K, V>;
   }
 
+  get isDropped(): boolean {
+    return this.#tree.isDropped;
+  }
+
   get codecs(): { readonly key: KeyCodec<K>; readonly value: ValueCodec<V> } {
     return { key: this.#key, value: this.#value };
   }

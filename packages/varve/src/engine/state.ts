@@ -10,6 +10,7 @@ import { closed } from '../base/errors.ts';
 import { VISIBLE } from './sharing/control-words.ts';
 import { loadSequence, storeSequence } from './sharing/sequence-words.ts';
 import type { ThreadAccess } from './sharing/thread-access.ts';
+import type { SharedOwner } from './sharing/owner.ts';
 import type { Tree } from './tree.ts';
 
 export class EngineState {
@@ -17,6 +18,8 @@ export class EngineState {
   #visible = 0;
   #control: Int32Array | undefined;
   #access: ThreadAccess | undefined;
+  /** In the owner's thread of a shared database. */
+  sharing: SharedOwner | undefined;
   generation = 0;
   /** How many versions of keyspaces there were since the open: gives each its id. */
   versions = 0;

@@ -4,6 +4,7 @@
  * Rotation turns the memtable into the newest immutable; a flush removes the oldest immutables and adds tables in one
  * replacement of the view. Owner's thread only; every method here runs to its end without letting anything else in.
  */
+import type { Run } from '../arena/segment-pool.ts';
 import type { PointResult } from '../base/entry.ts';
 import type { RowCache } from '../cache/row-cache.ts';
 import type { KeyspaceRecord } from '../manifest/version-edit.ts';
@@ -102,6 +103,17 @@ export class Tree {
     views.publish(this.id, this.#view.immutables, this.#rotatedAt);
   }
 
+  /** The tree of an attached thread: its memtables are those in `views`. */
+  join(views: SharedViews): void {
+    this.#shared = views;
+  }
+
+  /** The keyspace was dropped by the owner: this thread's tree shows nothing any more. */
+  leave(): void {
+    this.isDropped = true;
+    this.#replace({ ...this.#view, memtable: undefined, immutables: [] });
+  }
+
   /** Another thread has replaced the memtables or tables: they are these now. */
   follow(memtable: Memtable | undefined, immutables: readonly Memtable[], version: KeyspaceVersion): void {
     const versionId = this.#idOf(version);
@@ -184,6 +196,13 @@ export class Tree {
   #release(memtables: readonly Memtable[]): void {
     if (this.#shared === undefined) for (const memtable of memtables) memtable.release();
     else this.#shared.release(memtables);
+  }
+
+  /** What of the pool its memtables hold. */
+  runs(): Run[] {
+    const { memtable, immutables } = this.#view;
+    const held = [...(memtable === undefined ? [] : [memtable]), ...immutables, ...this.#held];
+    return held.flatMap((each) => [...each.runs()]);
   }
 
   /** Bytes of memtable memory, active and immutable. */

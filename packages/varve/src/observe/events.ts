@@ -46,6 +46,8 @@ class CountingTarget extends EventTarget {
 export class Events {
   readonly target: EventTarget = new CountingTarget();
   readonly #channels: Record<EventName, Channel>;
+  /** Other threads that have the database open hear every event too, as plain data. */
+  forward: ((name: EventName, detail: unknown) => void) | undefined;
 
   constructor() {
     this.#channels = Object.fromEntries(names.map((name) => [name, channel(`varve:${name}`)])) as Record<
@@ -61,8 +63,10 @@ export class Events {
   emit<N extends EventName>(name: N, detail: () => EventDetails[N]): void {
     const heard = (this.target as CountingTarget).heard;
     const subscribed = this.#channels[name].hasSubscribers;
-    if (!heard && !subscribed) return;
+    if (!heard && !subscribed && this.forward === undefined) return;
     const value = detail();
+    this.forward?.(name, value);
+    if (!heard && !subscribed) return;
     queueMicrotask(() => {
       if (subscribed) this.#channels[name].publish(value);
       if (heard) this.target.dispatchEvent(new CustomEvent(name, { detail: value }));

@@ -27,6 +27,8 @@ export interface TableCacheOptions {
   readonly cache?: BlockCache | undefined;
   /** Room for filters that are held whole; without limit when it is not given. */
   readonly filterBytesMax?: number;
+  /** False: another thread decides what leaves the block cache. */
+  readonly ownsCache?: boolean;
 }
 
 export class TableCache {
@@ -82,7 +84,12 @@ export class TableCache {
   evict(number: number): void {
     this.#readers.get(number)?.close();
     this.#readers.delete(number);
-    this.#options.cache?.drop(number);
+    if (this.#options.ownsCache !== false) this.#options.cache?.drop(number);
+  }
+
+  /** The same for all tables but those with these numbers. */
+  closeAllBut(numbers: ReadonlySet<number>): void {
+    for (const number of [...this.#readers.keys()]) if (!numbers.has(number)) this.evict(number);
   }
 
   /** Closes all tables. */

@@ -30,15 +30,17 @@ export class LogBuffer {
   readonly #view: DataView;
   readonly #copier = new Copier();
   readonly #operation = new EncodedOperation();
-  readonly #incarnation: number;
-  readonly #timestamps: boolean;
+  readonly memory: SharedArrayBuffer;
+  readonly incarnation: number;
+  readonly timestamps: boolean;
 
   /** Of `bytes`, or in the `memory` of a buffer that another thread has made. */
   constructor(bytes: number, incarnation: number, timestamps: boolean, memory?: SharedArrayBuffer) {
-    this.bytes = new Uint8Array(memory ?? sharedMemory(Math.max(bytes, HEADER_BYTES + SEGMENT_START_BYTES)));
+    this.memory = memory ?? sharedMemory(Math.max(bytes, HEADER_BYTES + SEGMENT_START_BYTES));
+    this.bytes = new Uint8Array(this.memory);
     this.#view = new DataView(this.bytes.buffer);
-    this.#incarnation = incarnation;
-    this.#timestamps = timestamps;
+    this.incarnation = incarnation;
+    this.timestamps = timestamps;
   }
 
   /** Adds a record; the caller has made sure that there is room. */
@@ -99,12 +101,12 @@ export class LogBuffer {
       at,
       bodyLength,
       kind,
-      this.#incarnation,
+      this.incarnation,
       this.segment,
       sequence,
       this.syncedSegment,
       this.syncedOffset,
-      this.#timestamps && (kind === RECORD_BATCH || kind === RECORD_KEYSPACE) ? timeMs : undefined,
+      this.timestamps && (kind === RECORD_BATCH || kind === RECORD_KEYSPACE) ? timeMs : undefined,
     );
   }
 }

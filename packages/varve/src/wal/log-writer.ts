@@ -28,7 +28,7 @@ export interface SegmentSource {
 
 export class LogWriter {
   readonly buffer: LogBuffer;
-  readonly #segmentBytes: number;
+  readonly segmentBytes: number;
   readonly #counters: { log: number };
   readonly #segments: SegmentSource;
   current: SegmentWriter | undefined;
@@ -63,7 +63,7 @@ export class LogWriter {
     lastSequence: number,
   ) {
     this.buffer = buffer;
-    this.#segmentBytes = segmentBytes;
+    this.segmentBytes = segmentBytes;
     this.#counters = counters;
     this.#segments = segments;
     this.#previous = previous;
@@ -81,6 +81,12 @@ export class LogWriter {
   /** Longest key and value together for `appendOperation`. */
   get operationBytesMax(): number {
     return this.buffer.bytes.length >>> 2;
+  }
+
+  /** The next record should begin another segment. */
+  get isSegmentFull(): boolean {
+    const { current } = this;
+    return current === undefined || current.bytes + this.buffer.used >= this.segmentBytes;
   }
 
   /** From now on the state is in `tail`: other threads go on from it. With the write lock. */
@@ -246,9 +252,7 @@ export class LogWriter {
   #makeRoom(length: number, mayRotate: boolean): boolean {
     this.check();
     const { buffer } = this;
-    const isSegmentFull =
-      this.current === undefined || this.current.bytes + buffer.used >= this.#segmentBytes;
-    if (isSegmentFull && mayRotate) this.#segments.full();
+    if (mayRotate && this.isSegmentFull) this.#segments.full();
     if (buffer.used + length > buffer.bytes.length) this.handOver();
     if (length > buffer.bytes.length) return false;
     this.#usedBefore = buffer.used;

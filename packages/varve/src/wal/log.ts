@@ -23,6 +23,7 @@ import {
   RECORD_MARKER,
 } from '../record/log-record.ts';
 import type { EncodedOperation } from '../record/batch.ts';
+import type { LogHandle } from './attached-log.ts';
 import { LogBuffer } from './log-buffer.ts';
 import type { DurableLog, LogOptions, UnsyncedLog } from './log-options.ts';
 import { LogWriter } from './log-writer.ts';
@@ -178,6 +179,18 @@ export class Log implements DurableLog {
       this.#list.directoryUnsynced || this.#list.unsynced().some((segment) => segment !== writer.current);
     writer.share(tail);
     writer.publish();
+  }
+
+  /** What a thread needs to append to the log that `tail` is the end of. */
+  handle(tail: SharedTail): LogHandle {
+    const { buffer, segmentBytes } = this.writer;
+    const { incarnation, timestamps } = buffer;
+    return { buffer: buffer.memory, tail: tail.memory, incarnation, timestamps, segmentBytes };
+  }
+
+  /** Goes on in a new segment when the current one is as long as it should get: other threads can not. With the write lock. */
+  rotateIfFull(): void {
+    if (this.writer.isSegmentFull) this.#rotate();
   }
 
   /** Takes over what other threads have done. With the write lock. */

@@ -5,7 +5,7 @@
  * A request is answered when the owner's event loop turns, or when the owner writes (`Owner.serve`). Who can not wait for a
  * turn of its own loop parks on the ANSWERS word of its slot and takes the answer off the channel (`askNow`).
  */
-import { BroadcastChannel, receiveMessageOnPort } from 'node:worker_threads';
+import { BroadcastChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { busy, closed } from '../../base/errors.ts';
 import { packError, reviveError, type TransferredError } from '../../workers/error-transfer.ts';
 import { Deferred } from '../../runtime/deferred.ts';
@@ -37,6 +37,17 @@ const ownerChannel = (id: string): string => `varve:${id}`;
 const slotChannel = (id: string, slot: number, generation: number): string =>
   `varve:${id}:${slot}:${generation}`;
 
+/** The types of Node say less of a broadcast channel than its documentation does. */
+function unref(channel: BroadcastChannel): void {
+  (channel as unknown as { unref(): void }).unref();
+}
+
+/** The next message that has arrived, without a turn of the event loop. */
+function take<T>(channel: BroadcastChannel): T | undefined {
+  const taken = receiveMessageOnPort(channel as unknown as MessagePort) as { message: T } | undefined;
+  return taken?.message;
+}
+
 /** A word that is looked at while parked: how long the owner may be dead before it is noticed. */
 const LOOK_MS = 20;
 
@@ -60,7 +71,7 @@ export class RequestServer {
     this.#channel = new BroadcastChannel(ownerChannel(id));
     this.#channel.onmessage = (message: unknown): void =>
       this.#received((message as Message).data as Request);
-    (this.#channel as unknown as { unref(): void }).unref();
+    unref(this.#channel);
   }
 
   /** Takes what is there now, without a turn of the event loop. */
@@ -69,9 +80,9 @@ export class RequestServer {
     if (requests === this.#seen) return;
     this.#seen = requests;
     for (;;) {
-      const message = receiveMessageOnPort(this.#channel) as { message: Request } | undefined;
+      const message = take<Request>(this.#channel);
       if (message === undefined) return;
-      this.#received(message.message);
+      this.#received(message);
     }
   }
 
@@ -111,7 +122,7 @@ export class RequestServer {
     let channel = this.#slots.get(name);
     if (channel === undefined) {
       channel = new BroadcastChannel(name);
-      (channel as unknown as { unref(): void }).unref();
+      unref(channel);
       this.#slots.set(name, channel);
     }
     channel.postMessage(message);
@@ -146,7 +157,7 @@ export class RequestClient {
     this.#answers = new BroadcastChannel(slotChannel(env.id, env.slot, env.generation));
     this.#answers.onmessage = (message: unknown): void =>
       this.#received((message as Message).data as Answer | Notice);
-    for (const channel of [this.#toOwner, this.#answers]) (channel as unknown as { unref(): void }).unref();
+    for (const channel of [this.#toOwner, this.#answers]) unref(channel);
   }
 
   /** Resolves with the owner's answer. */
@@ -223,9 +234,9 @@ export class RequestClient {
 
   #drain(): void {
     for (;;) {
-      const message = receiveMessageOnPort(this.#answers) as { message: Answer | Notice } | undefined;
+      const message = take<Answer | Notice>(this.#answers);
       if (message === undefined) return;
-      this.#received(message.message);
+      this.#received(message);
     }
   }
 

@@ -8,10 +8,8 @@
 import { invalid } from '../../base/errors.ts';
 import type { SegmentPoolHandle } from '../../arena/segment-pool.ts';
 import type { CacheHandle } from '../../cache/sharing.ts';
-import type { ResolvedKeyspaceSettings } from '../../options/resolve.ts';
-import type { SyncSetting } from '../../wal/sync-policy.ts';
+import type { ResolvedDatabaseOptions } from '../../options/resolve.ts';
 import type { LogHandle } from '../../wal/attached-log.ts';
-import type { ReadMode } from '../../fs/table-reads.ts';
 import type { OpenReport } from '../api-types.ts';
 
 /** Of the layout of all shared memory together. */
@@ -19,19 +17,7 @@ export const SHARE_VERSION = 1;
 const KIND = 'varve share handle';
 
 /** The options that an attached thread works by: those of the owner. */
-export interface SharedOptions {
-  readonly sync: SyncSetting;
-  readonly memoryBytesMax: number;
-  readonly memtableBytesMax: number;
-  readonly openFilesMax: number;
-  readonly batchBytesMax: number;
-  readonly logBytesMax: number;
-  readonly syncWaitMsMax: number;
-  readonly pressure: 'slow' | 'block' | 'fail';
-  readonly reads: ReadMode;
-  readonly workers: number;
-  readonly keyspaceDefaults: ResolvedKeyspaceSettings;
-}
+export type SharedOptions = Omit<ResolvedDatabaseOptions, 'clock' | 'fileSystem'>;
 
 export interface ShareData {
   readonly kind: typeof KIND;

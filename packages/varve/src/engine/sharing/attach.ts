@@ -1,0 +1,378 @@
+/**
+ * Opens, in a worker thread, the database that another thread shares: the same memtables, cache and log in place, with this
+ * thread's own objects over them, and its own descriptors.
+ *
+ * Reads and writes need nobody else. What only the owner does (new keyspaces, flush, compaction, fsync in the background) is
+ * asked of it. A thread takes a slot here and gives it back when it closes; should it die before, the owner sees to that.
+ */
+import { threadId } from 'node:worker_threads';
+import { SegmentPool } from '../../arena/segment-pool.ts';
+import { systemClock } from '../../base/clock.ts';
+import { PointResult } from '../../base/entry.ts';
+import { closed, invalid, VarveError } from '../../base/errors.ts';
+import { BlockCache } from '../../cache/block-cache.ts';
+import { RowCache } from '../../cache/row-cache.ts';
+import { inDirectory, tableName } from '../../fs/file-names.ts';
+import { nodeFileSystem } from '../../fs/node-fs.ts';
+import { withReads } from '../../fs/table-reads.ts';
+import { ManifestFollower } from '../../manifest/follow.ts';
+import { type EventDetails, type EventName, Events } from '../../observe/events.ts';
+import { Poison } from '../../runtime/poison.ts';
+import { systemScheduler, type Timer } from '../../runtime/scheduler.ts';
+import { ready } from '../../sstable/checksum.ts';
+import { TableCache } from '../../sstable/table-cache.ts';
+import { AttachedLog } from '../../wal/attached-log.ts';
+import { SyncPolicy } from '../../wal/sync-policy.ts';
+import { packError, reviveError, type TransferredError } from '../../workers/error-transfer.ts';
+import { workerEntry } from '../../workers/resolve.ts';
+import { ThreadRunner } from '../../workers/thread-runner.ts';
+import { CommitPipeline } from '../commit-pipeline.ts';
+import type { Session } from '../core.ts';
+import { Durability } from '../durability.ts';
+import { ExternalPosition } from '../external-position.ts';
+import { ManyGets } from '../get-many.ts';
+import type { KeyspaceAnswer } from '../keyspace-table.ts';
+import { Pressure } from '../pressure.ts';
+import { SnapshotRegister } from '../snapshot-register.ts';
+import { EngineState } from '../state.ts';
+import { Tree } from '../tree.ts';
+import { AttachedDatabase } from './attached-database.ts';
+import { AttachedKeyspaces } from './attached-keyspaces.ts';
+import { AttachedRunner } from './attached-runner.ts';
+import { AttachedViews } from './attached-views.ts';
+import { CacheAccess } from './cache-access.ts';
+import { ASKED, FLAG_CLOSED, FLAG_OWNER_GONE, FLAG_POISONED, FLAGS, LEVEL0_FILES } from './control-words.ts';
+import { KeyspaceWords } from './keyspace-words.ts';
+import { redo } from './redo.ts';
+import { type Notice, RequestClient } from './requests.ts';
+import { checkHandle, type ShareData } from './share-handle.ts';
+import { SharedRegister } from './shared-register.ts';
+import { SharedViews } from './shared-views.ts';
+import { ThreadAccess } from './thread-access.ts';
+import { claimSlot, freeSlot, generationOf, isSlotDead, OWNER_SLOT } from './thread-slots.ts';
+
+/** How often a thread looks whether the owner is still there, unless it writes. */
+const LOOK_MS = 250;
+/** Threads share the limit of open tables; a thread has room for so many at least. */
+const OPEN_FILES_MIN = 32;
+const SHARERS = 4;
+/** Row caches are a thread's own: an attached one has a quarter of what the owner has. */
+const ROW_BYTES_MAX = 8 * 1024 * 1024;
+const ROW_SHARE = 1 / 64;
+const FILTER_SHARE = 1 / 32;
+
+/** The databases that this thread has attached. */
+const attachedHere = new Set<string>();
+
+/** See `attach` of the package. */
+export async function attachDatabase(handle: unknown): Promise<AttachedDatabase> {
+  const data = checkHandle(handle);
+  if (data.ownerThread === threadId) {
+    throw invalid('ATTACH_OWNER', 'this thread has opened the database itself; attach is for other threads', {
+      threadId,
+    });
+  }
+  if (attachedHere.has(data.id)) {
+    throw invalid('ATTACHED', 'this thread has attached the database already; close that first', {
+      threadId,
+    });
+  }
+  attachedHere.add(data.id);
+  try {
+    await ready();
+    return new Attachment(data).database;
+  } catch (error) {
+    attachedHere.delete(data.id);
+    throw error;
+  }
+}
+
+/** The parts of one attached database, put together. */
+class Attachment {
+  readonly database: AttachedDatabase;
+  readonly #data: ShareData;
+  readonly #control: Int32Array;
+  readonly #slot: number;
+  readonly #state: EngineState;
+  readonly #events = new Events();
+  readonly #poison: Poison;
+  readonly #client: RequestClient;
+  readonly #durability: Durability;
+  readonly #pressure: Pressure;
+  readonly #register: SharedRegister;
+  readonly #tables: TableCache;
+  readonly #runner: AttachedRunner;
+  #timer: Timer | undefined;
+  #isClosed = false;
+
+  constructor(data: ShareData) {
+    this.#data = data;
+    const control = new Int32Array(data.control);
+    this.#control = control;
+    this.#checkOwner();
+    const { options } = data;
+    const slot = claimSlot(control, threadId);
+    this.#slot = slot;
+    const state = new EngineState(data.directory);
+    this.#state = state;
+    const rows = new KeyspaceWords(control, new Int32Array(data.rows));
+    const pool = SegmentPool.attach(data.pool);
+    const fs = nodeFileSystem;
+    const cache = BlockCache.attach(data.cache, new CacheAccess(control, slot));
+    this.#tables = new TableCache({
+      fs: withReads(fs, options.reads),
+      pathOf: (number) => inDirectory(data.directory, tableName(number)),
+      cache,
+      openFilesMax: Math.max(OPEN_FILES_MIN, Math.floor(options.openFilesMax / SHARERS)),
+      filterBytesMax: Math.floor(options.memoryBytesMax * FILTER_SHARE),
+      ownsCache: false,
+    });
+    const counters = { log: 0, user: 0 };
+    const log = new AttachedLog({
+      fs,
+      directory: data.directory,
+      handle: data.log,
+      counters,
+      segmentFull: () => this.#ask(),
+      beforeWrite: () => this.#checkOwnerRuns(),
+    });
+    const access = new ThreadAccess(control, slot, {
+      flagged: (flags) => this.#flagged(flags),
+      follow: (isCurrent) => views.follow(isCurrent),
+      load: () => log.load(),
+      repair: () => {
+        this.#checkOwnerRuns();
+        log.load();
+        access.endChange();
+        redo({ control, rows, pool, writer: log.writer, tail: log.tail });
+      },
+    });
+    const sharedViews = new SharedViews(pool, rows, access, () => undefined);
+    const manifest = ManifestFollower.fromStart(fs, data.directory, data.manifest);
+    const views = new AttachedViews({
+      control,
+      state,
+      rows,
+      views: sharedViews,
+      manifest,
+      tables: this.#tables,
+    });
+    state.share(access);
+    this.#register = new SharedRegister(control, new Int32Array(data.register), slot, () => Date.now());
+    const register = new SnapshotRegister(state);
+    register.share(this.#register);
+    this.#client = new RequestClient({
+      id: data.id,
+      control,
+      slot,
+      generation: generationOf(control, slot),
+      noticed: (notice) => this.#noticed(notice),
+      checkOwner: () => this.#checkOwnerRuns(),
+    });
+    const threads = new ThreadRunner({
+      entry: workerEntry('../workers/job.worker', import.meta.url),
+      threads: { io: 1, flush: 1, compaction: 1 },
+    });
+    const runner = new AttachedRunner({
+      control,
+      slot,
+      client: this.#client,
+      threads,
+      checkOwner: () => this.#checkOwnerRuns(),
+    });
+    this.#runner = runner;
+    this.#poison = new Poison((cause) => this.#poisoned(cause));
+    this.#durability = new Durability({
+      log,
+      state,
+      policy: new SyncPolicy(options.sync),
+      runner,
+      scheduler: systemScheduler,
+      clock: systemClock,
+      poison: this.#poison,
+      ownerSync: () => this.#client.askNow('sync', undefined, options.syncWaitMsMax),
+    });
+    this.#pressure = new Pressure({
+      strategy: options.pressure,
+      limitBytes: options.memtableBytesMax,
+      syncWaitMsMax: options.syncWaitMsMax,
+      runner,
+      clock: systemClock,
+      events: this.#events,
+      usedBytes: () => pool.bytesUsed,
+      flushPending: () => true,
+      level0Files: () => Atomics.load(control, LEVEL0_FILES),
+      makeRoom: () => {
+        runner.awaitRoom();
+        this.#ask();
+      },
+    });
+    let poolBytesSeen = 0;
+    const pipeline = new CommitPipeline({
+      state,
+      log,
+      durability: this.#durability,
+      external: new ExternalPosition(0),
+      pressure: this.#pressure,
+      poison: this.#poison,
+      runner,
+      clock: systemClock,
+      batchBytesMax: options.batchBytesMax,
+      lockMsMax: options.syncWaitMsMax,
+      isReadOnly: false,
+      lastTime: 0,
+      counters,
+      committed: (touched) => {
+        if (pool.bytesUsed === poolBytesSeen) return;
+        poolBytesSeen = pool.bytesUsed;
+        const isFull = touched.some((tree) => tree.activeBytes >= tree.settings.memtableBytes);
+        if (isFull || poolBytesSeen >= options.memtableBytesMax / 2) this.#ask();
+      },
+    });
+    let many: ManyGets | undefined;
+    const session: Session = {
+      state,
+      clock: systemClock,
+      scheduler: systemScheduler,
+      runner,
+      events: this.#events,
+      register,
+      durability: this.#durability,
+      pressure: this.#pressure,
+      pipeline,
+      found: new PointResult(),
+      get many() {
+        many ??= new ManyGets();
+        return many;
+      },
+    };
+    const rowCache = new RowCache(Math.min(ROW_BYTES_MAX, Math.floor(options.cacheBytesMax * ROW_SHARE)));
+    const enter = <T>(step: () => T): T => {
+      access.enter();
+      try {
+        return step();
+      } finally {
+        access.leave();
+      }
+    };
+    const keyspaces = new AttachedKeyspaces({
+      session,
+      defaults: options.keyspaceDefaults,
+      known: (name) =>
+        enter(() => {
+          const record = views.recordOf(name);
+          return record === undefined ? undefined : { record, settings: options.keyspaceDefaults };
+        }),
+      ask: (request) => this.#client.askNow<KeyspaceAnswer>('keyspace', request, options.syncWaitMsMax),
+      makeTree: ({ record, settings }) =>
+        enter(() => {
+          const version = views.versionOf(record);
+          const tree = new Tree(state, record, settings, version, this.#tables, rowCache, () => {
+            throw new Error('a shared tree has its memtables in shared memory');
+          });
+          tree.join(sharedViews);
+          views.add(tree);
+          return tree;
+        }),
+    });
+    this.database = new AttachedDatabase({
+      path: data.path,
+      recovered: data.recovered,
+      session,
+      keyspaces,
+      client: this.#client,
+      askMsMax: options.syncWaitMsMax,
+      close: () => this.#close(),
+    });
+    process.on('exit', this.#exit);
+    this.#lookLater();
+  }
+
+  /** Throws when the owner has closed the database, or is known to be gone. */
+  #checkOwner(): void {
+    this.#flagged(Atomics.load(this.#control, FLAGS));
+  }
+
+  /** The same, and looks whether the owner's thread still runs. */
+  #checkOwnerRuns(): void {
+    if (isSlotDead(this.#control, OWNER_SLOT, false)) Atomics.or(this.#control, FLAGS, FLAG_OWNER_GONE);
+    this.#checkOwner();
+  }
+
+  #flagged(flags: number): void {
+    if ((flags & FLAG_OWNER_GONE) !== 0) throw this.#ownerGone();
+    if ((flags & FLAG_CLOSED) !== 0) throw closed('the database', { path: this.#data.path, by: 'its owner' });
+    if ((flags & FLAG_POISONED) !== 0 && this.#poison?.raised === false) {
+      this.#poison.raise(new Error('the owner of the database could not write'));
+    }
+  }
+
+  #ownerGone(): VarveError {
+    const message = 'the thread that opened the database is gone; open it again';
+    return new VarveError('closed', 'OWNER_GONE', message, { path: this.#data.path });
+  }
+
+  /** Asks the owner to make room, once until it has looked. */
+  #ask(): void {
+    if (Atomics.exchange(this.#control, ASKED, 1) === 0) this.#client.tell('asked', undefined);
+  }
+
+  #noticed({ notice, detail }: Notice): void {
+    if (notice === 'progress') this.#pressure.relieved();
+    else if (notice === 'closed')
+      this.#end(closed('the database', { path: this.#data.path, by: 'its owner' }));
+    else if (notice === 'poisoned') this.#poison.raise(reviveError(detail as TransferredError));
+    else if (notice === 'event') {
+      const event = detail as { name: EventName; detail: EventDetails[EventName] };
+      this.#events.emit(event.name, () => event.detail);
+    }
+  }
+
+  #poisoned(cause: unknown): void {
+    this.#durability.poisoned();
+    this.#pressure.abandon(this.#poison.error());
+    const isFirst = (Atomics.or(this.#control, FLAGS, FLAG_POISONED) & FLAG_POISONED) === 0;
+    if (isFirst) this.#client.tell('failed', packError(cause));
+  }
+
+  #lookLater(): void {
+    this.#timer = systemScheduler.after(LOOK_MS, () => {
+      try {
+        this.#checkOwnerRuns();
+        this.#lookLater();
+      } catch (error) {
+        this.#end(error as VarveError);
+      }
+    });
+  }
+
+  /** The owner is closed or gone: whoever waits gets `error`, and so does every later call. */
+  #end(error: VarveError): void {
+    if (this.#isClosed) return;
+    this.#giveUp(error, false);
+    void this.#runner.close();
+  }
+
+  async #close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#giveUp(closed('the database', { path: this.#data.path }), true);
+    await this.#runner.close();
+  }
+
+  #giveUp(error: VarveError, mayWrite: boolean): void {
+    this.#isClosed = true;
+    attachedHere.delete(this.#data.id);
+    process.off('exit', this.#exit);
+    this.#timer?.cancel();
+    this.#pressure.abandon(error);
+    this.#durability.detach(error, mayWrite);
+    this.#client.close(error);
+    this.#state.isClosed = true;
+    this.#tables.close();
+    this.#register.clear();
+    freeSlot(this.#control, this.#slot);
+  }
+
+  /** The thread ends without having closed the database: nothing of it is left behind. */
+  readonly #exit = (): void => this.#giveUp(closed('the thread', {}), true);
+}

@@ -1,0 +1,173 @@
+/**
+ * The public database in an attached thread: the same calls as the owner's, of which those that only the owner can do are
+ * asked of it. Closing it ends this thread's use and nothing else.
+ */
+import { invalid } from '../../base/errors.ts';
+import type {
+  Batch,
+  Database,
+  DatabaseStats,
+  KeyspaceOptions,
+  OpenReport,
+  Range,
+  ShareHandle,
+  Snapshot,
+  VerifyReport,
+  WriteWait,
+} from '../api-types.ts';
+import { BatchHandle } from '../batch.ts';
+import type { Session } from '../core.ts';
+import { checkSyncClass } from '../database.ts';
+import type { KeyspaceHandle } from '../keyspace.ts';
+import { SnapshotHandle } from '../snapshot.ts';
+import { withOptions } from '../write-wait.ts';
+import { writeBatch } from '../write-batch.ts';
+import type { AttachedKeyspaces } from './attached-keyspaces.ts';
+import type { RequestClient } from './requests.ts';
+
+export interface AttachedDatabaseParts {
+  readonly path: string;
+  readonly recovered: OpenReport;
+  readonly session: Session;
+  readonly keyspaces: AttachedKeyspaces;
+  readonly client: RequestClient;
+  readonly askMsMax: number;
+  close(): Promise<void>;
+}
+
+export class AttachedDatabase implements Database {
+  readonly #parts: AttachedDatabaseParts;
+  #closing: Promise<void> | undefined;
+
+  constructor(parts: AttachedDatabaseParts) {
+    this.#parts = parts;
+  }
+
+  get path(): string {
+    return this.#parts.path;
+  }
+
+  get recovered(): OpenReport {
+    return this.#parts.recovered;
+  }
+
+  get events(): EventTarget {
+    return this.#parts.session.events.target;
+  }
+
+  keyspace<K = Uint8Array, V = Uint8Array>(
+    name: string,
+    options?: KeyspaceOptions<K, V>,
+  ): KeyspaceHandle<K, V> {
+    this.#checkOpen();
+    return this.#parts.keyspaces.open<K, V>(name, options);
+  }
+
+  keyspaces(): string[] {
+    return this.#askNow('keyspaces', undefined);
+  }
+
+  async dropKeyspace(name: string): Promise<void> {
+    await this.#ask('dropKeyspace', name);
+  }
+
+  batch(): Batch {
+    this.#checkOpen();
+    return new BatchHandle(this.#parts.session);
+  }
+
+  write(batch: Batch): number;
+  write(batch: Batch, wait: WriteWait): Promise<number>;
+  write(batch: Batch, wait?: WriteWait): number | Promise<number> {
+    return withOptions(wait, () => writeBatch(this.#parts.session, batch, wait));
+  }
+
+  snapshot(): Snapshot {
+    return new SnapshotHandle(this.#parts.session);
+  }
+
+  async sync(durability: 'os' | 'disk' = 'disk'): Promise<number> {
+    checkSyncClass(durability);
+    this.#checkOpen();
+    const { state, durability: log } = this.#parts.session;
+    return log!.reach(durability, state.visible);
+  }
+
+  syncNow(durability: 'os' | 'disk' = 'disk'): number {
+    checkSyncClass(durability);
+    this.#checkOpen();
+    return this.#parts.session.durability!.syncNow(durability);
+  }
+
+  async flush(): Promise<void> {
+    await this.#ask('flush', undefined);
+  }
+
+  async compact(
+    options: { keyspace?: string; range?: Range<Uint8Array>; signal?: AbortSignal } = {},
+  ): Promise<void> {
+    const { signal, ...plain } = options;
+    signal?.throwIfAborted();
+    await this.#ask('compact', plain);
+  }
+
+  async verify(options: { full?: boolean } = {}): Promise<VerifyReport> {
+    return this.#ask('verify', options);
+  }
+
+  async checkpoint(path: string): Promise<void> {
+    await this.#ask('checkpoint', path);
+  }
+
+  stats(): DatabaseStats {
+    return this.#askNow('stats', undefined);
+  }
+
+  /** The handle goes on to further threads from its owner; here there is none to give. */
+  share(): ShareHandle {
+    throw invalid('SHARE_UNSUPPORTED', 'a handle is given by the thread that opened the database', {});
+  }
+
+  applyExternal(): never {
+    throw invalid('LOG_NOT_EXTERNAL', "applyExternal needs a database opened with log: 'external'", {});
+  }
+
+  appliedPosition(): number {
+    this.#checkOpen();
+    return 0;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#parts.close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Throws what ended the database, for this thread or for all. */
+  #checkOpen(): void {
+    const { state } = this.#parts.session;
+    state.checkOpen();
+    state.access!.enter();
+    state.access!.leave();
+  }
+
+  async #ask<T>(name: string, input: unknown): Promise<T> {
+    this.#checkOpen();
+    const { runner } = this.#parts.session;
+    // A pending promise keeps the process alive.
+    runner.hold();
+    try {
+      return await this.#parts.client.ask<T>(name, input);
+    } finally {
+      runner.unhold();
+    }
+  }
+
+  #askNow<T>(name: string, input: unknown): T {
+    this.#checkOpen();
+    return this.#parts.client.askNow<T>(name, input, this.#parts.askMsMax);
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * The keyspaces of an attached thread by name: those that the manifest names are opened here, new ones by the owner.
+ */
+import { KeyspaceHandle } from '../keyspace.ts';
+import type { KeyspaceOptions } from '../api-types.ts';
+import { bytes } from '../codecs/bytes.ts';
+import type { KeyCodec, ValueCodec } from '../codecs/codec.ts';
+import { invalid } from '../../base/errors.ts';
+import type { Session } from '../core.ts';
+import {
+  checkCodec,
+  checkName,
+  checkSame,
+  type KeyspaceAnswer,
+  type KeyspaceRequest,
+  settingsOf,
+} from '../keyspace-table.ts';
+import type { Tree } from '../tree.ts';
+import type { ResolvedKeyspaceSettings } from '../../options/resolve.ts';
+
+export interface AttachedKeyspacesEnv {
+  readonly session: Session;
+  readonly defaults: ResolvedKeyspaceSettings;
+  /** The keyspace, when this thread knows it and need not ask. */
+  known(name: string): KeyspaceAnswer | undefined;
+  /** The owner's answer. */
+  ask(request: KeyspaceRequest): KeyspaceAnswer;
+  makeTree(answer: KeyspaceAnswer): Tree;
+}
+
+type AnyHandle = KeyspaceHandle<unknown, unknown>;
+
+export class AttachedKeyspaces {
+  readonly #env: AttachedKeyspacesEnv;
+  readonly #handles = new Map<string, AnyHandle>();
+
+  constructor(env: AttachedKeyspacesEnv) {
+    this.#env = env;
+  }
+
+  open<K, V>(name: string, options: KeyspaceOptions<K, V> = {}): KeyspaceHandle<K, V> {
+    checkName(name);
+    if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+      throw invalid('OPTION_INVALID', 'the options of a keyspace are an object', { got: typeof options });
+    }
+    checkCodec('key', options.key);
+    checkCodec('value', options.value);
+    const settings = settingsOf(options);
+    const open = this.#handles.get(name);
+    if (open !== undefined && !open.isDropped) {
+      checkSame(name, 'key', open.codecs.key.name, options.key);
+      checkSame(name, 'value', open.codecs.value.name, options.value);
+      if (Object.keys(settings).length > 0) this.#ask(name, options, settings);
+      return open as unknown as KeyspaceHandle<K, V>;
+    }
+    const known = Object.keys(settings).length > 0 ? undefined : this.#env.known(name);
+    const answer = known ?? this.#ask(name, options, settings);
+    checkSame(name, 'key', answer.record.keyCodec, options.key);
+    const key = (options.key ?? bytes) as KeyCodec<K>;
+    const value = (options.value ?? bytes) as ValueCodec<V>;
+    const tree = this.#env.makeTree(answer);
+    const handle = new KeyspaceHandle<K, V>(this.#env.session, tree, key, value);
+    this.#handles.set(name, handle as unknown as AnyHandle);
+    return handle;
+  }
+
+  #ask<K, V>(
+    name: string,
+    options: KeyspaceOptions<K, V>,
+    settings: Record<string, unknown>,
+  ): KeyspaceAnswer {
+    return this.#env.ask({ name, key: options.key?.name, value: options.value?.name, settings });
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * The keyspaces that an attached thread has open, kept at the current generation: memtables from shared memory, tables from
+ * the manifest, read up to where the owner says that it describes them.
+ *
+ * Called at the beginning of an operation (thread-access.ts), so nothing that the words name goes away meanwhile; what was
+ * read is thrown away when the generation has changed before it was complete.
+ */
+import type { KeyspaceRecord } from '../../manifest/version-edit.ts';
+import { emptyKeyspace, type KeyspaceVersion, type Version } from '../../manifest/version.ts';
+import type { ManifestFollower } from '../../manifest/follow.ts';
+import type { TableCache } from '../../sstable/table-cache.ts';
+import type { EngineState } from '../state.ts';
+import type { Tree } from '../tree.ts';
+import { MANIFEST_BYTES } from './control-words.ts';
+import type { KeyspaceWords } from './keyspace-words.ts';
+import { loadSequence } from './sequence-words.ts';
+import type { SharedViews } from './shared-views.ts';
+
+export interface AttachedViewsEnv {
+  readonly control: Int32Array;
+  readonly state: EngineState;
+  readonly rows: KeyspaceWords;
+  readonly views: SharedViews;
+  readonly manifest: ManifestFollower;
+  readonly tables: TableCache;
+}
+
+export class AttachedViews {
+  readonly #env: AttachedViewsEnv;
+  #version: Version | undefined;
+
+  constructor(env: AttachedViewsEnv) {
+    this.#env = env;
+  }
+
+  /** `AccessHooks.follow`. */
+  follow(isCurrent: () => boolean): boolean {
+    const { control, state, rows, views, manifest } = this.#env;
+    const trees = [...state.trees.values()];
+    const bytes = loadSequence(control, MANIFEST_BYTES);
+    const descriptors = trees.map((tree) =>
+      rows.isDropped(tree.id) ? undefined : views.descriptors(tree.id),
+    );
+    if (!isCurrent()) return false;
+    const version = manifest.advance(bytes);
+    if (version !== this.#version) {
+      this.#version = version;
+      this.#forgetTables(version);
+    }
+    trees.forEach((tree, i) => this.#show(tree, descriptors[i], version));
+    return true;
+  }
+
+  /** A keyspace that this thread opens: from now on it is kept up to date. */
+  add(tree: Tree): void {
+    const { state, views, rows, manifest } = this.#env;
+    state.trees.set(tree.id, tree);
+    this.#show(tree, rows.isDropped(tree.id) ? undefined : views.descriptors(tree.id), manifest.version);
+  }
+
+  /** The record of a keyspace that the manifest names, unless it was dropped since. */
+  recordOf(name: string): KeyspaceRecord | undefined {
+    const { manifest, rows } = this.#env;
+    for (const { record } of manifest.version.keyspaces.values()) {
+      if (record.name === name && rows.has(record.id) && !rows.isDropped(record.id)) return record;
+    }
+    return undefined;
+  }
+
+  versionOf(record: KeyspaceRecord): KeyspaceVersion {
+    return this.#env.manifest.version.keyspaces.get(record.id) ?? emptyKeyspace(record);
+  }
+
+  #show(tree: Tree, descriptors: readonly number[] | undefined, version: Version): void {
+    const { state, views } = this.#env;
+    if (descriptors === undefined) {
+      tree.leave();
+      state.trees.delete(tree.id);
+      return;
+    }
+    const [active, ...immutables] = descriptors;
+    tree.follow(
+      active === 0 ? undefined : views.attach(active!),
+      immutables.map((descriptor) => views.attach(descriptor)),
+      version.keyspaces.get(tree.id) ?? tree.view.version,
+    );
+  }
+
+  /** Closes the tables that no version names any more: the owner removes their files. */
+  #forgetTables(version: Version): void {
+    const live = new Set<number>();
+    for (const { levels } of version.keyspaces.values()) {
+      for (const files of levels) for (const file of files) live.add(file.number);
+    }
+    this.#env.tables.closeAllBut(live);
+  }
+}

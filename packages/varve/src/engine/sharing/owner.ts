@@ -1,0 +1,324 @@
+/**
+ * The owner's side of a shared database: moves what threads share into shared memory, answers what they ask, publishes new
+ * versions, and clears up after threads that are gone.
+ *
+ * Made by the first `db.share()`; before that nothing of sharing exists. The owner goes on as before, through the same code:
+ * it opens the database for itself as slot 0, and the state, the log, the trees, the register and the cache each take their
+ * shared form (their `share` methods). Owner's thread only.
+ */
+import { randomUUID } from 'node:crypto';
+import { threadId } from 'node:worker_threads';
+import { invalid } from '../../base/errors.ts';
+import type { Timer } from '../../runtime/scheduler.ts';
+import { packError, reviveError, type TransferredError } from '../../workers/error-transfer.ts';
+import { SharedTail } from '../../wal/shared-tail.ts';
+import type { OpenReport } from '../api-types.ts';
+import type { Core } from '../core.ts';
+import type { Tree } from '../tree.ts';
+import { CacheAccess } from './cache-access.ts';
+import {
+  ASKED,
+  CACHE_LOCK,
+  CONTROL_WORDS,
+  EPOCH,
+  FLAG_CLOSED,
+  FLAG_POISONED,
+  FLAGS,
+  LEVEL0_FILES,
+  MANIFEST_BYTES,
+  PROGRESS,
+  SLOT_WAITS,
+  slotAt,
+  SWEEP_DUE,
+  WRITE_LOCK,
+} from './control-words.ts';
+import { KEYSPACE_WORDS, KeyspaceWords } from './keyspace-words.ts';
+import { redo } from './redo.ts';
+import { RequestServer } from './requests.ts';
+import { Retired } from './retired.ts';
+import { storeSequence } from './sequence-words.ts';
+import { type ShareData, shareData } from './share-handle.ts';
+import { SharedLock } from './shared-lock.ts';
+import { clearRegister, REGISTER_WORDS, SharedRegister } from './shared-register.ts';
+import { SharedViews } from './shared-views.ts';
+import { ThreadAccess } from './thread-access.ts';
+import { claimSlot, freeSlot, generationOf, isSlotDead, OWNER_SLOT, takenSlots } from './thread-slots.ts';
+
+/** How often the owner looks for threads that are gone. */
+const REAP_MS = 100;
+/** Of so many looks one also notices that the system has given a number to another thread. */
+const THOROUGH_LOOKS = 10;
+
+/** What attached threads ask for; the names are those of the requests. */
+export type OwnerRequests = Readonly<Record<string, (input: never) => unknown>>;
+
+export interface OwnerParts {
+  readonly path: string;
+  readonly recovered: OpenReport;
+  readonly requests: OwnerRequests;
+}
+
+export class SharedOwner {
+  readonly #core: Core;
+  readonly #control: Int32Array;
+  readonly #register: Int32Array;
+  readonly #rows: KeyspaceWords;
+  readonly #tail: SharedTail;
+  readonly #access: ThreadAccess;
+  readonly #views: SharedViews;
+  readonly #retired: Retired;
+  readonly #server: RequestServer;
+  readonly #requests: OwnerRequests;
+  readonly handle: ShareData;
+  #timer: Timer | undefined;
+  #looks = 0;
+  #isClosed = false;
+
+  constructor(core: Core, parts: OwnerParts) {
+    checkShareable(core);
+    this.#core = core;
+    this.#requests = parts.requests;
+    const memory = (words: number): SharedArrayBuffer => new SharedArrayBuffer(4 * words);
+    const [control, register, rows] = [
+      memory(CONTROL_WORDS),
+      memory(REGISTER_WORDS),
+      memory(KEYSPACE_WORDS),
+    ] as const;
+    this.#control = new Int32Array(control);
+    this.#register = new Int32Array(register);
+    this.#rows = new KeyspaceWords(this.#control, new Int32Array(rows));
+    this.#tail = new SharedTail();
+    Atomics.store(this.#control, EPOCH, 1);
+    claimSlot(this.#control, threadId);
+    const log = core.log!;
+    // Before anything is shared: what can fail is this.
+    log.begin();
+    const id = randomUUID();
+    this.#access = new ThreadAccess(this.#control, OWNER_SLOT, {
+      flagged: (flags) => this.#flagged(flags),
+      follow: () => this.#follow(),
+      load: () => log.load(),
+      repair: () => this.#repair(),
+    });
+    this.#retired = new Retired(this.#control, core.scheduler, () => {
+      core.pressure.relieved();
+      this.progress();
+    });
+    this.#views = new SharedViews(core.pool, this.#rows, this.#access, (free) => this.#retired.add(free));
+    storeSequence(this.#control, MANIFEST_BYTES, core.installer.manifestBytes);
+    Atomics.store(this.#control, LEVEL0_FILES, core.background.level0FilesMax);
+    const { visible } = core.state;
+    log.writer.lastTime = Math.max(log.writer.lastTime, core.pipeline.lastTime);
+    log.share(this.#tail);
+    core.state.share(this.#access);
+    core.state.visible = visible;
+    core.register.share(
+      new SharedRegister(this.#control, this.#register, OWNER_SLOT, () => core.clock.now()),
+    );
+    core.cache.share(new CacheAccess(this.#control, OWNER_SLOT));
+    for (const tree of core.state.trees.values()) this.addTree(tree);
+    this.#server = new RequestServer(id, this.#control, (name, input, slot) =>
+      this.#answer(name, input, slot),
+    );
+    const { clock: _clock, fileSystem: _fileSystem, ...options } = core.options;
+    this.handle = shareData({
+      id,
+      process: process.pid,
+      ownerThread: threadId,
+      path: parts.path,
+      directory: core.state.path,
+      control,
+      register,
+      rows,
+      pool: core.pool.handle(),
+      cache: core.cache.handle(),
+      log: log.handle(this.#tail),
+      fileNumbers: core.fileNumbers,
+      manifest: core.installer.manifestNumber,
+      options,
+      recovered: parts.recovered,
+    });
+    core.events.forward = (name, detail) => this.#tellAll('event', { name, detail });
+    this.#lookLater();
+  }
+
+  /** Threads that have the database open beside the owner. */
+  get attached(): number {
+    return takenSlots(this.#control).length - 1;
+  }
+
+  /** A keyspace that other threads are to find. */
+  addTree(tree: Tree): void {
+    this.#core.state.exclusive(() => tree.share(this.#views));
+  }
+
+  /** A new version is durable and current: the others find it in the manifest, up to where it is written now. */
+  installed(): void {
+    const { installer, background } = this.#core;
+    Atomics.store(this.#control, LEVEL0_FILES, background.level0FilesMax);
+    this.#access.exclusive(() =>
+      this.#access.changeViews(() => storeSequence(this.#control, MANIFEST_BYTES, installer.manifestBytes)),
+    );
+  }
+
+  /** Runs `free` once no thread can be reading what it gives back. */
+  retire(free: () => void): void {
+    this.#retired.add(free);
+  }
+
+  /** Memory came free, or something ended that writes wait for. */
+  progress(): void {
+    Atomics.add(this.#control, PROGRESS, 1);
+    Atomics.notify(this.#control, PROGRESS);
+    for (const slot of takenSlots(this.#control)) {
+      if (Atomics.exchange(this.#control, slotAt(slot) + SLOT_WAITS, 0) === 0) continue;
+      this.#server.notify(slot, generationOf(this.#control, slot), 'progress', undefined);
+    }
+  }
+
+  /** Answers what was asked, in the middle of the owner's own work: nobody waits for a turn of its event loop. */
+  serve(): void {
+    this.#server.serve();
+    if (!this.#retired.isEmpty && this.#retired.collect()) this.progress();
+  }
+
+  /** The database accepts no writes any more, for this cause. */
+  poisoned(cause: unknown): void {
+    Atomics.or(this.#control, FLAGS, FLAG_POISONED);
+    this.#tellAll('poisoned', packError(cause));
+  }
+
+  /** From here on the others' calls throw `CLOSED`. What they have begun under the lock is finished when this returns. */
+  closing(): void {
+    Atomics.or(this.#control, FLAGS, FLAG_CLOSED);
+    this.#tellAll('closed', undefined);
+    this.progress();
+    this.#access.exclusive(() => undefined);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    this.#retired.close();
+    this.#server.close();
+  }
+
+  #answer(name: string, input: unknown, slot: number): unknown {
+    if (name === 'asked') return this.#asked();
+    if (name === 'failed') return this.#core.poison.raise(reviveError(input as TransferredError));
+    if (name === 'gone') return this.#reap(slot);
+    const request = this.#requests[name];
+    if (request === undefined) throw invalid('REQUEST_UNKNOWN', `no request named '${name}'`, { name });
+    return request(input as never);
+  }
+
+  /** An attached thread has filled a memtable, the memory or the log. */
+  #asked(): void {
+    Atomics.store(this.#control, ASKED, 0);
+    if (!this.#isClosed) this.#core.background.asked();
+  }
+
+  #flagged(flags: number): void {
+    const { poison } = this.#core;
+    if ((flags & FLAG_POISONED) !== 0 && !poison.raised) {
+      poison.raise(new Error('another thread that has the database open could not write the log'));
+    }
+  }
+
+  /** Attached threads begin memtables for keyspaces that have none; all else the owner does itself. */
+  #follow(): boolean {
+    for (const tree of this.#core.state.trees.values()) {
+      if (!this.#rows.has(tree.id)) continue;
+      const active = this.#rows.active(tree.id);
+      const { memtable, immutables, version } = tree.view;
+      if ((memtable?.descriptor ?? 0) === active) continue;
+      tree.follow(active === 0 ? undefined : this.#views.attach(active), immutables, version);
+    }
+    return true;
+  }
+
+  /** A writer died in the middle. */
+  #repair(): void {
+    const log = this.#core.log!;
+    log.load();
+    this.#access.endChange();
+    redo({
+      control: this.#control,
+      rows: this.#rows,
+      pool: this.#core.pool,
+      writer: log.writer,
+      tail: this.#tail.load(),
+    });
+  }
+
+  /** Memory that a dead writer had taken and not used is nobody's: what no memtable holds is free. */
+  #sweep(): void {
+    this.#access.exclusive(() => {
+      this.#retired.collect();
+      // What is retired still holds memory that no tree names.
+      if (!this.#retired.isEmpty) return;
+      Atomics.store(this.#control, SWEEP_DUE, 0);
+      const trees = [...this.#core.state.trees.values()];
+      this.#core.pool.sweep(trees.flatMap((tree) => tree.runs()));
+    });
+  }
+
+  #lookLater(): void {
+    this.#timer = this.#core.scheduler.after(REAP_MS, () => {
+      if (this.#isClosed) return;
+      this.#look();
+      this.#lookLater();
+    });
+  }
+
+  #look(): void {
+    const isThorough = ++this.#looks % THOROUGH_LOOKS === 0;
+    for (const slot of takenSlots(this.#control)) {
+      if (slot !== OWNER_SLOT && isSlotDead(this.#control, slot, isThorough)) this.#reap(slot);
+    }
+    if (Atomics.load(this.#control, SWEEP_DUE) !== 0) this.#sweep();
+  }
+
+  /** A thread is gone: what it held is given up. */
+  #reap(slot: number): void {
+    const generation = generationOf(this.#control, slot);
+    // A lock that it holds is taken over, so that no later thread in this slot is taken for its holder.
+    if (new SharedLock(this.#control, WRITE_LOCK, OWNER_SLOT).holder === slot) {
+      this.#access.exclusive(() => undefined);
+    }
+    const cacheLock = new SharedLock(this.#control, CACHE_LOCK, OWNER_SLOT);
+    if (cacheLock.holder === slot && cacheLock.tryInherit() === 'inherited') {
+      this.#core.cache.startOver();
+      cacheLock.release();
+    }
+    clearRegister(this.#control, this.#register, slot);
+    freeSlot(this.#control, slot);
+    this.#server.forget(slot, generation);
+    // What it had put into the log's buffer is on no other thread's way to the system.
+    this.#core.durability?.handOver();
+    if (this.#retired.collect()) {
+      this.#core.pressure.relieved();
+      this.progress();
+    }
+  }
+
+  #tellAll(notice: string, detail: unknown): void {
+    for (const slot of takenSlots(this.#control)) {
+      if (slot === OWNER_SLOT) continue;
+      this.#server.notify(slot, generationOf(this.#control, slot), notice, detail);
+    }
+  }
+}
+
+/** Sharing needs threads, files that each of them can open, and a log of the database's own. */
+function checkShareable(core: Core): void {
+  const { options, fs, runner, log } = core;
+  const refuse = (why: string): never => {
+    throw invalid('SHARE_UNSUPPORTED', `the database can not be shared: ${why}`, { path: core.state.path });
+  };
+  if (options.readOnly) refuse('it is open for reading only; each thread can open it so for itself');
+  if (fs.threads !== 'node' || runner.kind !== 'threads') {
+    refuse(`other threads can not open the files of its file system (${fs.name})`);
+  }
+  if (log === undefined) refuse('its batches come from an outside log, on this thread');
+}
