@@ -78,7 +78,7 @@ function replacing(name: string, readers: number, times: number, firstEpoch = 1)
 export const epochInstances: readonly Instance[] = [
   replacing('epochs: memory is used again beside a reader', 1, 2),
   replacing('epochs: the epoch passes 0', 1, 2, -1),
-  replacing('epochs: the epoch wraps', 1, 2, 0x7fffffff),
+  replacing('epochs: the epoch wraps', 1, 3, 0x7fffffff),
 ];
 
 export const epochDeepInstances: readonly Instance[] = [replacing('epochs: two readers', 2, 3)];
