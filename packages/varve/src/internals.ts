@@ -26,12 +26,19 @@ export {
   VISIBLE,
   WRITE_LOCK,
 } from './engine/sharing/control-words.ts';
+export { CommitPipeline } from './engine/commit-pipeline.ts';
+export { CacheAccess } from './engine/sharing/cache-access.ts';
 export { isPast, pin, retire, unpin } from './engine/sharing/epochs.ts';
+export { KEYSPACE_WORDS, KeyspaceWords } from './engine/sharing/keyspace-words.ts';
+export { redo } from './engine/sharing/redo.ts';
 export { loadSequence, storeSequence } from './engine/sharing/sequence-words.ts';
 export { SharedLock } from './engine/sharing/shared-lock.ts';
 export { REGISTER_WORDS, SharedRegister } from './engine/sharing/shared-register.ts';
+export { SharedViews } from './engine/sharing/shared-views.ts';
 export { ThreadAccess } from './engine/sharing/thread-access.ts';
 export { claimSlot, freeSlot, isSlotDead } from './engine/sharing/thread-slots.ts';
+export { EngineState } from './engine/state.ts';
+export { Tree } from './engine/tree.ts';
 export { mergeIterators } from './iterator/merging.ts';
 export type { Memtable, MemtableType } from './memtable/memtable.ts';
 export { attachMemtableAt, makeMemtable, makeSharedMemtable } from './memtable/memtable.ts';
@@ -45,3 +52,7 @@ export { FilterMemory } from './sstable/filter-memory.ts';
 export { TableReader } from './sstable/reader.ts';
 export { TableWriter } from './sstable/writer.ts';
 export { lookUp } from './sstable/block-lookup.ts';
+export { emptyKeyspace } from './manifest/version.ts';
+export { HEADER_BYTES, intactRecordLength } from './record/log-record.ts';
+export { AttachedLog } from './wal/attached-log.ts';
+export { SharedTail } from './wal/shared-tail.ts';

@@ -185,4 +185,76 @@ export const interleavedBugs: readonly InterleavedBug[] = [
       },
     ],
   },
+  {
+    name: 'view-older-than-its-sequence',
+    algorithm: 'commit',
+    breaks: 'a reader takes its views, and then a sequence that they do not reach',
+    edits: [
+      {
+        file: 'engine/sharing/thread-access.ts',
+        find: 'if (Atomics.load(control, GENERATION) === this.#generation) return sequence;\n      this.#follow();',
+        replace: 'return sequence;',
+      },
+    ],
+  },
+  {
+    name: 'publish-before-apply',
+    algorithm: 'commit',
+    breaks: 'a batch is visible before it is in the memtable',
+    edits: [
+      {
+        file: 'engine/commit-pipeline.ts',
+        find: 'add(memtable, operation, sequence);\n    state.visible = sequence;',
+        replace: 'state.visible = sequence;\n    add(memtable, operation, sequence);',
+      },
+    ],
+  },
+  {
+    name: 'no-redo',
+    algorithm: 'commit',
+    breaks: 'who takes the lock over from a dead writer does not complete its batch',
+    edits: [
+      {
+        file: 'engine/sharing/redo.ts',
+        find: 'if (lastSequence <= loadSequence(control, VISIBLE)) return false;',
+        replace: 'if (lastSequence >= 0) return false;',
+      },
+    ],
+  },
+  {
+    name: 'redo-without-apply',
+    algorithm: 'commit',
+    breaks: 'the batch of a dead writer is published as it is',
+    edits: [
+      {
+        file: 'engine/sharing/redo.ts',
+        find: 'memtable?.add(lastSequence, kind, bytes, keyStart, keyEnd, bytes, valueStart, valueEnd);',
+        replace: 'void [memtable, kind, keyStart, keyEnd, valueStart, valueEnd];',
+      },
+    ],
+  },
+  {
+    name: 'tail-in-place',
+    algorithm: 'commit',
+    breaks: 'the end of the log is changed in place, so that a dead writer leaves half of it',
+    edits: [
+      {
+        file: 'wal/shared-tail.ts',
+        find: 'const other = 1 - Atomics.load(this.#selector, 0);',
+        replace: 'const other = Atomics.load(this.#selector, 0);',
+      },
+    ],
+  },
+  {
+    name: 'generation-left-odd',
+    algorithm: 'commit',
+    breaks: 'a change of views that a dead writer had begun is not ended',
+    edits: [
+      {
+        file: 'engine/sharing/thread-access.ts',
+        find: 'if ((generation & 1) !== 0) Atomics.store(control, GENERATION, (generation + 1) | 0);',
+        replace: '',
+      },
+    ],
+  },
 ];

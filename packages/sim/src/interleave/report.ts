@@ -8,6 +8,9 @@ import type { Instance } from './instance.ts';
 import type { Turn } from './position.ts';
 import type { TraceLine } from './steps.ts';
 
+/** Longest round of a loop, in lines, that is shown once. */
+const PERIOD_MAX = 24;
+
 export function summaryOf({ name, states, moves, ends, isComplete, failure }: Verdict): string {
   const count = `${states} states, ${moves} moves, ${ends} ends`;
   if (failure !== undefined) return `${name}: FAILED after ${count}: ${failure.what}`;
@@ -36,7 +39,31 @@ export function linesOf(instance: Instance, { trace, nameOf }: Pick<Verdict, 'tr
     i += own;
     if (own === 0) lines.push(start + lineOf(trace[i++]!, nameOf));
   }
-  return lines;
+  return withoutRounds(lines);
+}
+
+/** A loop is shown once. */
+function withoutRounds(lines: readonly string[]): string[] {
+  const kept: string[] = [];
+  for (let i = 0; i < lines.length; ) {
+    const [period, times] = roundsAt(lines, i);
+    kept.push(...lines.slice(i, i + period));
+    if (times > 1)
+      kept.push(`    ... and so on, ${times} rounds of ${period} ${period === 1 ? 'line' : 'lines'}`);
+    i += period * times;
+  }
+  return kept;
+}
+
+/** Lines that repeat at least three times in a row from here on, and how often; one line once when none do. */
+function roundsAt(lines: readonly string[], from: number): [period: number, times: number] {
+  for (let period = 1; period <= PERIOD_MAX; period++) {
+    let same = 0;
+    while (from + same + period < lines.length && lines[from + same] === lines[from + same + period]) same++;
+    const times = Math.floor(same / period) + 1;
+    if (times >= 3) return [period, times];
+  }
+  return [1, 1];
 }
 
 export function scheduleText(turns: readonly Turn[]): string {
