@@ -8,7 +8,7 @@
  */
 import { closed } from '../base/errors.ts';
 import { VISIBLE } from './sharing/control-words.ts';
-import { loadSequence, storeSequence } from './sharing/sequence-words.ts';
+import { storeSequence } from './sharing/sequence-words.ts';
 import type { ThreadAccess } from './sharing/thread-access.ts';
 import type { SharedOwner } from './sharing/owner.ts';
 import type { Tree } from './tree.ts';
@@ -36,7 +36,7 @@ export class EngineState {
   }
 
   get visible(): number {
-    return this.#control === undefined ? this.#visible : loadSequence(this.#control, VISIBLE);
+    return this.#access === undefined ? this.#visible : this.#access.visible;
   }
 
   set visible(sequence: number) {
