@@ -25,6 +25,7 @@ interface TreeState {
   readonly visible: number;
   generation: number;
   versions: number;
+  readonly leaving: Set<Tree>;
   exclusive<T>(step: () => T): T;
 }
 
@@ -245,6 +246,7 @@ export class Tree {
     const free = immutables.length - this.flushing;
     this.#release([...(memtable === undefined ? [] : [memtable]), ...immutables.slice(0, free)]);
     this.#held = immutables.slice(free);
+    if (this.#held.length > 0) this.#state.leaving.add(this);
     if (memtable !== undefined) kept.delete(memtable);
     for (const each of immutables) kept.delete(each);
     for (const each of kept) each.release();
@@ -253,6 +255,7 @@ export class Tree {
   /** The running flush has ended and is not installed: it failed, or the tree was dropped meanwhile. */
   flushEnded(): void {
     this.flushing = 0;
+    this.#state.leaving.delete(this);
     this.#release(this.#held);
     this.#held = [];
   }

@@ -283,7 +283,8 @@ export class SharedOwner {
       // What is retired still holds memory that no tree names.
       if (!this.#retired.isEmpty) return;
       Atomics.store(this.#control, SWEEP_DUE, 0);
-      const trees = [...this.#core.state.trees.values()];
+      const { trees: live, leaving } = this.#core.state;
+      const trees = [...live.values(), ...leaving];
       this.#core.pool.sweep(trees.flatMap((tree) => tree.runs()));
     });
   }
@@ -302,6 +303,8 @@ export class SharedOwner {
       if (slot !== OWNER_SLOT && isSlotDead(this.#control, slot, isThorough)) this.#reap(slot);
     }
     if (Atomics.load(this.#control, SWEEP_DUE) !== 0) this.#sweep();
+    // Who set the word may have died before it told.
+    if (Atomics.load(this.#control, ASKED) !== 0) this.#asked();
   }
 
   /** A thread is gone: what it held is given up. */
