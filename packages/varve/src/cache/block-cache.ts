@@ -40,6 +40,8 @@ export interface CacheCounters {
   hits: number;
   misses: number;
   evictions: number;
+  /** Bytes of slots whose block came back soon after it had left. */
+  returnedBytes: number;
 }
 
 /** All slots of one size. */
@@ -78,7 +80,7 @@ export class BlockCache {
    */
   constructor(
     bytes: number,
-    counters: CacheCounters = { hits: 0, misses: 0, evictions: 0 },
+    counters: CacheCounters = { hits: 0, misses: 0, evictions: 0, returnedBytes: 0 },
     makeReplacement: MakeReplacement = s3Fifo,
   ) {
     let pageBytes = SLOT_BYTES_MIN;
@@ -105,6 +107,8 @@ export class BlockCache {
 
   /** Called by `insert`, after each block that it takes. */
   onInsert: (() => void) | undefined;
+  /** The same, for blocks that came back soon. It must not change the cache: the block is not copied yet. */
+  onReturn: (() => void) | undefined;
 
   /** Bytes of the slots that hold a block. */
   get bytesUsed(): number {
@@ -182,12 +186,17 @@ export class BlockCache {
     this.#slots[slot * SLOT_WORDS + OFFSET] = offset;
     this.#slots[slot * SLOT_WORDS + LENGTH] = length;
     this.#slots[slot * SLOT_WORDS + HITS] = 0;
-    this.#replacement.added(classIndex, slot);
-    this.#bytesUsed += this.#classes[classIndex]!.slotBytes;
+    const { slotBytes } = this.#classes[classIndex]!;
+    const hasReturned = this.#replacement.added(classIndex, slot);
+    this.#bytesUsed += slotBytes;
     let at = this.#home(file, offset);
     while (this.#table[at] !== 0) at = (at + 1) & this.#mask;
     this.#table[at] = slot + 1;
     this.onInsert?.();
+    if (hasReturned) {
+      this.counters.returnedBytes += slotBytes;
+      this.onReturn?.();
+    }
     return slot * SLOT_BYTES_MIN;
   }
 

@@ -14,8 +14,9 @@ class Clock implements Replacement {
     this.#lists = new SlotLists(slots, classes);
   }
 
-  added(sizeClass: number, slot: number): void {
+  added(sizeClass: number, slot: number): boolean {
     this.#lists.push(sizeClass, slot);
+    return false;
   }
 
   removed(_sizeClass: number, slot: number): void {
