@@ -139,6 +139,7 @@ export class CompactionRunner implements Compactions {
       return;
     }
     core.counters.compaction += output?.bytesWritten ?? 0;
+    if (plan.kind === 'merge') core.counters.rewritten += rewrittenBelow(plan);
     const edit = (): VersionEdit => ({ ...editOf(tree.id, plan, outputs), ...core.editFacts() });
     core.installer.install(edit, (error) => {
       this.#end(tree, plan);
@@ -187,6 +188,14 @@ export class CompactionRunner implements Compactions {
       message: `keyspace '${tree.name}' does not compact any more: ${error instanceof Error ? error.message : String(error)}`,
     }));
   }
+}
+
+/** Bytes of the level below that a compaction of level 0 writes again because they lie where its own files do. */
+function rewrittenBelow(plan: CompactionPlan): number {
+  if (plan.inputs[0]!.level !== 0 || plan.reason !== 'level0-files') return 0;
+  let bytes = 0;
+  for (const { files } of plan.inputs.slice(1)) for (const file of files) bytes += file.bytes;
+  return bytes;
 }
 
 /** The settings of a keyspace as the picker takes them. */

@@ -13,6 +13,7 @@ import { readWarnings, withReads } from '../fs/table-reads.ts';
 import { emptyKeyspace, emptyVersion, type Version } from '../manifest/version.ts';
 import type { KeyspaceRecord } from '../manifest/version-edit.ts';
 import { makeMemtable } from '../memtable/memtable.ts';
+import { POOL_BYTES_MAX, poolBytes } from '../options/memory-limits.ts';
 import type { ResolvedDatabaseOptions } from '../options/resolve.ts';
 import { TableCache } from '../sstable/table-cache.ts';
 import type { OpenReport } from './api-types.ts';
@@ -27,14 +28,11 @@ import { Tree } from './tree.ts';
 import { assemble, type OpeningParts } from './assemble.ts';
 import type { Components } from './components.ts';
 
-/** Memtable memory beside the budget: one largest batch, and what chunks round up. */
-const POOL_SLACK = 16 * 1024 * 1024;
 /** What filters that are held whole get of the memory budget: room that the caches leave by default. */
 const FILTER_SHARE = 1 / 8;
 /** What rows of hot keys get of the cache budget. */
 const ROW_SHARE = 1 / 16;
 const ROW_BYTES_MAX = 32 * 1024 * 1024;
-const POOL_BYTES_MAX = 4 * 1024 * 1024 * 1024 - 64 * 1024;
 
 /** One run of open: the state that its steps share. */
 export class Opening {
@@ -61,13 +59,16 @@ export class Opening {
     this.#maintenance = maintenance;
     this.#components = components;
     this.#state = new EngineState(directory);
-    const poolBytes = options.memtableBytesMax + options.batchBytesMax * 2 + POOL_SLACK;
+    // Both are made for their largest share of the budget: pages that are not touched cost nothing.
+    const { memtables, cache } = options.memoryLimits;
+    const memtableBytes = poolBytes(memtables.max, options.batchBytesMax);
     // Reading only, nothing can be flushed: the log that an owner with other settings left must fit as a whole.
     const unflushed = options.readOnly ? replayBytesMax(fs, directory) : 0;
-    this.#pool = new SegmentPool(Math.min(POOL_BYTES_MAX, Math.max(poolBytes, unflushed)));
+    this.#pool = new SegmentPool(Math.min(POOL_BYTES_MAX, Math.max(memtableBytes, unflushed)));
     const rowBytes = Math.min(ROW_BYTES_MAX, Math.floor(options.cacheBytesMax * ROW_SHARE));
     this.#rows = new RowCache(rowBytes);
-    this.#cache = new BlockCache(options.cacheBytesMax - rowBytes);
+    this.#cache = new BlockCache(cache.max - rowBytes);
+    this.#cache.setBytesMax(options.cacheBytesMax - rowBytes);
     this.#tables = new TableCache({
       fs: withReads(fs, options.reads),
       pathOf: (number) => inDirectory(directory, tableName(number)),

@@ -27,7 +27,11 @@ export class Tree {
   readonly record: KeyspaceRecord;
   readonly tables: TableCache;
   readonly #rows: RowCache;
-  settings: ResolvedKeyspaceSettings;
+  #settings: ResolvedKeyspaceSettings;
+  /** Bytes at which the memtable is rotated: `memtableBytes`, unless nobody gave it; then it follows the write rate. */
+  flushBytes: number;
+  /** Bytes of the memtables that were rotated since the open. */
+  #rotatedBytes = 0;
   /** How many of the oldest immutables a running flush has taken. */
   flushing = 0;
   /** Tally of the batch that the commit pipeline is reserving room for; zero in between. */
@@ -55,7 +59,8 @@ export class Tree {
   ) {
     this.#state = state;
     this.record = record;
-    this.settings = settings;
+    this.#settings = settings;
+    this.flushBytes = settings.memtableBytes;
     this.tables = tables;
     this.#rows = rows;
     this.#newMemtable = newMemtable;
@@ -69,6 +74,15 @@ export class Tree {
 
   get name(): string {
     return this.record.name;
+  }
+
+  get settings(): ResolvedKeyspaceSettings {
+    return this.#settings;
+  }
+
+  set settings(settings: ResolvedKeyspaceSettings) {
+    this.#settings = settings;
+    this.flushBytes = settings.memtableBytes;
   }
 
   get view(): ReadView {
@@ -90,6 +104,7 @@ export class Tree {
     const memtable = this.#view.memtable;
     if (memtable === undefined || memtable.entries === 0) return false;
     this.#rotatedAt = [this.#state.visible, ...this.#rotatedAt];
+    this.#rotatedBytes += memtable.bytes;
     this.#replace({ ...this.#view, memtable: undefined, immutables: [memtable, ...this.#view.immutables] });
     return true;
   }
@@ -151,6 +166,11 @@ export class Tree {
 
   get activeBytes(): number {
     return this.#view.memtable?.bytes ?? 0;
+  }
+
+  /** Memtable memory that writes have taken since the open. */
+  get writtenBytes(): number {
+    return this.#rotatedBytes + this.activeBytes;
   }
 
   /**

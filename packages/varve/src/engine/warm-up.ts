@@ -94,7 +94,7 @@ export class WarmUp implements CacheWarmUp {
       !isDone && blocks < SLICE_BLOCKS_MAX && clock.monotonic() - started < SLICE_MS;
       blocks++
     ) {
-      isDone = cache.bytesUsed >= cache.memory.length * FILLED_MAX || steps.next().done === true;
+      isDone = cache.bytesUsed >= cache.bytesMax * FILLED_MAX || steps.next().done === true;
     }
     this.#workMs += clock.monotonic() - started;
     if (!isDone) this.#after(PAUSE_MS, () => this.#slice(steps));
