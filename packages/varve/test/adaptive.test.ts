@@ -54,12 +54,13 @@ async function world(options: DatabaseOptions = {}): Promise<World> {
 const keyOf = (i: number): string => `key${String(i).padStart(6, '0')}`;
 const value = 'v'.repeat(1000);
 
-/** Seconds of writes over all of `keys` keys, a MiB and a half in each. */
+/** Seconds of writes over all of `keys` keys, a MiB and a half in each, and of some reads, so that the cache is full. */
 async function writes(world: World, seconds: number, keys: number): Promise<void> {
   const random = new Random(1);
   for (let second = 0; second < seconds; second++) {
     for (let i = 0; i < 1500; i++) {
       world.data.put(keyOf(random.below(keys)), value);
+      world.data.get(keyOf(random.below(keys)));
       if (i % 100 === 0) {
         world.look();
         await world.time.turn();

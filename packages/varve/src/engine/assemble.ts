@@ -75,7 +75,7 @@ export function assemble(
     core.background.wake();
     events.emit('poison', () => ({ cause }));
   });
-  const counters: Counters = { user: 0, log: 0, flush: 0, compaction: 0, rewritten: 0 };
+  const counters: Counters = { user: 0, log: 0, flush: 0, compaction: 0, merged: 0, rewritten: 0 };
   const incarnation = version.incarnation + (options.readOnly ? 0 : 1);
   const log = makeLog(parts, incarnation, report, counters);
   const opened = options.readOnly

@@ -16,7 +16,7 @@ import type { VersionEdit } from '../manifest/version-edit.ts';
 import { tableBytesAt } from '../options/keyspace-settings.ts';
 import type { RunningJob } from '../workers/job-runner.ts';
 import { isDiskFull } from './durability.ts';
-import type { Compactions, Core } from './core.ts';
+import type { Compactions, Core, Counters } from './core.ts';
 import { registeredSequences, tableSettings } from './job-input.ts';
 import type { Tree } from './tree.ts';
 
@@ -139,7 +139,7 @@ export class CompactionRunner implements Compactions {
       return;
     }
     core.counters.compaction += output?.bytesWritten ?? 0;
-    if (plan.kind === 'merge') core.counters.rewritten += rewrittenBelow(plan);
+    countMerged(core.counters, plan);
     const edit = (): VersionEdit => ({ ...editOf(tree.id, plan, outputs), ...core.editFacts() });
     core.installer.install(edit, (error) => {
       this.#end(tree, plan);
@@ -190,12 +190,14 @@ export class CompactionRunner implements Compactions {
   }
 }
 
-/** Bytes of the level below that a compaction of level 0 writes again because they lie where its own files do. */
-function rewrittenBelow(plan: CompactionPlan): number {
-  if (plan.inputs[0]!.level !== 0 || plan.reason !== 'level0-files') return 0;
-  let bytes = 0;
-  for (const { files } of plan.inputs.slice(1)) for (const file of files) bytes += file.bytes;
-  return bytes;
+/** What a compaction of level 0 takes down, and what of the level below it writes again because it lies where that does. */
+function countMerged(counters: Counters, plan: CompactionPlan): void {
+  if (plan.reason !== 'level0-files') return;
+  for (const { level, files } of plan.inputs) {
+    const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+    if (level === 0) counters.merged += bytes;
+    else counters.rewritten += bytes;
+  }
 }
 
 /** The settings of a keyspace as the picker takes them. */

@@ -35,7 +35,8 @@ export interface Counters {
   log: number;
   flush: number;
   compaction: number;
-  /** Bytes of the level below that compactions of level 0 have rewritten. */
+  /** Bytes of level 0 that compactions have taken down, and bytes of the level below that they wrote again for it. */
+  merged: number;
   rewritten: number;
 }
 

@@ -18,7 +18,7 @@ test('a fast writer alone gets half of what memtables have, a slow one what it w
 });
 
 test('keyspaces share the room as they write', () => {
-  expect(sizeOf(32, 45, 60)).toBe(24);
+  expect(sizeOf(32, 40, 64)).toBe(20);
   expect(sizeOf(32, 15, 60)).toBe(8);
   expect(sizeOf(32, 1, 60)).toBe(4);
 });
@@ -26,7 +26,8 @@ test('keyspaces share the room as they write', () => {
 test('a size that is nearly right stays', () => {
   expect(sizeOf(32, 1, 1)).toBe(32);
   expect(sizeOf(30, 50, 50)).toBe(30);
-  expect(sizeOf(25, 50, 50)).toBe(32);
+  expect(sizeOf(25, 50, 50)).toBe(25);
+  expect(sizeOf(21, 50, 50)).toBe(32);
 });
 
 test('never more than there is room for, by memory and by the log', () => {

@@ -11,8 +11,8 @@
 const FILL_MS = 30_000;
 /** The smallest size as a part of the one that open begins with: 4 MiB of 32. */
 const SMALLEST = 1 / 8;
-/** A size is changed when the new one differs by a quarter or more. */
-const STEADY = 1.25;
+/** A size is changed when the new one is half as large again, or the old one is. */
+const STEADY = 1.5;
 /** At most this part of the log is in one memtable, so that it is flushed for its size and not for that of the log. */
 const LOG_SHARE_MAX = 1 / 4;
 

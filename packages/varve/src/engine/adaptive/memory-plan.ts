@@ -7,7 +7,8 @@
  * workload. Both savings are a wasted amount divided by the size that could have avoided it:
  *
  *   memtables  with flushes twice as large, half as many compactions of level 0 read and write the level below again. So a
- *              byte more saves 2 x (bytes of the level below that were rewritten) / (bytes of the memtables).
+ *              byte more saves 2 x (bytes of the level below that have to be rewritten) / (bytes of the memtables). That is
+ *              bytes written times what the last compactions rewrote for a byte: they are too rare to be counted as such.
  *   cache      of the blocks that left, as many as nine tenths of the cache are remembered (s3-fifo.ts). Those that were
  *              read again meanwhile a larger cache would have kept: a byte more saves (bytes that came back) / (0.9 x cache).
  *   indexes    have what they need; room that they do not need is what is given away first.
@@ -27,7 +28,7 @@ export interface MemorySplit {
 
 /** What was seen, the amounts decaying by half every `HALF_LIFE_MS`. */
 export interface Observed {
-  /** Bytes of the level below that compactions of level 0 have rewritten. */
+  /** Bytes of the level below that have to be rewritten for what was written to memtables. */
   readonly rewrittenBytes: number;
   /** Bytes of blocks that were read again soon after they had left the cache. */
   readonly returnedBytes: number;

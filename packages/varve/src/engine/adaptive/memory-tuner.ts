@@ -15,6 +15,8 @@ import { HALF_LIFE_MS, initialSplit, type MemoryMove, type MemorySplit, planMemo
 const LOOK_MS = 1_000;
 /** Blocks that came back between two looks at the clock. */
 const RETURNS = 256;
+/** What compactions before the last ones still count. */
+const OLDER_WEIGHT = 1 / 2;
 /** Memtables give memory away when they fill at most so much of what stays: no write is delayed by it. */
 const FREE_SHARE = 3 / 4;
 
@@ -31,11 +33,14 @@ export class MemoryTuner implements MemoryBudget {
   readonly #rates = new WeakMap<Tree, WriteRate>();
   #split: MemorySplit;
   #lookedAt: number;
-  #ratesAt: number;
   #allPerMs = 0;
-  /** Decaying amounts, and the counters as they were at the last look. */
+  /** Of the last compactions of level 0: what they took down, and what they rewrote for it. */
+  #merged = 0;
+  #mergedSeen = 0;
   #rewritten = 0;
   #rewrittenSeen = 0;
+  /** Decaying amounts, and the counters as they were at the last look. */
+  #written = 0;
   #returned = 0;
   #returnedSeen = 0;
   #waitsSeen = 0;
@@ -47,7 +52,8 @@ export class MemoryTuner implements MemoryBudget {
     this.#initial = initialSplit(memoryBytesMax, memtableBytesMax, cacheBytesMax);
     this.#split = this.#initial;
     this.#lookedAt = core.clock.monotonic();
-    this.#ratesAt = this.#lookedAt;
+    // What recovery has put into memtables is not a rate.
+    for (const tree of core.state.trees.values()) this.#rateOf(tree).bytes = tree.writtenBytes;
     core.cache.onReturn = () => this.#hasReturned();
   }
 
@@ -63,7 +69,7 @@ export class MemoryTuner implements MemoryBudget {
     if (ms < LOOK_MS || state.isClosed) return;
     this.#lookedAt = now;
     this.#observe(ms);
-    this.#measureRates(now);
+    this.#measureRates(ms);
     this.#move();
   }
 
@@ -71,7 +77,7 @@ export class MemoryTuner implements MemoryBudget {
   mayGrow(tree: Tree): boolean {
     if (tree.settings.isMemtableGiven) return false;
     const rate = this.#rateOf(tree);
-    const ms = Math.max(1, this.#core.clock.monotonic() - this.#ratesAt);
+    const ms = Math.max(1, this.#core.clock.monotonic() - this.#lookedAt);
     const own = Math.max(rate.perMs, (tree.writtenBytes - rate.bytes) / ms);
     this.#resize(tree, own, Math.max(own, this.#allPerMs));
     return tree.activeBytes < tree.flushBytes;
@@ -88,23 +94,28 @@ export class MemoryTuner implements MemoryBudget {
   #observe(ms: number): void {
     const { counters, cache } = this.#core;
     const kept = 2 ** (-ms / HALF_LIFE_MS);
-    this.#rewritten = this.#rewritten * kept + counters.rewritten - this.#rewrittenSeen;
+    const merged = counters.merged - this.#mergedSeen;
+    const older = merged > 0 ? OLDER_WEIGHT : 1;
+    this.#merged = this.#merged * older + merged;
+    this.#mergedSeen = counters.merged;
+    this.#rewritten = this.#rewritten * older + counters.rewritten - this.#rewrittenSeen;
     this.#rewrittenSeen = counters.rewritten;
     this.#returned = this.#returned * kept + cache.counters.returnedBytes - this.#returnedSeen;
     this.#returnedSeen = cache.counters.returnedBytes;
   }
 
-  #measureRates(now: number): void {
-    const ms = Math.max(1, now - this.#ratesAt);
-    this.#ratesAt = now;
+  #measureRates(ms: number): void {
     const kept = 2 ** (-ms / HALF_LIFE_MS);
     const trees = [...this.#core.state.trees.values()];
     this.#allPerMs = 0;
+    this.#written *= kept;
     for (const tree of trees) {
       const rate = this.#rateOf(tree);
       const of = rate.isNew ? 0 : kept;
-      rate.perMs = rate.perMs * of + ((tree.writtenBytes - rate.bytes) / ms) * (1 - of);
+      const bytes = tree.writtenBytes - rate.bytes;
+      rate.perMs = rate.perMs * of + (bytes / ms) * (1 - of);
       rate.bytes = tree.writtenBytes;
+      this.#written += bytes;
       rate.isNew = false;
       this.#allPerMs += rate.perMs;
     }
@@ -144,7 +155,7 @@ export class MemoryTuner implements MemoryBudget {
     const waits = pressure.memoryWaits - this.#waitsSeen;
     this.#waitsSeen = pressure.memoryWaits;
     const seen = {
-      rewrittenBytes: this.#rewritten,
+      rewrittenBytes: this.#merged > 0 ? (this.#written * this.#rewritten) / this.#merged : 0,
       returnedBytes: this.#returned,
       waits,
       indexBytes: tables.memoryBytes,
