@@ -60,8 +60,8 @@ export async function runPhases({ mode, path, entries, memoryBytes }: Job): Prom
     const { fill, overwrite, read, mixed } = acts(data, entries);
     const phases = [
       await measure(db, 'fill', entries, fill),
-      await measure(db, 'overwrite', entries * 2, overwrite),
-      await measure(db, 'read', entries * 4, read),
+      await measure(db, 'overwrite', entries * 4, overwrite),
+      await measure(db, 'read', entries * 3, read),
       await measure(db, 'overwrite', entries * 2, overwrite),
       await measure(db, '9 reads to a write', entries * 2, mixed),
     ];
