@@ -59,26 +59,27 @@ export class Background implements BackgroundWork {
 
   /** After each commit to `touched`: rotates what is over its size or over the common budget, and starts flushes. */
   committed(touched: readonly Tree[]): void {
-    const { options, pool, log, runner, memory } = this.#core;
+    const { options, pool, log, runner } = this.#core;
     let rotated = false;
     for (const tree of touched) {
-      if (tree.activeBytes < tree.flushBytes || memory.mayGrow(tree)) continue;
+      if (tree.activeBytes < tree.flushBytes || this.#core.memory.mayGrow(tree)) continue;
       this.rotate(tree);
       rotated = true;
     }
     // Memory moves in chunks: only when a chunk was taken can the budget be newly exceeded.
     if (pool.bytesUsed !== this.#poolBytesSeen) {
       this.#poolBytesSeen = pool.bytesUsed;
+      const { memory } = this.#core;
+      if (Math.abs(pool.bytesUsed - this.#poolBytesLooked) >= LOOK_BYTES) {
+        this.#poolBytesLooked = pool.bytesUsed;
+        memory.look();
+      }
       // The first flush would start its thread just when the writes wait for it.
       if (pool.bytesUsed > memory.split.memtables * PREPARE_SHARE) runner.prepare('flush');
       rotated = this.#rotateLargest(memory.split.memtables) || rotated;
       if (log !== undefined && log.bytes > options.logBytesMax) rotated = this.#releaseLog() || rotated;
     }
     if (rotated) this.schedule();
-    if (Math.abs(pool.bytesUsed - this.#poolBytesLooked) >= LOOK_BYTES) {
-      this.#poolBytesLooked = pool.bytesUsed;
-      memory.look();
-    }
   }
 
   /** The tree's memtable becomes immutable; with an outside log those of all trees do, at the same position. */
