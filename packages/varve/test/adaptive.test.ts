@@ -174,9 +174,9 @@ test('a keyspace that is written slowly is flushed at a smaller size, and again 
   here.db.events.addEventListener('flush', (event) =>
     flushed.push((event as CustomEvent<{ bytes: number }>).detail.bytes),
   );
-  // 100 KB a second: 3 MB in half a minute.
-  for (let second = 0; second < 120; second++) {
-    for (let i = 0; i < 100; i++) here.data.put(keyOf(second * 100 + i), value);
+  // 25 KB a second: 3 MB in two minutes.
+  for (let second = 0; second < 600; second++) {
+    for (let i = 0; i < 25; i++) here.data.put(keyOf(second * 25 + i), value);
     await here.time.advance(1000);
   }
   expect(here.told.some(({ what, reason }) => what === 'flush-size' && reason === 'write-rate')).toBe(true);

@@ -72,6 +72,7 @@ function table(results: Record<Mode, readonly ModeResult[]>): string {
       ),
     ),
   );
+  for (const mode of ['fixed', 'adaptive'] as const) rows.push(totalOf(mode, results[mode]));
   const widths = columns.map((title, at) => Math.max(title.length, ...rows.map((row) => row[at]!.length)));
   const line = (cells: readonly string[]): string =>
     cells.map((cell, at) => cell.padEnd(widths[at]!)).join('  ');
@@ -92,6 +93,18 @@ function rowOf(mode: Mode, phases: readonly PhaseResult[]): string[] {
     bytes(({ rssBytes }) => rssBytes),
     [budget.memtables, budget.cache, budget.indexes].map((share) => formatBinaryBytes(share)).join(' + '),
   ];
+}
+
+/** The I/O of all phases together. */
+function totalOf(mode: Mode, results: readonly ModeResult[]): string[] {
+  const all = (of: (result: PhaseResult) => number): string =>
+    formatBytes(median(results.map(({ phases }) => phases.reduce((sum, phase) => sum + of(phase), 0))));
+  const bytes = [
+    all(({ readBytes }) => readBytes),
+    all(({ flushBytes }) => flushBytes),
+    all(({ compactionBytes }) => compactionBytes),
+  ];
+  return ['all', mode, '', '', ...bytes, '', ''];
 }
 
 function median(values: readonly number[]): number {

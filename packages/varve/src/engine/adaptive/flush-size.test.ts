@@ -9,10 +9,10 @@ function sizeOf(current: number, own: number, all: number, within = room): numbe
   return flushBytes(current * MIB, { own: (own * MIB) / 1000, all: (all * MIB) / 1000 }, within) / MIB;
 }
 
-test('a fast writer alone gets half of what memtables have, a slow one what it writes in half a minute', () => {
+test('a fast writer alone gets half of what memtables have, a slow one what it writes in two minutes', () => {
   expect(sizeOf(32, 50, 50)).toBe(32);
   expect(sizeOf(8, 50, 50)).toBe(32);
-  expect(sizeOf(32, 0.5, 0.5)).toBe(15);
+  expect(sizeOf(32, 0.125, 0.125)).toBe(15);
   expect(sizeOf(32, 0, 0)).toBe(4);
   expect(sizeOf(32, 50, 50, { ...room, memtables: 128 * MIB })).toBe(64);
 });
@@ -24,7 +24,7 @@ test('keyspaces share the room as they write', () => {
 });
 
 test('a size that is nearly right stays', () => {
-  expect(sizeOf(32, 1, 1)).toBe(32);
+  expect(sizeOf(32, 0.25, 0.25)).toBe(32);
   expect(sizeOf(30, 50, 50)).toBe(30);
   expect(sizeOf(25, 50, 50)).toBe(25);
   expect(sizeOf(21, 50, 50)).toBe(32);

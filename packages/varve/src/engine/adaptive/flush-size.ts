@@ -7,8 +7,11 @@
  * Pure; memory-tuner.ts measures the rates and keeps the sizes.
  */
 
-/** A memtable is not to take longer than this to fill, except at the smallest size: 32 MiB are reached at 1.1 MB a second. */
-const FILL_MS = 30_000;
+/**
+ * A memtable is not to take longer than this to fill, except at the smallest size: 32 MiB are reached at 280 KB a second. A
+ * shorter time would have a slow writer's few files rewrite the level below too often.
+ */
+const FILL_MS = 120_000;
 /** The smallest size as a part of the one that open begins with: 4 MiB of 32. */
 const SMALLEST = 1 / 8;
 /** A size is changed when the new one is half as large again, or the old one is. */
