@@ -55,6 +55,8 @@ test('statistics name every keyspace', () => {
       sequence: 42,
       incarnation: 3,
       memoryBytes: { memtables: 0, cache: 0, indexes: 0, pool: 0 },
+      memoryBudget: { memtables: 64, cache: 160, indexes: 32 },
+      read: { blocks: 0, bytes: 0 },
       log: { segments: 1, bytes: 2048, syncedSequence: 42 },
       written: { user: 0, log: 0, flush: 0, compaction: 0 },
       keyspaces: { users: keyspace },

@@ -159,6 +159,10 @@ export interface DatabaseStats {
   sequence: Sequence;
   incarnation: number;
   memoryBytes: { memtables: number; cache: number; indexes: number; pool: number };
+  /** How `memoryBytesMax` is divided now; it moves, see the event 'adapt'. */
+  memoryBudget: { memtables: number; cache: number; indexes: number };
+  /** Blocks that reads took from tables because the cache did not have them, since open. */
+  read: { blocks: number; bytes: number };
   log: { segments: number; bytes: number; syncedSequence: Sequence };
   /** Bytes since open. */
   written: { user: number; log: number; flush: number; compaction: number };
@@ -253,7 +257,7 @@ export interface Database extends AsyncDisposable {
    */
   refresh(): Promise<RefreshReport>;
   stats(): DatabaseStats;
-  /** 'flush' 'compaction' 'pressure' 'poison' 'recovery' 'warning': CustomEvent with typed detail. */
+  /** 'flush' 'compaction' 'pressure' 'adapt' 'poison' 'recovery' 'warning': CustomEvent with typed detail. */
   readonly events: EventTarget;
   /** Only with `log: 'external'`: applies a batch of the outside log; positions rise. */
   applyExternal(position: number, batch: Batch): void;

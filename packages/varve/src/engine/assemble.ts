@@ -21,6 +21,7 @@ import type { JobRunner } from '../workers/job-runner.ts';
 import { workerEntry } from '../workers/resolve.ts';
 import { SliceRunner } from '../workers/slice-runner.ts';
 import { ThreadRunner } from '../workers/thread-runner.ts';
+import { MemoryTuner } from './adaptive/memory-tuner.ts';
 import { Background } from './background.ts';
 import { CommitPipeline } from './commit-pipeline.ts';
 import type { Core, Counters } from './core.ts';
@@ -77,7 +78,7 @@ export function assemble(
     core.background.wake();
     events.emit('poison', () => ({ cause }));
   });
-  const counters: Counters = { user: 0, log: 0, flush: 0, compaction: 0 };
+  const counters: Counters = { user: 0, log: 0, flush: 0, compaction: 0, merged: 0, rewritten: 0 };
   const incarnation = version.incarnation + (options.readOnly ? 0 : 1);
   const log = makeLog(parts, incarnation, report, counters);
   const opened = options.readOnly
@@ -173,6 +174,9 @@ export function assemble(
     get incarnation() {
       return installer.version.incarnation;
     },
+    get memory() {
+      return memory;
+    },
     fileNumbers: parts.fileNumbers,
     found: new PointResult(),
     get many() {
@@ -184,6 +188,7 @@ export function assemble(
     removeFiles: (paths) => removeFiles(core, paths),
   };
   const background = new Background(core);
+  const memory = new MemoryTuner(core);
   const warmUp = new WarmUp(core, contents.caches);
   background.versionInstalled(opened.version);
   if (!options.readOnly) {

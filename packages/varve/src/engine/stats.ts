@@ -37,6 +37,8 @@ export function collectStats(core: Core): DatabaseStats {
       indexes: tables.memoryBytes,
       pool: pool.bytesUsed,
     },
+    memoryBudget: core.memory.split,
+    read: { blocks: tables.counters.blocksRead, bytes: tables.counters.blockBytesRead },
     log: {
       segments: log?.segments().length ?? 0,
       bytes: log?.bytes ?? 0,

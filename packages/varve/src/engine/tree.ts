@@ -33,7 +33,11 @@ export class Tree {
   readonly record: KeyspaceRecord;
   readonly tables: TableCache;
   readonly #rows: RowCache;
-  settings: ResolvedKeyspaceSettings;
+  #settings: ResolvedKeyspaceSettings;
+  /** Bytes at which the memtable is rotated: `memtableBytes`, unless nobody gave it; then it follows the write rate. */
+  flushBytes: number;
+  /** Bytes of the memtables that were rotated since the open. */
+  #rotatedBytes = 0;
   /** How many of the oldest immutables a running flush has taken. */
   flushing = 0;
   /** Tally of the batch that the commit pipeline is reserving room for; zero in between. */
@@ -66,7 +70,8 @@ export class Tree {
   ) {
     this.#state = state;
     this.record = record;
-    this.settings = settings;
+    this.#settings = settings;
+    this.flushBytes = settings.memtableBytes;
     this.tables = tables;
     this.#rows = rows;
     this.#newMemtable = newMemtable;
@@ -80,6 +85,15 @@ export class Tree {
 
   get name(): string {
     return this.record.name;
+  }
+
+  get settings(): ResolvedKeyspaceSettings {
+    return this.#settings;
+  }
+
+  set settings(settings: ResolvedKeyspaceSettings) {
+    this.#settings = settings;
+    this.flushBytes = settings.memtableBytes;
   }
 
   get view(): ReadView {
@@ -137,6 +151,7 @@ export class Tree {
     if (memtable === undefined || memtable.entries === 0) return false;
     this.#rotatedAt = [this.#state.visible, ...this.#rotatedAt];
     this.#shared?.rotate(this.id, memtable, this.#rotatedAt[0]!);
+    this.#rotatedBytes += memtable.bytes;
     this.#replace({ ...this.#view, memtable: undefined, immutables: [memtable, ...this.#view.immutables] });
     return true;
   }
@@ -282,6 +297,11 @@ export class Tree {
 
   get activeBytes(): number {
     return this.#view.memtable?.bytes ?? 0;
+  }
+
+  /** Memtable memory that writes have taken since the open. */
+  get writtenBytes(): number {
+    return this.#rotatedBytes + this.activeBytes;
   }
 
   /**

@@ -94,7 +94,7 @@ export class WarmUp implements CacheWarmUp {
       !isDone && blocks < SLICE_BLOCKS_MAX && clock.monotonic() - started < SLICE_MS;
       blocks++
     ) {
-      const isFull = cache.bytesUsed >= cache.memory.length * FILLED_MAX;
+      const isFull = cache.bytesUsed >= cache.bytesMax * FILLED_MAX;
       isDone = isFull || state.entered(() => steps.next().done === true);
     }
     this.#workMs += clock.monotonic() - started;

@@ -248,8 +248,11 @@ class Attachment {
       committed: (touched) => {
         if (pool.bytesUsed === poolBytesSeen) return;
         poolBytesSeen = pool.bytesUsed;
+        const limit = Atomics.load(control, MEMTABLE_KIB_MAX) * 1024;
+        // It moves with the memory budget, which the owner keeps.
+        this.#pressure.limitBytes = limit;
         const isFull = touched.some((tree) => tree.activeBytes >= rows.memtableBytes(tree.id));
-        if (isFull || poolBytesSeen >= options.memtableBytesMax / 2) this.#ask();
+        if (isFull || poolBytesSeen >= limit / 2) this.#ask();
       },
     });
     let many: ManyGets | undefined;
