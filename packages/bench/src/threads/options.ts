@@ -23,7 +23,7 @@ const VALUE_SIZE = 100;
 const MIB = 2 ** 20;
 
 const full = { num: NUM_ASKED, rounds: 5, readMs: 600, writes: 300_000, attachments: 30, peerRounds: 3 };
-const quick = { num: 50_000, rounds: 3, readMs: 100, writes: 20_000, attachments: 10, peerRounds: 1 };
+const quick = { num: 50_000, rounds: 3, readMs: 200, writes: 20_000, attachments: 10, peerRounds: 1 };
 
 const flags = {
   quick: { type: 'boolean', default: false },

@@ -15,7 +15,12 @@ const MIN = 0.7;
 export async function measureBeside(path: string, sizes: Sizes): Promise<Figure[]> {
   const { store, crew } = await setStage('varve', path, sizes);
   const threads = await Crew.start(2, crew());
-  const rates = { idle: [] as number[], beside: [] as number[], after: [] as number[], written: [] as number[] };
+  const rates = {
+    idle: [] as number[],
+    beside: [] as number[],
+    after: [] as number[],
+    written: [] as number[],
+  };
   const costs = { idle: [] as number[], beside: [] as number[] };
   for (let round = 0; round <= sizes.rounds; round++) {
     const read = { kind: 'get', seed: sizes.seed + round, ms: sizes.readMs } as const;

@@ -21,7 +21,10 @@ export async function measureWrite(path: string, sizes: Sizes): Promise<Figure[]
     const one = await threads.run([{ kind: 'put', seed, count: sizes.writes }], round % THREADS);
     await store.compact();
     const count = Math.ceil(sizes.writes / THREADS);
-    const tasks = Array.from({ length: THREADS }, (_, i) => ({ kind: 'put', seed: seed + i, count }) as const);
+    const tasks = Array.from(
+      { length: THREADS },
+      (_, i) => ({ kind: 'put', seed: seed + i, count }) as const,
+    );
     const four = await threads.run(tasks);
     await store.compact();
     if (round === 0) continue;
