@@ -20,6 +20,8 @@ import { type BenchOptions, type Command, help, parseCommand, UsageError } from 
 import { ForeignDirectoryError } from './own-directory.ts';
 import { formatColumns, formatHead, formatMemory, formatResult, thisMachine } from './report.ts';
 import { NothingToReadError, Runner, type WorkloadResult } from './runner.ts';
+import { parseThreads, threadsHelp } from './threads/options.ts';
+import { threads } from './threads/threads.ts';
 
 const machine = thisMachine();
 
@@ -40,6 +42,14 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<boo
       return true;
     }
     return await large(options, interrupted());
+  },
+  async threads(args) {
+    const options = parseThreads(args);
+    if (options === undefined) {
+      console.log(threadsHelp);
+      return true;
+    }
+    return await threads(options, interrupted());
   },
   account,
   adapt,

@@ -41,7 +41,16 @@ import { AttachedKeyspaces } from './attached-keyspaces.ts';
 import { AttachedRunner } from './attached-runner.ts';
 import { AttachedViews } from './attached-views.ts';
 import { CacheAccess } from './cache-access.ts';
-import { ASKED, FLAG_CLOSED, FLAG_OWNER_GONE, FLAG_POISONED, FLAGS, LEVEL0_FILES } from './control-words.ts';
+import {
+  ASKED,
+  FLAG_CLOSED,
+  FLAG_OWNER_GONE,
+  FLAG_POISONED,
+  FLAGS,
+  LEVEL0_FILES,
+  MEMTABLE_KIB_MAX,
+  MEMTABLE_KIB_MAX,
+} from './control-words.ts';
 import { KeyspaceWords } from './keyspace-words.ts';
 import { redo } from './redo.ts';
 import { type Notice, RequestClient } from './requests.ts';
