@@ -142,6 +142,19 @@ export interface Snapshot extends Disposer {
   range<K, V>(keyspace: Keyspace<K, V>, range?: Range<K>): RangeView<K, V>;
 }
 
+/** What one thread of a shared database keeps from being given back. */
+export interface ThreadStats {
+  /** As `threadId` of `node:worker_threads`. */
+  threadId: number;
+  isOwner: boolean;
+  /** Registered sequences: snapshots and running iterations. */
+  snapshots: number;
+  oldestSequence?: Sequence;
+  oldestAgeMs?: number;
+  /** In the middle of a read. A thread that stays so is blocked: memory that it may be reading is not reused. */
+  isReading: boolean;
+}
+
 export interface DatabaseStats {
   sequence: Sequence;
   incarnation: number;
@@ -170,6 +183,8 @@ export interface DatabaseStats {
     failed: number;
     waitMs: number;
   };
+  /** Once the database is shared: the threads that have it open, the owner's among them. */
+  threads: ThreadStats[];
 }
 
 /** What open found in the log. */
@@ -182,6 +197,17 @@ export interface OpenReport {
   warnings: string[];
   /** Where flushes and compactions run: in worker threads, or in time slices on this thread (any file system but node's). */
   background: 'threads' | 'slices';
+}
+
+/** What a read-only database has taken over from the writer. */
+export interface RefreshReport {
+  /** The database is read as it was behind this sequence. */
+  sequence: Sequence;
+  /** Batches and keyspace changes that came from the log. */
+  batches: number;
+  /** Tables that were not there before. */
+  files: number;
+  ms: number;
 }
 
 export interface VerifyReport {
@@ -214,6 +240,18 @@ export interface Database extends AsyncDisposable {
   verify(options?: { full?: boolean }): Promise<VerifyReport>;
   /** A copy that opens as a database, at `path`, by hard links where the file system has them. */
   checkpoint(path: string): Promise<void>;
+  /**
+   * Only with `readOnly: true`: takes over what the process that writes the database has handed to the system (class `os`)
+   * before the call, with the keyspaces that it made and dropped. Snapshots and cursors go on at their sequences. Large steps
+   * let the event loop turn in between; reads then see the state of before.
+   * Errors: `NOT_READ_ONLY` (invalid), `CLOSED`, `NOT_FOUND` when the directory holds no database any more, `REWOUND`
+   * (closed) when it holds an older state: open it again, `CORRUPTION`, `IO_ERROR`.
+   *
+   * @example
+   * const reader = await open('./data', { readOnly: true });
+   * const { sequence, batches } = await reader.refresh();
+   */
+  refresh(): Promise<RefreshReport>;
   stats(): DatabaseStats;
   /** 'flush' 'compaction' 'pressure' 'poison' 'recovery' 'warning': CustomEvent with typed detail. */
   readonly events: EventTarget;

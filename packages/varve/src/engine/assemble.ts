@@ -44,7 +44,9 @@ export interface OpeningParts {
   readonly fs: FileSystem;
   readonly options: ResolvedDatabaseOptions;
   readonly components: Components;
+  readonly tableFiles: FileSystem;
   readonly state: EngineState;
+  /** Another one when a read-only database has read the log anew. */
   readonly pool: SegmentPool;
   readonly cache: BlockCache;
   readonly rows: RowCache;
@@ -142,12 +144,15 @@ export function assemble(
     state,
     options,
     fs,
+    tableFiles: parts.tableFiles,
     clock,
     scheduler,
     runner,
     events,
     poison,
-    pool: parts.pool,
+    get pool() {
+      return parts.pool;
+    },
     cache: parts.cache,
     rows: parts.rows,
     tables: parts.tables,
@@ -165,7 +170,9 @@ export function assemble(
     get warmUp() {
       return warmUp;
     },
-    incarnation: opened.version.incarnation,
+    get incarnation() {
+      return installer.version.incarnation;
+    },
     fileNumbers: parts.fileNumbers,
     found: new PointResult(),
     get many() {

@@ -288,7 +288,7 @@ interface Operation {
   readonly valueEnd: number;
 }
 
-function insert(tree: Tree, operation: Operation, sequence: number): void {
+export function insert(tree: Tree, operation: Operation, sequence: number): void {
   add(tree.writable(), operation, sequence);
 }
 

@@ -90,6 +90,8 @@ export interface Session {
 export interface Core extends Session {
   readonly options: ResolvedDatabaseOptions;
   readonly fs: FileSystem;
+  /** For reading tables beside the table cache: read-only, those of the state that is shown are there although removed. */
+  readonly tableFiles: FileSystem;
   readonly poison: Poison;
   readonly pool: SegmentPool;
   readonly cache: BlockCache;
@@ -102,6 +104,7 @@ export interface Core extends Session {
   readonly installer: Installer;
   readonly background: BackgroundWork;
   readonly warmUp: CacheWarmUp;
+  /** Of the writer, when opened read-only. */
   readonly incarnation: number;
   /** Next table number, shared with the jobs (BigInt64, Atomics.add). */
   readonly fileNumbers: SharedArrayBuffer;

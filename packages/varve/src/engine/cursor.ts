@@ -296,7 +296,8 @@ export class RangeCursor implements Cursor {
 
   #reopen(): VisibleIterator {
     this.#leaveMerged();
-    const { view, tables, idleSources } = this.#tree;
+    const { tables, idleSources } = this.#tree;
+    const view = this.#tree.viewAt(this.#sequence);
     const merged =
       (this.#takesAll ? idleSources.take(view) : undefined) ??
       mergedSources(view, tables, this.#takesAll ? EVERYTHING : this.#range);

@@ -253,14 +253,10 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
 
   /** Runs a read while nothing that it meets goes away. */
   #entered<T>(read: () => T): T {
-    const { access } = this.#core.state;
-    access?.enter();
-    try {
+    return this.#core.state.entered(() => {
       this.check();
       return read();
-    } finally {
-      access?.leave();
-    }
+    });
   }
 
   getManyAt(keys: readonly K[], sequence: number): (V | undefined)[] {

@@ -24,6 +24,8 @@ export class EngineState {
   /** How many versions of keyspaces there were since the open: gives each its id. */
   versions = 0;
   isClosed = false;
+  /** What ended it, where that was not a call of `close` here. */
+  endedBy: Error | undefined;
   /** Open keyspaces by id. */
   readonly trees: Map<number, Tree> = new Map();
   /** Sequences of keyspace changes that are in the log and not in the manifest yet: replay needs them. */
@@ -58,7 +60,19 @@ export class EngineState {
     return this.#access === undefined ? step() : this.#access.exclusive(step);
   }
 
+  /** Runs a read while nothing that it meets goes away. */
+  entered<T>(read: () => T): T {
+    const access = this.#access;
+    if (access === undefined) return read();
+    access.enter();
+    try {
+      return read();
+    } finally {
+      access.leave();
+    }
+  }
+
   checkOpen(): void {
-    if (this.isClosed) throw closed('the database', { path: this.path });
+    if (this.isClosed) throw this.endedBy ?? closed('the database', { path: this.path });
   }
 }

@@ -56,5 +56,6 @@ export function collectStats(core: Core): DatabaseStats {
         : { oldestSequence: oldest.sequence, oldestAgeMs: core.clock.monotonic() - oldest.since }),
     },
     pressure: { ...pressure.stats },
+    threads: state.sharing?.threads() ?? [],
   };
 }

@@ -8,10 +8,12 @@ import type { Run } from '../arena/segment-pool.ts';
 import type { PointResult } from '../base/entry.ts';
 import type { RowCache } from '../cache/row-cache.ts';
 import type { KeyspaceRecord } from '../manifest/version-edit.ts';
-import type { KeyspaceVersion } from '../manifest/version.ts';
+import { emptyKeyspace, type KeyspaceVersion } from '../manifest/version.ts';
+import type { FileMeta } from '../manifest/file-meta.ts';
 import type { Memtable } from '../memtable/memtable.ts';
 import type { ResolvedKeyspaceSettings } from '../options/resolve.ts';
 import type { TableCache } from '../sstable/table-cache.ts';
+import { FollowedViews } from './followed-views.ts';
 import { pointGet } from './get.ts';
 import type { ManyGets } from './get-many.ts';
 import { fencesOf, type ReadView } from './read-view.ts';
@@ -47,6 +49,9 @@ export class Tree {
   readonly #newMemtable: () => Memtable;
   /** Undefined: no other thread has the memtables. */
   #shared: SharedViews | undefined;
+  /** Of a tree that follows another process's: views for readers below `#floor`, the first sequence that the view answers for. */
+  #followed: FollowedViews | undefined;
+  #floor = 0;
   isDropped = false;
 
   constructor(
@@ -115,7 +120,7 @@ export class Tree {
   }
 
   /** Another thread has replaced the memtables or tables: they are these now. */
-  follow(memtable: Memtable | undefined, immutables: readonly Memtable[], version: KeyspaceVersion): void {
+  show(memtable: Memtable | undefined, immutables: readonly Memtable[], version: KeyspaceVersion): void {
     const versionId = this.#idOf(version);
     const fences = version === this.#view.version ? this.#view.fences : fencesOf(version, this.#view.fences);
     this.#replace({ memtable, immutables, version, versionId, fences });
@@ -170,6 +175,62 @@ export class Tree {
     }
   }
 
+  /**
+   * The writer in another process has flushed through `flushed`, and what it wrote up to there is not applied any more: what
+   * comes behind the gap goes into a memtable of its own. One that lacks writes in its middle would hide those in tables.
+   */
+  setAside(flushed: number): void {
+    const { memtable, immutables } = this.#view;
+    if (memtable === undefined || memtable.entries === 0 || memtable.firstSequence > flushed) return;
+    this.#replace({ ...this.#view, memtable: undefined, immutables: [memtable, ...immutables] });
+  }
+
+  /**
+   * The tree of the writer in another process has this version now, and `from` has the memtables that belong to it (this tree
+   * itself when they only grew). Memtables that are wholly in tables go; what is in part was set aside, so that it does not
+   * grow any more and goes as a whole later. `registered`, ascending: sequences that somebody reads at.
+   */
+  follow(version: KeyspaceVersion, from: Tree, registered: readonly number[]): void {
+    const before = this.#view;
+    const { memtable: active, immutables } = from.view;
+    const flushed = version.flushedSequence;
+    const isLeft = (memtable: Memtable): boolean => memtable.entries > 0 && memtable.lastSequence > flushed;
+    const left = [...(active === undefined ? [] : [active]), ...immutables].filter(isLeft);
+    const takesMore =
+      left[0] !== undefined && left[0] === active && active.bytes < this.settings.memtableBytes;
+    this.#replace({
+      memtable: takesMore ? active : undefined,
+      immutables: takesMore ? left.slice(1) : left,
+      version,
+      versionId: this.#idOf(version),
+      fences: fencesOf(version, before.fences),
+    });
+    this.#followed ??= new FollowedViews();
+    this.#floor = flushed;
+    for (const memtable of this.#followed.replace(before, this.#view, registered)) memtable.release();
+  }
+
+  /** What a reader at `sequence` looks at: the current view, or one that was kept for it. */
+  viewAt(sequence: number): ReadView {
+    if (sequence >= this.#floor) return this.#view;
+    const version = emptyKeyspace(this.record);
+    // Without one it was not there yet.
+    return (
+      this.#followed?.find(sequence) ?? {
+        memtable: undefined,
+        immutables: [],
+        version,
+        versionId: ++this.#state.versions,
+        fences: fencesOf(version, []),
+      }
+    );
+  }
+
+  /** Tables that readers of the current view or of kept ones may open. */
+  filesInUse(): FileMeta[] {
+    return [...this.#view.version.levels.flat(), ...(this.#followed?.files() ?? [])];
+  }
+
   /** Gives back all memory but what a running flush reads; the tree takes no part in anything any more. */
   drop(): void {
     this.#state.exclusive(() => this.#drop());
@@ -177,12 +238,16 @@ export class Tree {
 
   #drop(): void {
     this.isDropped = true;
+    const kept = new Set(this.#followed?.clear());
     const { memtable, immutables } = this.#view;
     this.#shared?.drop(this.id);
     this.#replace({ ...this.#view, memtable: undefined, immutables: [] });
     const free = immutables.length - this.flushing;
     this.#release([...(memtable === undefined ? [] : [memtable]), ...immutables.slice(0, free)]);
     this.#held = immutables.slice(free);
+    if (memtable !== undefined) kept.delete(memtable);
+    for (const each of immutables) kept.delete(each);
+    for (const each of kept) each.release();
   }
 
   /** The running flush has ended and is not installed: it failed, or the tree was dropped meanwhile. */
@@ -228,13 +293,20 @@ export class Tree {
   /** The read path's first hop: true when `key` has a value at `sequence`; it is lent through `out`. */
   get(key: Uint8Array, start: number, end: number, sequence: number, out: PointResult): boolean {
     const seesAll = sequence === this.#state.visible;
+    if (!seesAll && sequence < this.#floor) return this.#getKept(key, start, end, sequence, out);
     return pointGet(this.#view, this.tables, this.#rows, key, start, end, sequence, seesAll, out);
+  }
+
+  /** The same below what the current view answers for. */
+  #getKept(key: Uint8Array, start: number, end: number, sequence: number, out: PointResult): boolean {
+    const view = this.viewAt(sequence);
+    return pointGet(view, this.tables, this.#rows, key, start, end, sequence, false, out);
   }
 
   /** The same for all keys of the batch in `many`, which has the values then. */
   getMany(many: ManyGets, sequence: number, ownResults: boolean): void {
     const seesAll = sequence === this.#state.visible;
-    many.run(this.#view, this.tables, this.#rows, sequence, seesAll, ownResults);
+    many.run(this.viewAt(sequence), this.tables, this.#rows, sequence, seesAll, ownResults);
   }
 
   #idOf(version: KeyspaceVersion): number {

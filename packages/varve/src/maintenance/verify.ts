@@ -35,7 +35,7 @@ async function verifyTable(core: Core, file: FileMeta, full: boolean, report: Ve
   let table: TableReader | undefined;
   try {
     table = TableReader.open({
-      fs: core.fs,
+      fs: core.tableFiles,
       path,
       fileNumber: file.number,
       bytes: file.bytes,

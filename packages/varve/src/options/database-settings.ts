@@ -111,7 +111,7 @@ export const databaseSettings: DatabaseSettings = {
   readOnly: flag({
     default: false,
     persisted: false,
-    doc: 'Opens for reading: nothing in the directory is changed and every write is refused.',
+    doc: 'Opens for reading, beside a writer too: nothing in the directory is changed and every write is refused.',
   }),
   recovery: choice<RecoveryMode>({
     default: 'prefix',

@@ -22,8 +22,8 @@ export interface TableCacheOptions {
   readonly fs: FileSystem;
   /** Path of a table by its number. */
   readonly pathOf: (number: number) => string;
-  /** Most tables that are open at a time, at least 1. */
-  readonly openFilesMax: number;
+  /** Most tables that are open at a time, at least 1; asked at each open. */
+  readonly openFilesMax: number | (() => number);
   readonly cache?: BlockCache | undefined;
   /** Room for filters that are held whole; without limit when it is not given. */
   readonly filterBytesMax?: number;
@@ -38,8 +38,13 @@ export class TableCache {
   /** In the order of opening or of the last second chance. */
   readonly #readers = new Map<number, TableReader>();
 
+  /** Most tables that are open at a time: other threads may take part of what a process has. */
+  openFilesMax: () => number;
+
   constructor(options: TableCacheOptions) {
+    const { openFilesMax } = options;
     this.#options = options;
+    this.openFilesMax = typeof openFilesMax === 'number' ? () => openFilesMax : openFilesMax;
     this.#filterMemory = new FilterMemory(options.filterBytesMax);
   }
 
@@ -52,7 +57,8 @@ export class TableCache {
   }
 
   #open(table: TableReference): TableReader {
-    const { fs, cache, pathOf, openFilesMax } = this.#options;
+    const { fs, cache, pathOf } = this.#options;
+    const openFilesMax = this.openFilesMax();
     while (this.#readers.size > 0 && this.#readers.size >= openFilesMax) this.#parkOne();
     const reader = TableReader.open({
       fs,
@@ -89,7 +95,7 @@ export class TableCache {
 
   /** The same for all tables but those with these numbers. */
   closeAllBut(numbers: ReadonlySet<number>): void {
-    for (const number of [...this.#readers.keys()]) if (!numbers.has(number)) this.evict(number);
+    for (const number of this.#readers.keys()) if (!numbers.has(number)) this.evict(number);
   }
 
   /** Closes all tables. */

@@ -134,9 +134,10 @@ export class AttachedLog implements DurableLog {
   syncNow(): boolean {
     const { writer } = this;
     writer.handOver();
-    if (this.#tail.words.isOlderUnsynced !== 0) return false;
+    if (writer.isOlderUnsynced) return false;
     try {
       writer.current?.sync();
+      if (writer.isDirectoryUnsynced) this.#options.fs.syncDirectory(this.#options.directory);
     } catch (error) {
       writer.failure = error instanceof Error ? error : new Error(String(error));
       throw error;

@@ -49,17 +49,24 @@ import { checkHandle, type ShareData } from './share-handle.ts';
 import { SharedRegister } from './shared-register.ts';
 import { SharedViews } from './shared-views.ts';
 import { ThreadAccess } from './thread-access.ts';
-import { claimSlot, freeSlot, generationOf, isSlotDead, OWNER_SLOT } from './thread-slots.ts';
+import {
+  claimSlot,
+  freeSlot,
+  generationOf,
+  isSlotDead,
+  openFilesShare,
+  OWNER_SLOT,
+  takenSlots,
+} from './thread-slots.ts';
 
 /** How often a thread looks whether the owner is still there, unless it writes. */
 const LOOK_MS = 250;
-/** Threads share the limit of open tables; a thread has room for so many at least. */
-const OPEN_FILES_MIN = 32;
-const SHARERS = 4;
 /** Row caches are a thread's own: an attached one has a quarter of what the owner has. */
 const ROW_BYTES_MAX = 8 * 1024 * 1024;
 const ROW_SHARE = 1 / 64;
 const FILTER_SHARE = 1 / 32;
+const SLOT_TRIES = 20;
+const SLOT_WAIT_MS = 50;
 
 /** The databases that this thread has attached. */
 const attachedHere = new Set<string>();
@@ -80,10 +87,28 @@ export async function attachDatabase(handle: unknown): Promise<AttachedDatabase>
   attachedHere.add(data.id);
   try {
     await ready();
-    return new Attachment(data).database;
+    const slot = await takeSlot(data);
+    return new Attachment(data, slot).database;
   } catch (error) {
     attachedHere.delete(data.id);
     throw error;
+  }
+}
+
+/** A slot for this thread. Threads that are gone keep theirs until the owner has looked, so it is worth a wait. */
+async function takeSlot(data: ShareData): Promise<number> {
+  const control = new Int32Array(data.control);
+  for (let tries = 1; ; tries++) {
+    const flags = Atomics.load(control, FLAGS);
+    if ((flags & (FLAG_CLOSED | FLAG_OWNER_GONE)) !== 0) throw closed('the database', { path: data.path });
+    try {
+      return claimSlot(control, threadId);
+    } catch (error) {
+      if (tries === SLOT_TRIES || !takenSlots(control).some((slot) => isSlotDead(control, slot, true))) {
+        throw error;
+      }
+    }
+    await new Promise<void>((resolve) => systemScheduler.after(SLOT_WAIT_MS, resolve, true));
   }
 }
 
@@ -105,13 +130,11 @@ class Attachment {
   #timer: Timer | undefined;
   #isClosed = false;
 
-  constructor(data: ShareData) {
+  constructor(data: ShareData, slot: number) {
     this.#data = data;
     const control = new Int32Array(data.control);
     this.#control = control;
-    this.#checkOwner();
     const { options } = data;
-    const slot = claimSlot(control, threadId);
     this.#slot = slot;
     const state = new EngineState(data.directory);
     this.#state = state;
@@ -123,7 +146,7 @@ class Attachment {
       fs: withReads(fs, options.reads),
       pathOf: (number) => inDirectory(data.directory, tableName(number)),
       cache,
-      openFilesMax: Math.max(OPEN_FILES_MIN, Math.floor(options.openFilesMax / SHARERS)),
+      openFilesMax: () => openFilesShare(control, options.openFilesMax),
       filterBytesMax: Math.floor(options.memoryBytesMax * FILTER_SHARE),
       ownsCache: false,
     });
@@ -225,7 +248,7 @@ class Attachment {
       committed: (touched) => {
         if (pool.bytesUsed === poolBytesSeen) return;
         poolBytesSeen = pool.bytesUsed;
-        const isFull = touched.some((tree) => tree.activeBytes >= tree.settings.memtableBytes);
+        const isFull = touched.some((tree) => tree.activeBytes >= rows.memtableBytes(tree.id));
         if (isFull || poolBytesSeen >= options.memtableBytesMax / 2) this.#ask();
       },
     });
@@ -366,8 +389,10 @@ class Attachment {
     this.#timer?.cancel();
     this.#pressure.abandon(error);
     this.#durability.detach(error, mayWrite);
+    if (mayWrite) this.#client.tell('left', generationOf(this.#control, this.#slot));
     this.#client.close(error);
     this.#state.isClosed = true;
+    this.#state.endedBy = error;
     this.#tables.close();
     this.#register.clear();
     freeSlot(this.#control, this.#slot);

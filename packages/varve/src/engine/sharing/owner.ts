@@ -12,7 +12,7 @@ import { invalid } from '../../base/errors.ts';
 import type { Timer } from '../../runtime/scheduler.ts';
 import { packError, reviveError, type TransferredError } from '../../workers/error-transfer.ts';
 import { SharedTail } from '../../wal/shared-tail.ts';
-import type { OpenReport } from '../api-types.ts';
+import type { OpenReport, ThreadStats } from '../api-types.ts';
 import type { Core } from '../core.ts';
 import type { Tree } from '../tree.ts';
 import { CacheAccess } from './cache-access.ts';
@@ -27,6 +27,7 @@ import {
   LEVEL0_FILES,
   MANIFEST_BYTES,
   PROGRESS,
+  SLOT_PIN,
   SLOT_WAITS,
   slotAt,
   SWEEP_DUE,
@@ -42,7 +43,15 @@ import { SharedLock } from './shared-lock.ts';
 import { clearRegister, REGISTER_WORDS, SharedRegister } from './shared-register.ts';
 import { SharedViews } from './shared-views.ts';
 import { ThreadAccess } from './thread-access.ts';
-import { claimSlot, freeSlot, generationOf, isSlotDead, OWNER_SLOT, takenSlots } from './thread-slots.ts';
+import {
+  claimSlot,
+  freeSlot,
+  generationOf,
+  isSlotDead,
+  openFilesShare,
+  OWNER_SLOT,
+  takenSlots,
+} from './thread-slots.ts';
 
 /** How often the owner looks for threads that are gone. */
 const REAP_MS = 100;
@@ -93,6 +102,7 @@ export class SharedOwner {
     const log = core.log!;
     // Before anything is shared: what can fail is this.
     log.begin();
+    log.syncNow();
     const id = randomUUID();
     this.#access = new ThreadAccess(this.#control, OWNER_SLOT, {
       flagged: (flags) => this.#flagged(flags),
@@ -111,6 +121,7 @@ export class SharedOwner {
     log.writer.lastTime = Math.max(log.writer.lastTime, core.pipeline.lastTime);
     log.share(this.#tail);
     core.state.share(this.#access);
+    core.tables.openFilesMax = () => openFilesShare(this.#control, core.options.openFilesMax);
     core.state.visible = visible;
     core.register.share(
       new SharedRegister(this.#control, this.#register, OWNER_SLOT, () => core.clock.now()),
@@ -147,9 +158,23 @@ export class SharedOwner {
     return takenSlots(this.#control).length - 1;
   }
 
+  /** Who has the database open, the owner first, and what each keeps from being given back. */
+  threads(): ThreadStats[] {
+    return this.#core.register.shared!.heldByThreads().map(({ slot, ...held }) => ({
+      ...held,
+      isOwner: slot === OWNER_SLOT,
+      isReading: Atomics.load(this.#control, slotAt(slot) + SLOT_PIN) !== 0,
+    }));
+  }
+
   /** A keyspace that other threads are to find. */
   addTree(tree: Tree): void {
     this.#core.state.exclusive(() => tree.share(this.#views));
+    this.settingsChanged(tree);
+  }
+
+  settingsChanged(tree: Tree): void {
+    this.#rows.setMemtableBytes(tree.id, tree.settings.memtableBytes);
   }
 
   /** A new version is durable and current: the others find it in the manifest, up to where it is written now. */
@@ -206,7 +231,7 @@ export class SharedOwner {
   #answer(name: string, input: unknown, slot: number): unknown {
     if (name === 'asked') return this.#asked();
     if (name === 'failed') return this.#core.poison.raise(reviveError(input as TransferredError));
-    if (name === 'gone') return this.#reap(slot);
+    if (name === 'left') return this.#server.forget(slot, input as number);
     const request = this.#requests[name];
     if (request === undefined) throw invalid('REQUEST_UNKNOWN', `no request named '${name}'`, { name });
     return request(input as never);
@@ -232,7 +257,7 @@ export class SharedOwner {
       const active = this.#rows.active(tree.id);
       const { memtable, immutables, version } = tree.view;
       if ((memtable?.descriptor ?? 0) === active) continue;
-      tree.follow(active === 0 ? undefined : this.#views.attach(active), immutables, version);
+      tree.show(active === 0 ? undefined : this.#views.attach(active), immutables, version);
     }
     return true;
   }
@@ -304,7 +329,7 @@ export class SharedOwner {
 
   #tellAll(notice: string, detail: unknown): void {
     for (const slot of takenSlots(this.#control)) {
-      if (slot === OWNER_SLOT) continue;
+      if (slot === OWNER_SLOT || (notice === 'event' && !this.#server.hears(slot))) continue;
       this.#server.notify(slot, generationOf(this.#control, slot), notice, detail);
     }
   }

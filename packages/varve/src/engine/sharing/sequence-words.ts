@@ -9,12 +9,13 @@
  * two, and the high word that belongs to it is the one before: what counts is still the old sequence.
  * A sequence grows by less than 2^31 at a time while it is read.
  */
+import { loadInOrder } from '../../runtime/load-in-order.ts';
 
 const LOW = 2147483648;
 
 export function loadSequence(words: Int32Array, at: number): number {
-  const low = Atomics.load(words, at + 1);
-  const high = Atomics.load(words, at);
+  const low = loadInOrder(words, at + 1);
+  const high = loadInOrder(words, at);
   return (high - ((low >>> 31) ^ (high & 1))) * LOW + (low & 0x7fffffff);
 }
 

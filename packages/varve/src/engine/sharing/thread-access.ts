@@ -8,6 +8,7 @@
  * Both nest: codecs are user code and may come back.
  */
 import { busy } from '../../base/errors.ts';
+import { loadInOrder } from '../../runtime/load-in-order.ts';
 import { FLAGS, GENERATION, VISIBLE, WRITE_LOCK } from './control-words.ts';
 import { pin, unpin } from './epochs.ts';
 import { loadSequence } from './sequence-words.ts';
@@ -57,9 +58,9 @@ export class ThreadAccess {
     const { control } = this;
     pin(control, this.slot);
     try {
-      const flags = Atomics.load(control, FLAGS);
+      const flags = loadInOrder(control, FLAGS);
       if (flags !== 0) this.#hooks.flagged(flags);
-      if (Atomics.load(control, GENERATION) !== this.#generation) this.#follow();
+      if (loadInOrder(control, GENERATION) !== this.#generation) this.#follow();
     } catch (error) {
       this.leave();
       throw error;
@@ -79,7 +80,7 @@ export class ThreadAccess {
     for (;;) {
       const sequence = loadSequence(control, VISIBLE);
       if (this.#depth === 0 || this.#lockDepth > 0) return sequence;
-      if (Atomics.load(control, GENERATION) === this.#generation) return sequence;
+      if (loadInOrder(control, GENERATION) === this.#generation) return sequence;
       this.#follow();
     }
   }
@@ -98,6 +99,8 @@ export class ThreadAccess {
     this.#lockDepth = 1;
     try {
       if (acquired === 'inherited') this.#hooks.repair();
+      const flags = Atomics.load(this.control, FLAGS);
+      if (flags !== 0) this.#hooks.flagged(flags);
       this.#hooks.load();
       this.enter();
     } catch (error) {
