@@ -3,6 +3,7 @@
  * `deep` ones take minutes.
  */
 import type { Instance } from './instance.ts';
+import { cacheDeepInstances, cacheInstances } from './cache.check.ts';
 import { commitDeepInstances, commitInstances } from './commit.check.ts';
 import { epochDeepInstances, epochInstances } from './epochs.check.ts';
 import { lockDeepInstances, lockInstances, slotInstances } from './lock.check.ts';
@@ -21,6 +22,7 @@ export interface Algorithm {
 }
 
 export const algorithms: readonly Algorithm[] = [
+  { name: 'cache', instances: cacheInstances, deep: cacheDeepInstances },
   { name: 'commit', instances: commitInstances, deep: commitDeepInstances },
   { name: 'epochs', instances: epochInstances, deep: epochDeepInstances },
   { name: 'sequence', instances: sequenceInstances, deep: sequenceDeepInstances },

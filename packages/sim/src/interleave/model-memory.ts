@@ -15,7 +15,21 @@ interface Region {
   name: string;
   readonly buffer: SharedArrayBuffer;
   readonly words: Int32Array;
+  /** Bytes behind the last whole word; together they count as one more. */
+  readonly rest: Uint8Array;
   readonly first: number;
+}
+
+function get({ words, rest }: Region, index: number): number {
+  if (index < words.length) return words[index]!;
+  let value = 0;
+  for (let i = 0; i < rest.length; i++) value |= rest[i]! << (8 * i);
+  return value;
+}
+
+function put({ words, rest }: Region, index: number, value: number): void {
+  if (index < words.length) words[index] = value;
+  else for (let i = 0; i < rest.length; i++) rest[i] = value >>> (8 * i);
 }
 
 export class ModelMemory {
@@ -40,7 +54,8 @@ export class ModelMemory {
     if (this.firstWord(buffer) >= 0) return;
     const first = this.#readers.length;
     const words = new Int32Array(buffer, 0, buffer.byteLength >>> 2);
-    this.#regions.push({ name, buffer, words, first });
+    const rest = new Uint8Array(buffer, words.byteLength);
+    this.#regions.push({ name, buffer, words, rest, first });
     for (let i = 0; i <= words.length; i++) {
       this.#readers.push(0);
       this.#writers.push(0);
@@ -89,13 +104,13 @@ export class ModelMemory {
 
   read(word: number): number {
     const region = this.#regionOf(word);
-    return region.words[word - region.first]!;
+    return get(region, word - region.first);
   }
 
   setWord(word: number, value: number): void {
     const region = this.#regionOf(word);
-    const before = region.words[word - region.first]!;
-    region.words[word - region.first] = value;
+    const before = get(region, word - region.first);
+    put(region, word - region.first, value);
     this.#record(word, before, value);
   }
 
@@ -118,8 +133,8 @@ export class ModelMemory {
       const before = this.#log.pop()!;
       const word = this.#log.pop()!;
       const region = this.#regionOf(word);
-      this.#rehash(word, region.words[word - region.first]!, before);
-      region.words[word - region.first] = before;
+      this.#rehash(word, get(region, word - region.first), before);
+      put(region, word - region.first, before);
       this.#version++;
     }
   }

@@ -257,4 +257,46 @@ export const interleavedBugs: readonly InterleavedBug[] = [
       },
     ],
   },
+  {
+    name: 'cache-slot-used-while-read',
+    algorithm: 'cache',
+    breaks: 'a slot of the block cache is used again while somebody may read in it',
+    edits: [
+      {
+        file: 'cache/slot-pages.ts',
+        find: 'const isFree = this.#isPast(this.#stamps[this.#lists.first(waiting)]!);',
+        replace: 'const isFree = true;',
+      },
+    ],
+  },
+  {
+    name: 'cache-linked-before-filled',
+    algorithm: 'cache',
+    breaks: 'a block can be found in the cache before its bytes are there',
+    edits: [
+      {
+        file: 'cache/block-cache.ts',
+        find: '    this.memory.set(bytes.subarray(start, start + length), slot * SLOT_BYTES);\n',
+        replace: '',
+      },
+      {
+        file: 'cache/block-cache.ts',
+        find: '    this.#index.link(slot);\n',
+        replace:
+          '    this.#index.link(slot);\n    this.memory.set(bytes.subarray(start, start + length), slot * SLOT_BYTES);\n',
+      },
+    ],
+  },
+  {
+    name: 'cache-believed-after-a-death',
+    algorithm: 'cache',
+    breaks: 'the tables of the cache are believed although who changed them died in the middle',
+    edits: [
+      {
+        file: 'cache/block-cache.ts',
+        find: "if (lock === 'inherited') this.startOver();",
+        replace: '',
+      },
+    ],
+  },
 ];

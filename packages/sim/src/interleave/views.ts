@@ -118,7 +118,7 @@ function newView(
     get(_, key) {
       if (typeof key === 'string') {
         const index = Number(key);
-        if (Number.isInteger(index)) return get(index);
+        if (Number.isInteger(index) && index >= 0) return get(index);
       }
       if (Object.hasOwn(methods, key)) return methods[key];
       const value: unknown = Reflect.get(target, key, target);
@@ -130,8 +130,8 @@ function newView(
     },
     set(_, key, value: Answer) {
       const index = Number(key);
-      if (!Number.isInteger(index)) return false;
-      put(index, value);
+      // What is no place is ignored, as by the real ones.
+      if (Number.isInteger(index) && index >= 0) put(index, value);
       return true;
     },
   });
