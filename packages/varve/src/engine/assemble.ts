@@ -53,6 +53,7 @@ export interface OpeningParts {
 }
 
 const SEGMENT_BYTES_MAX = 64 * 1024 * 1024;
+const READ_THREADS_MAX = 4;
 const SEGMENT_BYTES_MIN = 64 * 1024;
 
 /** Makes the new incarnation durable and puts the running parts together. */
@@ -210,12 +211,17 @@ function makeLog(
   });
 }
 
+/** Threads that read blocks: two even on a small machine, because what they wait for is mostly the disk. */
+function readThreads(workers: number): number {
+  return Math.min(READ_THREADS_MAX, Math.max(2, workers));
+}
+
 function makeRunner(parts: OpeningParts, scheduler: Scheduler): JobRunner {
   const { workers, clock } = parts.options;
   if (parts.fs.threads === 'node' && parts.components.scheduler === undefined) {
     return new ThreadRunner({
       entry: workerEntry('./workers/job.worker', import.meta.url),
-      threads: { io: 1, flush: 1, compaction: workers },
+      threads: { io: 1, flush: 1, compaction: workers, read: readThreads(workers), scan: workers, care: 1 },
     });
   }
   const { pickLane, sliceMs, uniqueId } = parts.components;
