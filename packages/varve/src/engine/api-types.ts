@@ -53,7 +53,7 @@ export interface Range<K> {
 
 /**
  * The entries of a range at the sequence at which iteration begins. Iterating twice walks twice. `for await` yields to the
- * event loop as it goes.
+ * event loop as it goes, and has what comes from files read ahead by worker threads.
  */
 export interface RangeView<K, V> extends Iterable<[K, V]>, AsyncIterable<[K, V]> {
   keys(): Iterable<K> & AsyncIterable<K>;
@@ -96,9 +96,15 @@ export interface Keyspace<K, V> {
   update(key: K, change: (old: V | undefined) => V | undefined): V | undefined;
   /** The value, or undefined. */
   get(key: K): V | undefined;
+  /**
+   * As `get`, but what has to come from files is read by worker threads. Several at once share their reads. At the sequence
+   * that is visible when it is called; `CLOSED` when the database closes before it is done.
+   */
   getAsync(key: K): Promise<V | undefined>;
   /** Values in the order of the keys. */
   getMany(keys: readonly K[]): (V | undefined)[];
+  /** As `getMany`; what has to come from files is read by worker threads, in parallel. */
+  getManyAsync(keys: readonly K[]): Promise<(V | undefined)[]>;
   has(key: K): boolean;
   /** Entries in the range, by walking it. */
   count(range?: Range<K>): number;
@@ -161,6 +167,11 @@ export interface DatabaseStats {
       levels: { files: number; bytes: number }[];
     }
   >;
+  /**
+   * Reads of `getAsync`, `getManyAsync` and `for await` in worker threads: jobs since open, jobs that run, the most that ran at
+   * one time, pieces of tables that wait for a job.
+   */
+  asyncReads: { jobs: number; running: number; runningMax: number; waiting: number };
   snapshots: { count: number; oldestSequence?: Sequence; oldestAgeMs?: number };
   pressure: {
     state: 'none' | 'slow' | 'block' | 'fail';

@@ -22,6 +22,7 @@ import { workerEntry } from '../workers/resolve.ts';
 import { SliceRunner } from '../workers/slice-runner.ts';
 import { ThreadRunner } from '../workers/thread-runner.ts';
 import { Background } from './background.ts';
+import { BlockFetcher } from './block-fetcher.ts';
 import { CommitPipeline } from './commit-pipeline.ts';
 import type { Core, Counters } from './core.ts';
 import { Durability } from './durability.ts';
@@ -149,6 +150,7 @@ export function assemble(
     cache: parts.cache,
     rows: parts.rows,
     tables: parts.tables,
+    reads: new BlockFetcher(runner, options.reads, readThreads(options.workers)),
     register: new SnapshotRegister(),
     counters,
     log,

@@ -19,6 +19,7 @@ import type { Scheduler } from '../runtime/scheduler.ts';
 import type { TableCache } from '../sstable/table-cache.ts';
 import type { Log } from '../wal/log.ts';
 import type { JobRunner } from '../workers/job-runner.ts';
+import type { BlockFetcher } from './block-fetcher.ts';
 import type { CommitPipeline } from './commit-pipeline.ts';
 import type { Durability } from './durability.ts';
 import type { ExternalPosition } from './external-position.ts';
@@ -80,6 +81,8 @@ export interface Core {
   readonly cache: BlockCache;
   readonly rows: RowCache;
   readonly tables: TableCache;
+  /** Has worker threads read from tables. */
+  readonly reads: BlockFetcher;
   readonly register: SnapshotRegister;
   readonly counters: Counters;
   /** Undefined with an outside log, and when opened read-only. */

@@ -22,12 +22,14 @@ import {
   keyPrefixEnd,
   type ValueCodec,
 } from './codecs/codec.ts';
+import { readKeys } from './async-gets.ts';
 import type { Core } from './core.ts';
 import type { ManyGets } from './get-many.ts';
 import { type CursorRange, RangeCursor } from './cursor.ts';
 import { RangeReader } from './range-view.ts';
 import { approximateSize } from './approximate-size.ts';
 import type { Tree } from './tree.ts';
+import { WalkAhead } from './walk-ahead.ts';
 import {
   checkMembers,
   checkWait,
@@ -149,7 +151,23 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   }
 
   async getAsync(key: K): Promise<V | undefined> {
-    return this.get(key);
+    return (await this.getManyAsync([key]))[0];
+  }
+
+  async getManyAsync(keys: readonly K[]): Promise<(V | undefined)[]> {
+    this.check();
+    if (!Array.isArray(keys)) throw keysInvalid('getManyAsync', keys);
+    const core = this.#core;
+    if (!core.reads.isUseful) return this.getMany(keys);
+    // Codecs and callers may use the memory of a key again before it is read.
+    const encoded = keys.map((key) => ownBytes(this.encodeKey(key)));
+    const values: (V | undefined)[] = keys.map(() => undefined);
+    await readKeys(core, this.#tree, encoded, this.check, (key, isFound) => {
+      if (!isFound) return;
+      const { value, valueStart, valueEnd } = core.found;
+      values[key] = decodeValue(this.#value, value, valueStart, valueEnd);
+    });
+    return values;
   }
 
   getMany(keys: readonly K[]): (V | undefined)[] {
@@ -208,8 +226,7 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
 
   getManyAt(keys: readonly K[], sequence: number): (V | undefined)[] {
     this.check();
-    if (!Array.isArray(keys))
-      throw invalid('KEY_INVALID', 'getMany takes an array of keys', { got: typeof keys });
+    if (!Array.isArray(keys)) throw keysInvalid('getMany', keys);
     const { many } = this.#core;
     if (keys.length < MANY_MIN || many.isBusy) return keys.map((key) => this.getAt(key, sequence));
     many.isBusy = true;
@@ -255,13 +272,20 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   /** A range at `sequence`, or at the sequence that is visible when each iteration begins. */
   rangeAt(range: Range<K>, sequence: number | undefined, check: () => void): RangeReader<K, V> {
     const bounds = this.#bounds(range);
-    const scheduler = this.#core.scheduler;
+    const { scheduler, clock } = this.#core;
     return new RangeReader<K, V>({
       open: () => {
         this.check();
         return this.#cursor(bounds, sequence ?? this.#core.state.visible, check);
       },
+      openAhead: () => {
+        this.check();
+        const { reads, tables, state } = this.#core;
+        const ahead = reads.isUseful ? new WalkAhead(tables.cold, reads, bounds.reverse) : undefined;
+        return this.#cursor(bounds, sequence ?? state.visible, check, ahead);
+      },
       pause: () => new Promise((resolve) => scheduler.soon(resolve)),
+      now: () => clock.monotonic(),
       decodeKey: (bytes, start, end) => decodeKey(this.#key, bytes, start, end),
       decodeValue: (bytes, start, end) => decodeValue(this.#value, bytes, start, end),
     });
@@ -350,8 +374,8 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     );
   }
 
-  #cursor(range: CursorRange, sequence: number, check: () => void): RangeCursor {
-    return new RangeCursor(this.#core, this.#tree, range, sequence, check);
+  #cursor(range: CursorRange, sequence: number, check: () => void, ahead?: WalkAhead): RangeCursor {
+    return new RangeCursor(this.#core, this.#tree, range, sequence, check, ahead);
   }
 
   /** Throws `CLOSED` or `KEYSPACE_DROPPED`. */
@@ -361,4 +385,12 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
       throw invalid('KEYSPACE_DROPPED', `keyspace '${this.name}' was dropped`, { keyspace: this.name });
     }
   };
+}
+
+function ownBytes(bytes: Uint8Array): Uint8Array {
+  return cloneRange(bytes, 0, bytes.length);
+}
+
+function keysInvalid(method: string, keys: unknown): Error {
+  return invalid('KEY_INVALID', `${method} takes an array of keys`, { got: typeof keys });
 }

@@ -2,17 +2,25 @@
  * The public side of iteration: turns a cursor's bytes into keys and values, for `for` and for `for await`.
  *
  * The sequence is taken when iteration begins, not when the range is made; each iteration takes its own. An iterator left
- * before its end gives its sequence back through `return`. `for await` gives the event loop a turn every ASYNC_ENTRIES.
+ * before its end gives its sequence back through `return`. `for await` gives the event loop a turn after ASYNC_ENTRIES or
+ * TURN_MS, whatever comes first, and has what it will need read by other threads meanwhile (walk-ahead.ts).
  */
 import type { Cursor, RangeView } from './api-types.ts';
 import type { RangeCursor, RangeDecode } from './cursor.ts';
 
 const ASYNC_ENTRIES = 256;
+const TURN_MS = 1;
+/** Entries between two looks at the clock. */
+const CLOCK_ENTRIES = 4;
 
 export interface RangeSource<K, V> {
   open(): RangeCursor;
+  /** To be moved by `tryNext`. */
+  openAhead(): RangeCursor;
   /** Resolves after other tasks of the event loop had their turn. */
   pause(): Promise<void>;
+  /** Monotonic milliseconds. */
+  now(): number;
   readonly decodeKey: RangeDecode<K>;
   readonly decodeValue: RangeDecode<V>;
 }
@@ -75,11 +83,25 @@ async function* walkAsync<T>(
   source: RangeSource<unknown, unknown>,
   show: (cursor: RangeCursor) => T,
 ): AsyncGenerator<T, void, undefined> {
-  const cursor = source.open();
+  const cursor = source.openAhead();
+  let moved: boolean | undefined;
+  const move = (): void => {
+    moved = cursor.tryNext();
+  };
   try {
-    for (let shown = 1; cursor.next(); shown++) {
+    let started = source.now();
+    for (let shown = 1; ; shown++) {
+      move();
+      while (moved === undefined) {
+        await cursor.arrival(move);
+        started = source.now();
+      }
+      if (!moved) return;
       yield show(cursor);
-      if (shown % ASYNC_ENTRIES === 0) await source.pause();
+      if (shown % CLOCK_ENTRIES !== 0) continue;
+      if (shown % ASYNC_ENTRIES !== 0 && source.now() - started < TURN_MS) continue;
+      await source.pause();
+      started = source.now();
     }
   } finally {
     cursor.close();

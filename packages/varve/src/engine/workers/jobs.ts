@@ -3,6 +3,7 @@
  */
 import { compactionJob } from '../../compaction/compaction-job.ts';
 import { flushJob } from '../../compaction/flush-job.ts';
+import { readPieces, readTail } from '../../sstable/read-pieces.ts';
 import type { JobTable } from '../../workers/job-runner.ts';
 import { installEdits, remember, removeFiles, syncLog } from './io-jobs.ts';
 
@@ -13,4 +14,6 @@ export const jobs: JobTable = {
   remember,
   flush: flushJob,
   compaction: compactionJob,
+  'read-pieces': readPieces,
+  'read-tail': readTail,
 };
