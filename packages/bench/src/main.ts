@@ -7,6 +7,7 @@
 import { writeFileSync } from 'node:fs';
 import { VarveError } from 'varve';
 import { account } from './account/account.ts';
+import { measureAsync } from './async/async.ts';
 import { check } from './check/check.ts';
 import { compare } from './compare/compare.ts';
 import { compareHelp, parseCompare } from './compare/options.ts';
@@ -41,6 +42,7 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<boo
     return await large(options, interrupted());
   },
   account,
+  async: measureAsync,
   check,
   filters,
   micro,
