@@ -84,6 +84,23 @@ export async function readKeys(
   }
 }
 
+/** Makes `step`, which reads, without reading on this thread. */
+export async function warmly(core: Core, check: () => void, step: () => void): Promise<void> {
+  const { reads, tables } = core;
+  const wants = new Wants(reads);
+  let isDone = reads.isUseful && tables.cold.try(wants, step);
+  while (!isDone) {
+    await wants.fetch(() => {
+      check();
+      wants.isStuck = false;
+      isDone = tables.cold.try(wants, step);
+      if (isDone || !wants.isStuck) return;
+      step();
+      isDone = true;
+    });
+  }
+}
+
 class Group {
   readonly #core: Core;
   readonly #tree: Tree;

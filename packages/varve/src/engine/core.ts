@@ -52,6 +52,8 @@ export interface BackgroundWork {
   readonly flushPending: boolean;
   readonly level0FilesMax: number;
   committed(touched: readonly Tree[]): void;
+  /** The tree's memtable is written no more, and will be flushed. */
+  rotate(tree: Tree): void;
   /** Rotates what could free memory, because a write waits for it. */
   makeRoom(): void;
   schedule(): void;

@@ -14,7 +14,6 @@ import type { Keyspace, PutOptions, Range, WriteWait } from './api-types.ts';
 import { encodeRange } from './bounds.ts';
 import { bytes as bytesCodec } from './codecs/bytes.ts';
 import {
-  decodeKey,
   decodeValue,
   encodeKey,
   encodeValue,
@@ -26,10 +25,11 @@ import { readKeys } from './async-gets.ts';
 import type { Core } from './core.ts';
 import type { ManyGets } from './get-many.ts';
 import { type CursorRange, RangeCursor } from './cursor.ts';
-import { RangeReader } from './range-view.ts';
+import { countInTurns, type RangeReader } from './range-view.ts';
+import { checkParts, rangeReader } from './ranges.ts';
+import { countInThreads } from './count-async.ts';
 import { approximateSize } from './approximate-size.ts';
 import type { Tree } from './tree.ts';
-import { WalkAhead } from './walk-ahead.ts';
 import {
   checkMembers,
   checkWait,
@@ -197,6 +197,18 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     }
   }
 
+  async countAsync(range: Range<K> = {}, options: { partitions?: number } = {}): Promise<number> {
+    const bounds = this.#bounds(range);
+    const { partitions } = options;
+    if (partitions !== undefined) checkParts('partitions', partitions);
+    this.check();
+    const core = this.#core;
+    const count = core.reads.isUseful
+      ? await countInThreads(core, this.#tree, bounds, partitions, this.check)
+      : await countInTurns(this.range(range));
+    return Math.min(count, bounds.limit);
+  }
+
   approximateSize(range: Range<K> = {}): number {
     this.check();
     return approximateSize(this.#tree, this.#bounds(range));
@@ -271,24 +283,14 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
 
   /** A range at `sequence`, or at the sequence that is visible when each iteration begins. */
   rangeAt(range: Range<K>, sequence: number | undefined, check: () => void): RangeReader<K, V> {
-    const bounds = this.#bounds(range);
-    const { scheduler, clock } = this.#core;
-    return new RangeReader<K, V>({
-      open: () => {
-        this.check();
-        return this.#cursor(bounds, sequence ?? this.#core.state.visible, check);
-      },
-      openAhead: () => {
-        this.check();
-        const { reads, tables, state } = this.#core;
-        const ahead = reads.isUseful ? new WalkAhead(tables.cold, reads, bounds.reverse) : undefined;
-        return this.#cursor(bounds, sequence ?? state.visible, check, ahead);
-      },
-      pause: () => new Promise((resolve) => scheduler.soon(resolve)),
-      now: () => clock.monotonic(),
-      decodeKey: (bytes, start, end) => decodeKey(this.#key, bytes, start, end),
-      decodeValue: (bytes, start, end) => decodeValue(this.#value, bytes, start, end),
-    });
+    return rangeReader(
+      this.#core,
+      this.#tree,
+      { key: this.#key, value: this.#value, check: this.check },
+      this.#bounds(range),
+      sequence,
+      check,
+    );
   }
 
   /** The key's bytes, checked: a Uint8Array of at most 65,535 bytes. May be memory of the caller's. */
@@ -374,8 +376,8 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     );
   }
 
-  #cursor(range: CursorRange, sequence: number, check: () => void, ahead?: WalkAhead): RangeCursor {
-    return new RangeCursor(this.#core, this.#tree, range, sequence, check, ahead);
+  #cursor(range: CursorRange, sequence: number, check: () => void): RangeCursor {
+    return new RangeCursor(this.#core, this.#tree, range, sequence, check);
   }
 
   /** Throws `CLOSED` or `KEYSPACE_DROPPED`. */

@@ -21,6 +21,7 @@ export interface RangeSource<K, V> {
   pause(): Promise<void>;
   /** Monotonic milliseconds. */
   now(): number;
+  partitions(parts: number): RangeReader<K, V>[];
   readonly decodeKey: RangeDecode<K>;
   readonly decodeValue: RangeDecode<V>;
 }
@@ -52,9 +53,25 @@ export class RangeReader<K, V> implements RangeView<K, V> {
     return projection(this.#source, (cursor) => cursor.readValue(decodeValue));
   }
 
+  /** As often as there is an entry. */
+  walked(): AsyncIterable<undefined> {
+    return projection(this.#source, () => undefined);
+  }
+
+  partitions(parts: number): RangeReader<K, V>[] {
+    return this.#source.partitions(parts);
+  }
+
   cursor(): Cursor {
     return this.#source.open();
   }
+}
+
+/** Counts by walking, and lets the event loop turn. */
+export async function countInTurns<K, V>(range: RangeReader<K, V>): Promise<number> {
+  let count = 0;
+  for await (const _ of range.walked()) count++;
+  return count;
 }
 
 function projection<T>(

@@ -29,6 +29,13 @@ export interface KeyRange {
   readonly upper: Uint8Array | undefined;
 }
 
+/** What a walk takes of a view. */
+export interface ScanView {
+  readonly memtable: Memtable | undefined;
+  readonly immutables: readonly Memtable[];
+  readonly version: { readonly levels: readonly (readonly FileMeta[])[] };
+}
+
 /** The merged sources of a whole view that no cursor uses at the moment; at most one set a keyspace. */
 export class IdleSources {
   #source: EntryIterator | undefined;
@@ -55,7 +62,7 @@ export class IdleSources {
 
 /** The merge of all sources of the view that may hold keys of the range; with `ahead` its blocks are read by other threads. */
 export function mergedSources(
-  view: ReadView,
+  view: ScanView,
   tables: TableCache,
   range: KeyRange,
   ahead?: WalkAhead,
@@ -106,7 +113,7 @@ function oneAhead(
 }
 
 /** While other threads read for this one: has all tables that the walk begins with opened at once, not one by one. */
-function openTogether(view: ReadView, tables: TableCache, range: KeyRange): void {
+function openTogether(view: ScanView, tables: TableCache, range: KeyRange): void {
   let isCold = false;
   const open = (file: FileMeta): void => {
     try {
@@ -125,7 +132,7 @@ function openTogether(view: ReadView, tables: TableCache, range: KeyRange): void
 /** What a reader at `sequence` sees of `source`, the merged sources of the view for the range. */
 export function openScan(
   source: EntryIterator,
-  view: ReadView,
+  view: ScanView,
   tables: TableCache,
   range: KeyRange,
   sequence: number,
@@ -160,7 +167,7 @@ export function pinnedBytes(lower: Uint8Array | undefined, upper: Uint8Array | u
   return pinned;
 }
 
-function tombstonesOf(view: ReadView, tables: TableCache, range: KeyRange): FragmentedTombstones | undefined {
+function tombstonesOf(view: ScanView, tables: TableCache, range: KeyRange): FragmentedTombstones | undefined {
   const tombstones: FragmentedTombstones[] = [];
   for (const memtable of memtablesOf(view)) {
     const ranges = memtable.rangeTombstones();
@@ -177,11 +184,16 @@ function tombstonesOf(view: ReadView, tables: TableCache, range: KeyRange): Frag
   return tombstones.length === 0 ? undefined : FragmentedTombstones.merge(tombstones);
 }
 
-function memtablesOf(view: ReadView): readonly Memtable[] {
+function memtablesOf(view: ScanView): readonly Memtable[] {
   return view.memtable === undefined ? view.immutables : [view.memtable, ...view.immutables];
 }
 
-function filesTouched(files: readonly FileMeta[], level: number, range: KeyRange): readonly FileMeta[] {
+/** The files of a level that may hold keys of the range. */
+export function filesTouched(
+  files: readonly FileMeta[],
+  level: number,
+  range: KeyRange,
+): readonly FileMeta[] {
   if (range.lower === undefined && range.upper === undefined) return files;
   return level === 0 ? files.filter((file) => touches(file, range)) : filesInRange(files, range);
 }

@@ -37,6 +37,9 @@ export class Tree {
   #rotatedAt: readonly number[] = [];
   /** Immutables of a dropped tree that a running flush still reads. */
   #held: readonly Memtable[] = [];
+  /** Jobs that read immutables without being their flush, and what is to be released when there are none. */
+  #pins = 0;
+  #pinned: Memtable[] = [];
   #view: ReadView;
   /** For cursors over the whole keyspace. */
   readonly idleSources: IdleSources = new IdleSources();
@@ -114,7 +117,7 @@ export class Tree {
       versionId: this.#idOf(version),
       fences: fencesOf(version, this.#view.fences),
     });
-    for (const memtable of gone) memtable.release();
+    for (const memtable of gone) this.#release(memtable);
   }
 
   installVersion(version: KeyspaceVersion): void {
@@ -131,15 +134,28 @@ export class Tree {
     this.#replace({ ...this.#view, memtable: undefined, immutables: [] });
     memtable?.release();
     const free = immutables.length - this.flushing;
-    for (const each of immutables.slice(0, free)) each.release();
+    for (const each of immutables.slice(0, free)) this.#release(each);
     this.#held = immutables.slice(free);
   }
 
   /** The running flush has ended and is not installed: it failed, or the tree was dropped meanwhile. */
   flushEnded(): void {
     this.flushing = 0;
-    for (const memtable of this.#held) memtable.release();
+    for (const memtable of this.#held) this.#release(memtable);
     this.#held = [];
+  }
+
+  /** Keeps the memory of the view's immutables until the function that is returned is called, once. */
+  pin(): () => void {
+    this.#pins++;
+    return () => {
+      if (--this.#pins === 0) for (const memtable of this.#pinned.splice(0)) memtable.release();
+    };
+  }
+
+  #release(memtable: Memtable): void {
+    if (this.#pins > 0) this.#pinned.push(memtable);
+    else memtable.release();
   }
 
   /** Bytes of memtable memory, active and immutable. */

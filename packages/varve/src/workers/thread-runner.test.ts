@@ -41,7 +41,6 @@ class Gate {
 
   open(): Promise<JobOutcome> {
     Atomics.store(this.#words, 1, 1);
-    Atomics.notify(this.#words, 1);
     return this.outcome;
   }
 }

@@ -91,7 +91,7 @@ export class ThreadRunner implements JobRunner {
     this.#seen = now;
     let delivered = 0;
     // A copy: delivering an outcome may start another thread.
-    for (const thread of [...this.#threads]) {
+    for (const thread of this.#threads.slice()) {
       for (
         let m = receiveMessageOnPort(thread.port);
         m !== undefined;

@@ -5,6 +5,7 @@ import { compactionJob } from '../../compaction/compaction-job.ts';
 import { flushJob } from '../../compaction/flush-job.ts';
 import { readPieces, readTail } from '../../sstable/read-pieces.ts';
 import type { JobTable } from '../../workers/job-runner.ts';
+import { countEntries } from './count-job.ts';
 import { installEdits, remember, removeFiles, syncLog } from './io-jobs.ts';
 
 export const jobs: JobTable = {
@@ -14,6 +15,7 @@ export const jobs: JobTable = {
   remember,
   flush: flushJob,
   compaction: compactionJob,
+  count: countEntries,
   'read-pieces': readPieces,
   'read-tail': readTail,
 };
