@@ -9,9 +9,10 @@
  * Where a read waits in one table, the tables behind it are asked for what a miss would need of them (index and filter) at
  * the same time: a key that is in none of many cold tables takes the rounds of one (docs/decisions/async-reads.md).
  */
+import { invalid } from '../base/errors.ts';
 import { hashHigh, hashKey } from '../base/hash.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
-import type { ColdAttempt, Piece, WantedPiece } from '../sstable/cold-reads.ts';
+import { COLD, type ColdAttempt, type Piece, type WantedPiece } from '../sstable/cold-reads.ts';
 import type { BlockFetcher } from './block-fetcher.ts';
 import type { Core } from './core.ts';
 import { mayHold } from './get.ts';
@@ -50,6 +51,26 @@ class Wants implements ColdAttempt {
     for (const name of this.#wanted.keys()) this.#fetched.add(name);
     this.#wanted.clear();
     await this.#fetcher.fetch(wanted, use);
+  }
+}
+
+/** What the read of a single key that needs no file comes across: nothing was brought along, and nothing is noted. */
+const nothing: ColdAttempt = {
+  find: () => undefined,
+  want: () => undefined,
+};
+
+/** As `tree.get` at the visible sequence, into `core.found`; undefined when that would read from a file. */
+export function readNow(core: Core, tree: Tree, key: Uint8Array): boolean | undefined {
+  const { cold } = core.tables;
+  if (core.reads.isUseful) cold.attempt = nothing;
+  try {
+    return tree.get(key, 0, key.length, core.state.visible, core.found);
+  } catch (error) {
+    if (error === COLD) return undefined;
+    throw error;
+  } finally {
+    cold.attempt = undefined;
   }
 }
 
@@ -174,4 +195,8 @@ function askTablesBehind(tree: Tree, key: Uint8Array, sequence: number, wants: W
     const at = files.length === 0 ? 0 : view.fences[level]!.find(key, 0, key.length);
     if (at < files.length && mayHold(files[at]!, key, 0, key.length)) prepare(files[at]!);
   });
+}
+
+export function keysInvalid(method: string, keys: unknown): Error {
+  return invalid('KEY_INVALID', `${method} takes an array of keys`, { got: typeof keys });
 }

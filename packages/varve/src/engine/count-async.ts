@@ -11,6 +11,9 @@ import { systemCode } from '../base/errors.ts';
 import type { Memtable } from '../memtable/memtable.ts';
 import { warmly } from './async-gets.ts';
 import type { Core } from './core.ts';
+import type { CursorRange } from './cursor.ts';
+import { countInTurns, type RangeReader } from './range-view.ts';
+import { checkParts } from './ranges.ts';
 import { filesTouched, type KeyRange } from './scan.ts';
 import { splitRange } from './split-range.ts';
 import type { Tree } from './tree.ts';
@@ -21,8 +24,28 @@ const PART_BYTES = 16 * 1024 * 1024;
 const PARTS_MAX = 4096;
 const TRIES_MAX = 16;
 
+export interface CountOptions {
+  readonly partitions?: number;
+}
+
+/** `check` throws when the keyspace can not be used any more; `walk` is the range without threads. */
+export async function countRange<K, V>(
+  core: Core,
+  tree: Tree,
+  range: CursorRange,
+  { partitions }: CountOptions,
+  walk: RangeReader<K, V>,
+  check: () => void,
+): Promise<number> {
+  if (partitions !== undefined) checkParts('partitions', partitions);
+  const count = core.reads.isUseful
+    ? await countInThreads(core, tree, range, partitions, check)
+    : await countInTurns(walk);
+  return Math.min(count, range.limit);
+}
+
 /** Entries of the range at the sequence that is visible now; `check` throws when there is no sense in going on. */
-export async function countInThreads(
+async function countInThreads(
   core: Core,
   tree: Tree,
   range: KeyRange,

@@ -21,13 +21,13 @@ import {
   keyPrefixEnd,
   type ValueCodec,
 } from './codecs/codec.ts';
-import { readKeys } from './async-gets.ts';
+import { keysInvalid, readKeys, readNow } from './async-gets.ts';
 import type { Core } from './core.ts';
 import type { ManyGets } from './get-many.ts';
 import { type CursorRange, RangeCursor } from './cursor.ts';
-import { countInTurns, type RangeReader } from './range-view.ts';
-import { checkParts, rangeReader } from './ranges.ts';
-import { countInThreads } from './count-async.ts';
+import type { RangeReader } from './range-view.ts';
+import { rangeReader } from './ranges.ts';
+import { type CountOptions, countRange } from './count-async.ts';
 import { approximateSize } from './approximate-size.ts';
 import type { Tree } from './tree.ts';
 import {
@@ -151,7 +151,14 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   }
 
   async getAsync(key: K): Promise<V | undefined> {
-    return (await this.getManyAsync([key]))[0];
+    const core = this.#core;
+    const k = this.encodeKey(key);
+    this.check();
+    const isFound = readNow(core, this.#tree, k);
+    if (isFound === undefined) return (await this.#getCold([ownBytes(k)]))[0];
+    if (!isFound) return undefined;
+    const { value, valueStart, valueEnd } = core.found;
+    return decodeValue(this.#value, value, valueStart, valueEnd);
   }
 
   async getManyAsync(keys: readonly K[]): Promise<(V | undefined)[]> {
@@ -160,8 +167,13 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     const core = this.#core;
     if (!core.reads.isUseful) return this.getMany(keys);
     // Codecs and callers may use the memory of a key again before it is read.
-    const encoded = keys.map((key) => ownBytes(this.encodeKey(key)));
-    const values: (V | undefined)[] = keys.map(() => undefined);
+    return this.#getCold(keys.map((key) => ownBytes(this.encodeKey(key))));
+  }
+
+  /** Reads keys of encoded bytes that stay as they are. */
+  async #getCold(encoded: readonly Uint8Array[]): Promise<(V | undefined)[]> {
+    const core = this.#core;
+    const values: (V | undefined)[] = encoded.map(() => undefined);
     await readKeys(core, this.#tree, encoded, this.check, (key, isFound) => {
       if (!isFound) return;
       const { value, valueStart, valueEnd } = core.found;
@@ -197,16 +209,10 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     }
   }
 
-  async countAsync(range: Range<K> = {}, options: { partitions?: number } = {}): Promise<number> {
+  async countAsync(range: Range<K> = {}, options: CountOptions = {}): Promise<number> {
     const bounds = this.#bounds(range);
-    const { partitions } = options;
-    if (partitions !== undefined) checkParts('partitions', partitions);
     this.check();
-    const core = this.#core;
-    const count = core.reads.isUseful
-      ? await countInThreads(core, this.#tree, bounds, partitions, this.check)
-      : await countInTurns(this.range(range));
-    return Math.min(count, bounds.limit);
+    return countRange(this.#core, this.#tree, bounds, options, this.range(range), this.check);
   }
 
   approximateSize(range: Range<K> = {}): number {
@@ -391,8 +397,4 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
 
 function ownBytes(bytes: Uint8Array): Uint8Array {
   return cloneRange(bytes, 0, bytes.length);
-}
-
-function keysInvalid(method: string, keys: unknown): Error {
-  return invalid('KEY_INVALID', `${method} takes an array of keys`, { got: typeof keys });
 }

@@ -101,16 +101,12 @@ async function* walkAsync<T>(
   show: (cursor: RangeCursor) => T,
 ): AsyncGenerator<T, void, undefined> {
   const cursor = source.openAhead();
-  let moved: boolean | undefined;
-  const move = (): void => {
-    moved = cursor.tryNext();
-  };
   try {
     let started = source.now();
     for (let shown = 1; ; shown++) {
-      move();
-      while (moved === undefined) {
-        await cursor.arrival(move);
+      let moved = cursor.tryNext();
+      if (moved === undefined) {
+        moved = await moveLater(cursor);
         started = source.now();
       }
       if (!moved) return;
@@ -123,4 +119,14 @@ async function* walkAsync<T>(
   } finally {
     cursor.close();
   }
+}
+
+/** Moves when the blocks that a move needs are here. */
+async function moveLater(cursor: RangeCursor): Promise<boolean> {
+  let moved: boolean | undefined;
+  const move = (): void => {
+    moved = cursor.tryNext();
+  };
+  while (moved === undefined) await cursor.arrival(move);
+  return moved;
 }

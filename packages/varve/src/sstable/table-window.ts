@@ -176,7 +176,8 @@ class TableWindow {
     if (index.isUnpacked(partition)) return true;
     const offset = index.partitionOffset(partition);
     const piece = this.#pieces.get(offset);
-    if (piece !== undefined) return !('arrived' in piece);
+    // One that can not be read is met when the walk gets there.
+    if (piece !== undefined) return !('arrived' in piece || piece.isFailed);
     if (this.#loader.hasCached(offset)) return true;
     if (!wanted.some((other) => other.offset === offset)) {
       this.#want(wanted, offset, index.partitionLength(partition), BLOCK_INDEX);
