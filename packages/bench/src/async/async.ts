@@ -82,6 +82,21 @@ function measures(options: AsyncOptions): Measure[] {
     { name: 'for of, all entries', ...scan, run: (keyspace) => void drain(keyspace.range()) },
     { name: 'for await, all entries', ...scan, run: (keyspace) => drainAsync(keyspace.range()) },
     { name: 'for await, reverse', ...scan, run: (keyspace) => drainAsync(keyspace.range({ reverse: true })) },
+    {
+      name: 'for await, 4 partitions',
+      ...scan,
+      async run(keyspace) {
+        await Promise.all(keyspace.range().partitions(4).map(drainAsync));
+      },
+    },
+    { name: 'count', ...scan, run: (keyspace) => void keyspace.count() },
+    {
+      name: 'countAsync',
+      ...scan,
+      async run(keyspace) {
+        await keyspace.countAsync();
+      },
+    },
     { name: 'get', ...points, run: (keyspace) => void keys.map((key) => keyspace.get(key)) },
     {
       name: 'getAsync, one at a time',

@@ -13,6 +13,7 @@ import { invalid } from '../base/errors.ts';
 import { hashHigh, hashKey } from '../base/hash.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
 import { COLD, type ColdAttempt, type Piece, type WantedPiece } from '../sstable/cold-reads.ts';
+import { BLOCK_DATA } from '../sstable/format.ts';
 import type { BlockFetcher } from './block-fetcher.ts';
 import type { Core } from './core.ts';
 import { mayHold } from './get.ts';
@@ -30,6 +31,8 @@ class Wants implements ColdAttempt {
   readonly #fetched = new Set<string>();
   /** Something is needed again that was fetched already. */
   isStuck = false;
+  /** Of the piece that was wanted last. */
+  type = 0;
 
   constructor(fetcher: BlockFetcher) {
     this.#fetcher = fetcher;
@@ -41,6 +44,7 @@ class Wants implements ColdAttempt {
 
   want(piece: WantedPiece): void {
     const name = `${piece.file}/${piece.offset}`;
+    this.type = piece.type;
     if (this.#fetched.has(name)) this.isStuck = true;
     else this.#wanted.set(name, piece);
   }
@@ -158,7 +162,10 @@ class Group {
     if (!tables.cold.try(this.#wants, read)) {
       if (!this.#wants.isStuck) {
         this.#cold.push(key);
-        askTablesBehind(this.#tree, bytes, this.#sequence, this.#wants);
+        // Where a filter has said yes already the key is most likely there.
+        if (this.#wants.type !== BLOCK_DATA) {
+          askTablesBehind(this.#tree, bytes, this.#sequence, this.#wants);
+        }
         return;
       }
       read();
