@@ -28,6 +28,7 @@ export const exposed = {
     'database.ts',
     'keyspace-change.ts',
     'open.ts',
+    'workers/verify-job.ts',
   ],
   fs: [
     'durable-directory.ts',

@@ -6,6 +6,7 @@ import { flushJob } from '../../compaction/flush-job.ts';
 import { readPieces, readTail } from '../../sstable/read-pieces.ts';
 import type { JobTable } from '../../workers/job-runner.ts';
 import { countEntries } from './count-job.ts';
+import { verifyTable } from './verify-job.ts';
 import { installEdits, remember, removeFiles, syncLog } from './io-jobs.ts';
 
 export const jobs: JobTable = {
@@ -16,6 +17,7 @@ export const jobs: JobTable = {
   flush: flushJob,
   compaction: compactionJob,
   count: countEntries,
+  verify: verifyTable,
   'read-pieces': readPieces,
   'read-tail': readTail,
 };
