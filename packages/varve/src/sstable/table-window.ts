@@ -14,6 +14,8 @@ import type { BlockAhead } from './table-iterator.ts';
 
 const FIRST_BYTES = 16 * 1024;
 const RUN_BYTES_MAX = 256 * 1024;
+/** Of those behind the walk. */
+const INDEXES_KEPT = 8;
 const TABLE_BYTES_MAX = 1024 * 1024;
 
 /** Blocks that are read together. */
@@ -46,6 +48,8 @@ class TableWindow {
   /** By offset: what is here, or the run that brings it. */
   readonly #pieces = new Map<number, Piece | PlacedRun>();
   #runs: PlacedRun[] = [];
+  /** Partitions whose runs are gone: a seek that eight bytes of the key do not decide asks the partition itself. */
+  readonly #indexes: number[] = [];
   /** [from, to) of the file was asked for or was in the cache. */
   #from = 0;
   #to = 0;
@@ -95,6 +99,7 @@ class TableWindow {
   close(): void {
     for (const run of this.#runs) this.#orders.callOff(run);
     this.#runs = [];
+    this.#indexes.length = 0;
     this.#pieces.clear();
   }
 
@@ -124,7 +129,14 @@ class TableWindow {
 
   #drop(run: PlacedRun): void {
     this.#orders.callOff(run);
-    for (const { offset } of run.pieces) this.#pieces.delete(offset);
+    for (const { offset, type } of run.pieces) {
+      // One that has not come never will: the run was called off.
+      if (type === BLOCK_INDEX && this.#pieces.get(offset) !== run) this.#indexes.push(offset);
+      else this.#pieces.delete(offset);
+    }
+    for (const offset of this.#indexes.splice(0, Math.max(0, this.#indexes.length - INDEXES_KEPT))) {
+      this.#pieces.delete(offset);
+    }
   }
 
   /** Asks for the next run; false when there is none, or where it lies is not known yet. */
