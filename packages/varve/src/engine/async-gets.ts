@@ -67,7 +67,10 @@ const nothing: ColdAttempt = {
 /** As `tree.get` at the visible sequence, into `core.found`; undefined when that would read from a file. */
 export function readNow(core: Core, tree: Tree, key: Uint8Array): boolean | undefined {
   const { cold } = core.tables;
-  if (core.reads.isUseful) cold.attempt = nothing;
+  if (core.reads.isUseful) {
+    cold.attempt = nothing;
+    if (core.tables.size > 0) core.reads.prepare();
+  }
   try {
     return tree.get(key, 0, key.length, core.state.visible, core.found);
   } catch (error) {

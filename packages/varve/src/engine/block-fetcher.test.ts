@@ -156,6 +156,7 @@ const runOf = (offsets: readonly number[], arrived: (pieces: readonly Piece[]) =
   pieces: offsets.map((offset) => piece(offset)),
   arrival: Promise.resolve(),
   arrived,
+  memory: undefined,
 });
 
 test('reads that are waited for go before runs that are read ahead, and a run that was called off is not read', async () => {

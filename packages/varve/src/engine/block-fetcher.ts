@@ -47,6 +47,7 @@ export class BlockFetcher {
   #runs: AheadRun[] = [];
   /** Those that are out, and what to do with their outcomes. */
   readonly #jobs = new Map<RunningJob, (outcome: JobOutcome) => void>();
+  #isPrepared = false;
   #isDispatching = false;
   #isClosed = false;
   /** Jobs since open, and the most that were out at one time. */
@@ -58,6 +59,13 @@ export class BlockFetcher {
     this.#runner = runner;
     this.#reads = reads === 'direct' ? 'direct' : 'pread';
     this.#jobsMax = threads * JOBS_PER_THREAD;
+  }
+
+  /** The first asynchronous read has come: the thread that later ones will need may start. */
+  prepare(): void {
+    if (this.#isPrepared || !this.isUseful) return;
+    this.#isPrepared = true;
+    this.#runner.prepare('read');
   }
 
   get jobsOut(): number {
@@ -184,11 +192,11 @@ export class BlockFetcher {
   }
 
   #startRun(run: AheadRun): void {
-    this.#startRead(run.pieces, run.arrived);
+    this.#startRead(run.pieces, run.arrived, run.memory);
   }
 
-  #startRead(wanted: readonly WantedPiece[], done: (pieces: Piece[]) => void): void {
-    this.#start('read-pieces', inputOf(wanted, this.#reads), (outcome) => {
+  #startRead(wanted: readonly WantedPiece[], done: (pieces: Piece[]) => void, into?: Uint8Array): void {
+    this.#start('read-pieces', inputOf(wanted, this.#reads, into), (outcome) => {
       done(outcome.ok ? piecesOf(outcome.output as ReadPiecesOutput) : wanted.map(() => FAILED));
     });
   }
@@ -227,7 +235,11 @@ function nameOf(file: number, offset: number): string {
   return `${file}/${offset}`;
 }
 
-function inputOf(wanted: readonly WantedPiece[], reads: ReadMode): ReadPiecesInput {
+function inputOf(
+  wanted: readonly WantedPiece[],
+  reads: ReadMode,
+  into: Uint8Array | undefined,
+): ReadPiecesInput {
   const count = wanted.length;
   const tables: { path: string; uniqueId: Uint8Array }[] = [];
   const tableOf = new Uint32Array(count);
@@ -246,12 +258,12 @@ function inputOf(wanted: readonly WantedPiece[], reads: ReadMode): ReadPiecesInp
     lengths[i] = piece.length;
     types[i] = piece.type;
   }
-  return { reads, tables, tableOf, offsets, lengths, types };
+  return { reads, tables, tableOf, offsets, lengths, types, into };
 }
 
 function piecesOf({ memory, memoryOf, starts, lengths }: ReadPiecesOutput): Piece[] {
   // A walk may hand out views of it: it cannot be taken away from under them.
-  for (const each of memory) markAsUntransferable(each.buffer);
+  for (const each of memory) if (each.buffer instanceof ArrayBuffer) markAsUntransferable(each.buffer);
   const pieces: Piece[] = [];
   for (let i = 0; i < memoryOf.length; i++) {
     const at = memoryOf[i]!;

@@ -28,6 +28,7 @@ export class WalkAhead implements ColdAttempt {
     this.#cold = cold;
     this.#fetcher = fetcher;
     this.isReverse = isReverse;
+    fetcher.prepare();
     this.windows = new TableWindows(isReverse, AHEAD_BYTES_MAX, {
       order: (run) => fetcher.fetchRun(run),
       callOff: (run) => fetcher.callOff(run),

@@ -32,6 +32,8 @@ export interface ReadPiecesInput {
   readonly offsets: Float64Array;
   readonly lengths: Uint32Array;
   readonly types: Uint8Array;
+  /** Shared memory to put them in, as far as they fit. */
+  readonly into: Uint8Array | undefined;
 }
 
 /** For each block where it lies now. */
@@ -57,13 +59,13 @@ export interface ReadTailOutput {
 /** Blocks so far apart are read at once. */
 const GAP_BYTES_MAX = 16 * 1024;
 const READ_BYTES_MAX = 1024 * 1024;
-/** Expanded blocks share memory of about this size. */
+/** Pieces share memory of about this size. */
 const MEMORY_BYTES = 256 * 1024;
 
 export function* readPieces(input: ReadPiecesInput, context: JobContext): Generator<void, ReadPiecesOutput> {
   const fs = withReads(context.fs, input.reads);
   const count = input.offsets.length;
-  const output = new PieceOutput(count, context);
+  const output = new PieceOutput(count, input.into, context);
   for (let first = 0; first < count; ) {
     const end = endOfRun(input, first);
     readRun(fs, input, first, end, output);
@@ -97,73 +99,81 @@ function readRun(
 ): void {
   const { path, uniqueId } = input.tables[input.tableOf[first]!]!;
   const from = input.offsets[first]!;
-  const buffer = new Uint8Array(input.offsets[end - 1]! + input.lengths[end - 1]! - from);
-  const got = leftOut(() => withFile(fs, path, (file) => readFully(file, buffer, 0, buffer.length, from)));
+  const length = input.offsets[end - 1]! + input.lengths[end - 1]! - from;
+  const buffer = storedBytes(length);
+  const got = leftOut(() => withFile(fs, path, (file) => readFully(file, buffer, 0, length, from)));
   if (got === undefined) return;
   const seed = new TableSeed(uniqueId);
   const opened = new OpenedBlock();
   for (let piece = first; piece < end; piece++) {
     const offset = input.offsets[piece]!;
-    const length = input.lengths[piece]!;
+    const stored = input.lengths[piece]!;
     const type = input.types[piece]!;
-    if (offset - from + length > got) continue;
+    if (offset - from + stored > got) continue;
     leftOut(() => {
-      opened.open(buffer, offset - from, length, type, seed, path, offset);
+      opened.open(buffer, offset - from, stored, type, seed, path, offset);
       if (type === BLOCK_DATA || type === BLOCK_INDEX) {
         validateBlock(opened.bytes, opened.start, opened.length, path, offset);
       }
-      output.put(piece, opened, buffer);
+      output.put(piece, opened);
     });
   }
 }
 
+/** What was read last is expanded or copied before the next read of this thread. */
+let scratch = new Uint8Array(0);
+
+function storedBytes(length: number): Uint8Array {
+  if (length > READ_BYTES_MAX) return new Uint8Array(length);
+  if (length > scratch.length) scratch = new Uint8Array(Math.min(READ_BYTES_MAX, length * 2));
+  return scratch;
+}
+
+/** Packs pieces into the memory that was given, and into memory of its own when that is full. */
 class PieceOutput {
   readonly #context: JobContext;
   readonly #memory: Uint8Array[] = [];
   readonly #memoryOf: Int32Array;
   readonly #starts: Uint32Array;
   readonly #lengths: Uint32Array;
-  /** Of `#memory`: where expanded blocks go. */
-  #open = -1;
+  readonly #into: Uint8Array | undefined;
+  #open: Uint8Array;
   #used = 0;
 
-  constructor(count: number, context: JobContext) {
+  constructor(count: number, into: Uint8Array | undefined, context: JobContext) {
     this.#context = context;
+    this.#into = into;
+    this.#open = into ?? new Uint8Array(0);
+    if (into !== undefined) this.#memory.push(into);
     this.#memoryOf = new Int32Array(count).fill(-1);
     this.#starts = new Uint32Array(count);
     this.#lengths = new Uint32Array(count);
   }
 
-  /** In place when it lies in `buffer`, which is handed over then. */
-  put(piece: number, { bytes, start, length }: OpenedBlock, buffer: Uint8Array): void {
-    this.#lengths[piece] = length;
-    if (bytes === buffer) {
-      this.#memoryOf[piece] = this.#memory.at(-1) === buffer ? this.#memory.length - 1 : this.#add(buffer);
-      this.#starts[piece] = start;
-      return;
-    }
-    if (this.#open < 0 || this.#used + length > this.#memory[this.#open]!.length) {
-      this.#open = this.#add(new Uint8Array(Math.max(length, MEMORY_BYTES)));
+  put(piece: number, { bytes, start, length }: OpenedBlock): void {
+    if (this.#used + length > this.#open.length) {
+      const left = (this.#memoryOf.length - piece) * length;
+      this.#open = new Uint8Array(Math.max(length, Math.min(MEMORY_BYTES, left)));
       this.#used = 0;
+      this.#memory.push(this.#open);
     }
-    this.#memory[this.#open]!.set(bytes.subarray(start, start + length), this.#used);
-    this.#memoryOf[piece] = this.#open;
+    this.#open.set(bytes.subarray(start, start + length), this.#used);
+    this.#memoryOf[piece] = this.#memory.length - 1;
     this.#starts[piece] = this.#used;
+    this.#lengths[piece] = length;
     this.#used += length;
   }
 
   finish(): ReadPiecesOutput {
-    for (const memory of this.#memory) this.#context.transfer?.(memory.buffer as ArrayBuffer);
+    for (const memory of this.#memory) {
+      if (memory !== this.#into) this.#context.transfer?.(memory.buffer as ArrayBuffer);
+    }
     return {
       memory: this.#memory,
       memoryOf: this.#memoryOf,
       starts: this.#starts,
       lengths: this.#lengths,
     };
-  }
-
-  #add(memory: Uint8Array): number {
-    return this.#memory.push(memory) - 1;
   }
 }
 

@@ -105,10 +105,10 @@ class Walk implements ColdAttempt {
   }
 
   deliver(): void {
-    for (const run of this.orders.splice(0)) run.arrived(this.#read(run.pieces));
+    for (const run of this.orders.splice(0)) run.arrived(this.#read(run.pieces, run.memory));
   }
 
-  #read(pieces: readonly WantedPiece[]): Piece[] {
+  #read(pieces: readonly WantedPiece[], into?: Uint8Array): Piece[] {
     const input: ReadPiecesInput = {
       reads: 'pread',
       tables: [{ path: '/t', uniqueId: this.table.uniqueId }],
@@ -116,6 +116,7 @@ class Walk implements ColdAttempt {
       offsets: Float64Array.from(pieces, ({ offset }) => offset),
       lengths: Uint32Array.from(pieces, ({ length }) => length),
       types: Uint8Array.from(pieces, ({ type }) => type),
+      into,
     };
     const { memory, memoryOf, starts, lengths } = drain(
       readPieces(input, { fs: this.fs, cancelled: () => false }),

@@ -9,11 +9,15 @@
 import type { BlockLoader } from './block-loader.ts';
 import type { Piece, WantedPiece } from './cold-reads.ts';
 import { BLOCK_DATA, BLOCK_INDEX } from './format.ts';
+import { ownMemory } from './own-memory.ts';
 import type { TableIndex } from './table-index.ts';
 import type { BlockAhead } from './table-iterator.ts';
 
 const FIRST_BYTES = 16 * 1024;
 const RUN_BYTES_MAX = 256 * 1024;
+/** A run of blocks that expand to about twice their size, and index partitions beside them. */
+const RUN_MEMORY_BYTES = 640 * 1024;
+const POOLED_BYTES_MIN = 128 * 1024;
 /** Of those behind the walk. */
 const INDEXES_KEPT = 8;
 const TABLE_BYTES_MAX = 1024 * 1024;
@@ -24,6 +28,8 @@ export interface AheadRun {
   readonly arrival: Promise<void>;
   /** With a piece for each. */
   readonly arrived: (pieces: readonly Piece[]) => void;
+  /** Shared memory for the pieces. */
+  readonly memory: Uint8Array | undefined;
 }
 
 /** Where runs are handed over. */
@@ -35,9 +41,26 @@ export interface RunOrders {
 }
 
 interface PlacedRun extends AheadRun {
+  hasArrived: boolean;
   /** The data blocks lie in [from, to) of the file. */
   readonly from: number;
   readonly to: number;
+}
+
+/**
+ * Memory of the runs of one walk, used again and again: a fresh piece for each would have the collector run for the whole heap
+ * every few megabytes. It goes with the walk.
+ */
+class RunMemory {
+  readonly #free: Uint8Array[] = [];
+
+  take(): Uint8Array {
+    return this.#free.pop() ?? new Uint8Array(new SharedArrayBuffer(RUN_MEMORY_BYTES));
+  }
+
+  give(memory: Uint8Array): void {
+    this.#free.push(memory);
+  }
 }
 
 class TableWindow {
@@ -45,6 +68,7 @@ class TableWindow {
   readonly #index: TableIndex;
   readonly #step: 1 | -1;
   readonly #orders: RunOrders;
+  readonly #memory: RunMemory;
   /** By offset: what is here, or the run that brings it. */
   readonly #pieces = new Map<number, Piece | PlacedRun>();
   #runs: PlacedRun[] = [];
@@ -59,7 +83,14 @@ class TableWindow {
   #bytes = FIRST_BYTES;
   #hasEnded = false;
 
-  constructor(loader: BlockLoader, index: TableIndex, isReverse: boolean, orders: RunOrders) {
+  constructor(
+    loader: BlockLoader,
+    index: TableIndex,
+    isReverse: boolean,
+    orders: RunOrders,
+    memory: RunMemory,
+  ) {
+    this.#memory = memory;
     this.#loader = loader;
     this.#index = index;
     this.#step = isReverse ? -1 : 1;
@@ -130,13 +161,25 @@ class TableWindow {
   #drop(run: PlacedRun): void {
     this.#orders.callOff(run);
     for (const { offset, type } of run.pieces) {
+      const piece = this.#pieces.get(offset);
       // One that has not come never will: the run was called off.
-      if (type === BLOCK_INDEX && this.#pieces.get(offset) !== run) this.#indexes.push(offset);
+      if (type === BLOCK_INDEX && piece !== undefined && !('arrived' in piece))
+        this.#keepIndex(offset, piece);
       else this.#pieces.delete(offset);
     }
+    // A job that is not done may still write to it.
+    if (run.hasArrived && run.memory !== undefined) this.#memory.give(run.memory);
     for (const offset of this.#indexes.splice(0, Math.max(0, this.#indexes.length - INDEXES_KEPT))) {
       this.#pieces.delete(offset);
     }
+  }
+
+  /** In memory of its own: that of its run goes to another one. */
+  #keepIndex(offset: number, { bytes, start, length, isFailed, fileBytes }: Piece): void {
+    const copy = ownMemory(length);
+    copy.set(bytes.subarray(start, start + length));
+    this.#pieces.set(offset, { bytes: copy, start: 0, length, isFailed, fileBytes });
+    this.#indexes.push(offset);
   }
 
   /** Asks for the next run; false when there is none, or where it lies is not known yet. */
@@ -205,11 +248,14 @@ class TableWindow {
   #order(pieces: readonly WantedPiece[], from: number, to: number): void {
     let isHere = (): void => undefined;
     const run: PlacedRun = {
+      hasArrived: false,
+      memory: to - from < POOLED_BYTES_MIN ? undefined : this.#memory.take(),
       pieces,
       from,
       to,
       arrival: new Promise((resolve) => (isHere = resolve)),
       arrived: (arrived) => {
+        run.hasArrived = true;
         arrived.forEach((piece, at) => {
           const { offset } = pieces[at]!;
           if (this.#pieces.get(offset) === run) this.#pieces.set(offset, piece);
@@ -228,6 +274,7 @@ export class TableWindows implements BlockAhead {
   readonly #isReverse: boolean;
   readonly #bytesMax: number;
   readonly #orders: RunOrders;
+  readonly #memory = new RunMemory();
   readonly #windows = new Map<number, TableWindow>();
 
   /** At most about `bytesMax` are ahead of the walk in all tables together. */
@@ -241,7 +288,7 @@ export class TableWindows implements BlockAhead {
     let window = this.#windows.get(loader.fileNumber);
     if (window === undefined || !window.isOf(loader)) {
       window?.close();
-      window = new TableWindow(loader, index, this.#isReverse, this.#orders);
+      window = new TableWindow(loader, index, this.#isReverse, this.#orders, this.#memory);
       this.#windows.set(loader.fileNumber, window);
     }
     window.reach(partition, block, Math.min(TABLE_BYTES_MAX, this.#bytesMax / this.#windows.size));
