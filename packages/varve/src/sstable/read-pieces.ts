@@ -66,14 +66,42 @@ export function* readPieces(input: ReadPiecesInput, context: JobContext): Genera
   const fs = withReads(context.fs, input.reads);
   const count = input.offsets.length;
   const output = new PieceOutput(count, input.into, context);
-  for (let first = 0; first < count; ) {
-    const end = endOfRun(input, first);
-    readRun(fs, input, first, end, output);
-    first = end;
-    yield;
-    checkCancelled(context);
+  const files = new FileInHand(fs);
+  try {
+    for (let first = 0; first < count; ) {
+      const end = endOfRun(input, first);
+      readRun(files, input, first, end, output);
+      first = end;
+      yield;
+      checkCancelled(context);
+    }
+  } finally {
+    files.close();
   }
   return output.finish();
+}
+
+/** The file that was read last stays open for the next run. */
+class FileInHand {
+  readonly #fs: FileSystem;
+  #file: FileHandle | undefined;
+
+  constructor(fs: FileSystem) {
+    this.#fs = fs;
+  }
+
+  open(path: string): FileHandle {
+    if (this.#file?.path !== path) {
+      this.close();
+      this.#file = this.#fs.open(path, 'read');
+    }
+    return this.#file!;
+  }
+
+  close(): void {
+    this.#file?.close();
+    this.#file = undefined;
+  }
 }
 
 /** The blocks from `first` on that one read brings. */
@@ -91,7 +119,7 @@ function endOfRun({ tableOf, offsets, lengths }: ReadPiecesInput, first: number)
 }
 
 function readRun(
-  fs: FileSystem,
+  files: FileInHand,
   input: ReadPiecesInput,
   first: number,
   end: number,
@@ -101,7 +129,7 @@ function readRun(
   const from = input.offsets[first]!;
   const length = input.offsets[end - 1]! + input.lengths[end - 1]! - from;
   const buffer = storedBytes(length);
-  const got = leftOut(() => withFile(fs, path, (file) => readFully(file, buffer, 0, length, from)));
+  const got = leftOut(() => readFully(files.open(path), buffer, 0, length, from));
   if (got === undefined) return;
   const seed = new TableSeed(uniqueId);
   const opened = new OpenedBlock();
