@@ -14,7 +14,8 @@ export async function verify(core: Core, full: boolean): Promise<VerifyReport> {
   core.runner.hold();
   try {
     // A copy: keyspaces may come and go while this waits.
-    for (const tree of [...core.state.trees.values()]) {
+    const trees = [...core.state.trees.values()];
+    for (const tree of trees) {
       for (const file of tree.view.version.levels.flat()) {
         core.state.checkOpen();
         // A compaction may have replaced the file since: then its successors are not looked at, and it is not missed.
