@@ -60,6 +60,7 @@ test('statistics name every keyspace', () => {
       log: { segments: 1, bytes: 2048, syncedSequence: 42 },
       written: { user: 0, log: 0, flush: 0, compaction: 0 },
       keyspaces: { users: keyspace },
+      asyncReads: { jobs: 0, running: 0, runningMax: 0, waiting: 0 },
       snapshots: { count: 0 },
       pressure: { state: 'none', delayed: 0, blocked: 0, failed: 0, waitMs: 0 },
     },

@@ -169,6 +169,11 @@ export class BlockCache {
     return isThere ? this.#hit(slot, after) : this.lookup(file, offset);
   }
 
+  /** Is the block at (file, offset) here? Asking is no use of it. */
+  has(file: number, offset: number): boolean {
+    return this.#index.find(file, offset) >= 0;
+  }
+
   /** Reads the metadata of the slot at `near`, so that the processor has it when `lookupNear` asks. */
   touch(near: number): number {
     return this.#slots[(near / SLOT_BYTES) * SLOT_WORDS]!;

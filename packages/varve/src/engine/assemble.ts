@@ -23,6 +23,7 @@ import { SliceRunner } from '../workers/slice-runner.ts';
 import { ThreadRunner } from '../workers/thread-runner.ts';
 import { MemoryTuner } from './adaptive/memory-tuner.ts';
 import { Background } from './background.ts';
+import { BlockFetcher } from './block-fetcher.ts';
 import { CommitPipeline } from './commit-pipeline.ts';
 import type { Core, Counters } from './core.ts';
 import { Durability } from './durability.ts';
@@ -56,6 +57,7 @@ export interface OpeningParts {
 }
 
 const SEGMENT_BYTES_MAX = 64 * 1024 * 1024;
+const READ_THREADS_MAX = 4;
 const SEGMENT_BYTES_MIN = 64 * 1024;
 
 /** Makes the new incarnation durable and puts the running parts together. */
@@ -158,6 +160,10 @@ export function assemble(
     rows: parts.rows,
     tables: parts.tables,
     register: new SnapshotRegister(state),
+    get owner() {
+      return core;
+    },
+    reads: new BlockFetcher(runner, options.reads, readThreads(options.workers)),
     counters,
     log,
     durability,
@@ -225,12 +231,17 @@ function makeLog(
   });
 }
 
+/** Threads that read blocks: two even on a small machine, because what they wait for is mostly the disk. */
+function readThreads(workers: number): number {
+  return Math.min(READ_THREADS_MAX, Math.max(2, workers));
+}
+
 function makeRunner(parts: OpeningParts, scheduler: Scheduler): JobRunner {
   const { workers, clock } = parts.options;
   if (parts.fs.threads === 'node' && parts.components.scheduler === undefined) {
     return new ThreadRunner({
       entry: workerEntry('./workers/job.worker', import.meta.url),
-      threads: { io: 1, flush: 1, compaction: workers },
+      threads: { io: 1, flush: 1, compaction: workers, read: readThreads(workers), scan: workers, care: 1 },
     });
   }
   const { pickLane, sliceMs, uniqueId } = parts.components;

@@ -20,6 +20,7 @@ import type { TableCache } from '../sstable/table-cache.ts';
 import type { Log } from '../wal/log.ts';
 import type { JobRunner } from '../workers/job-runner.ts';
 import type { MemorySplit } from './adaptive/memory-plan.ts';
+import type { BlockFetcher } from './block-fetcher.ts';
 import type { CommitPipeline } from './commit-pipeline.ts';
 import type { Durability } from './durability.ts';
 import type { ExternalPosition } from './external-position.ts';
@@ -55,6 +56,8 @@ export interface BackgroundWork {
   readonly flushPending: boolean;
   readonly level0FilesMax: number;
   committed(touched: readonly Tree[]): void;
+  /** The tree's memtable is written no more, and will be flushed. */
+  rotate(tree: Tree): void;
   /** Rotates what could free memory, because a write waits for it or memtables are to have only `budget` bytes. */
   makeRoom(budget?: number): void;
   schedule(): void;
@@ -94,6 +97,11 @@ export interface Session {
   readonly durability: Durability | undefined;
   readonly pressure: Pressure;
   readonly pipeline: CommitPipeline;
+  readonly tables: TableCache;
+  /** Has worker threads read from tables. */
+  readonly reads: BlockFetcher;
+  /** All of the database, in the owner's thread. */
+  readonly owner: Core | undefined;
   /** Reused by every point read: nothing is allocated for it. */
   readonly found: PointResult;
   /** The same for reads of many keys; made at the first one. */
@@ -109,7 +117,6 @@ export interface Core extends Session {
   readonly pool: SegmentPool;
   readonly cache: BlockCache;
   readonly rows: RowCache;
-  readonly tables: TableCache;
   readonly counters: Counters;
   /** Undefined with an outside log, and when opened read-only. */
   readonly log: Log | undefined;

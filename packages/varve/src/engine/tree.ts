@@ -47,6 +47,9 @@ export class Tree {
   #rotatedAt: readonly number[] = [];
   /** Immutables of a dropped tree that a running flush still reads. */
   #held: readonly Memtable[] = [];
+  /** Jobs that read immutables without being their flush, and what is to be released when there are none. */
+  #pins = 0;
+  #pinned: Memtable[] = [];
   #view: ReadView;
   /** For cursors over the whole keyspace. */
   readonly idleSources: IdleSources = new IdleSources();
@@ -275,16 +278,26 @@ export class Tree {
     this.#held = [];
   }
 
+  /** Keeps the memory of the view's immutables until the function that is returned is called, once. */
+  pin(): () => void {
+    this.#pins++;
+    return () => {
+      if (--this.#pins === 0) this.#release(this.#pinned.splice(0));
+    };
+  }
+
   /** Gives memtables back that no view names any more, once nobody reads them. */
   #release(memtables: readonly Memtable[]): void {
-    if (this.#shared === undefined) for (const memtable of memtables) memtable.release();
+    if (this.#pins > 0) this.#pinned.push(...memtables);
+    else if (this.#shared === undefined) for (const memtable of memtables) memtable.release();
     else this.#shared.release(memtables);
   }
 
   /** What of the pool its memtables hold. */
   runs(): Run[] {
     const { memtable, immutables } = this.#view;
-    const held = [...(memtable === undefined ? [] : [memtable]), ...immutables, ...this.#held];
+    const active = memtable === undefined ? [] : [memtable];
+    const held = [...active, ...immutables, ...this.#held, ...this.#pinned];
     return held.flatMap((each) => [...each.runs()]);
   }
 
