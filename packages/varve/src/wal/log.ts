@@ -223,7 +223,7 @@ export class Log implements DurableLog {
   }
 
   /** Hands over and fsyncs on this thread. A failure of the fsync (`SYNC_FAILED`, kind io) is final. */
-  syncNow(): boolean {
+  syncNow(): void {
     const { writer } = this;
     writer.handOver();
     try {
@@ -235,7 +235,6 @@ export class Log implements DurableLog {
     }
     this.#list.doneNow(writer.handedOver);
     writer.synced(writer.handedOver, writer.handedOverSequence);
-    return true;
   }
 
   /** Live segments, oldest first; the last is the one being written. */
