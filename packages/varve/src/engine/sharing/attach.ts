@@ -225,7 +225,6 @@ class Attachment {
       scheduler: systemScheduler,
       clock: systemClock,
       poison: this.#poison,
-      ownerSync: () => this.#client.askNow('sync', undefined, options.syncWaitMsMax),
     });
     this.#pressure = new Pressure({
       strategy: options.pressure,
