@@ -148,6 +148,26 @@ test('what one thread wrote and told another about is there', async () => {
   await once(worker, 'exit');
 });
 
+test('update in a shared database takes what its function writes itself for what it knows', async () => {
+  const db = await open(temporaryDirectory());
+  onTestFinished(() => db.close());
+  db.share();
+  const keyspace = texts(db);
+  let calls = 0;
+  const value = keyspace.update('a', (old) => {
+    calls++;
+    keyspace.put('a', 'of the function');
+    keyspace.put('b', 'beside it');
+    return `${old} and more`;
+  });
+  expect([calls, value, keyspace.get('a'), keyspace.get('b')]).toEqual([
+    1,
+    'undefined and more',
+    'undefined and more',
+    'beside it',
+  ]);
+});
+
 test('a thread that holds a snapshot is told by its id and age, and a dead one holds nothing', async () => {
   const db = await open(temporaryDirectory());
   onTestFinished(() => db.close());

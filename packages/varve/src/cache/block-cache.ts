@@ -24,6 +24,7 @@
  */
 import { assert } from '../base/assert.ts';
 import { BlockIndex } from './block-index.ts';
+import { type CacheCounters, noCounts } from './counters.ts';
 import {
   FILE,
   HITS,
@@ -39,27 +40,13 @@ import { type CacheHandle, type CacheSharing, makeParts, reuseParts, type TakeMe
 import { SLOT_BYTES_MIN, SlotPages } from './slot-pages.ts';
 import { workingSet } from './working-set.ts';
 
-/** A constant of this module's own is compiled into the lookups, an imported one is not. */
+/** A constant of this module's own is compiled into the lookups. */
 const SLOT_BYTES = SLOT_BYTES_MIN;
 /** Tries to get the lock: of a block that could as well not be cached, and of what should be done. */
 const TRIES = 32;
 const TRIES_PATIENT = 10_000;
 /** An insert on a shared cache does at most so much to have free slots later. */
 const STEPS_AHEAD_MAX = 8;
-
-/** What the cache counts, each thread for itself; plain numbers for whoever shows them. */
-export interface CacheCounters {
-  hits: number;
-  misses: number;
-  evictions: number;
-  /** Bytes of slots whose block came back soon after it had left. */
-  returnedBytes: number;
-}
-
-function noCounts(): CacheCounters {
-  return { hits: 0, misses: 0, evictions: 0, returnedBytes: 0 };
-}
-
 export class BlockCache {
   readonly memory: Uint8Array;
   readonly counters: CacheCounters;

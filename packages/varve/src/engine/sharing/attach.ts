@@ -53,20 +53,13 @@ import {
 } from './control-words.ts';
 import { KeyspaceWords } from './keyspace-words.ts';
 import { redo } from './redo.ts';
+import { takeSlot } from './attach-slot.ts';
 import { type Notice, RequestClient } from './requests.ts';
 import { checkHandle, type ShareData } from './share-handle.ts';
 import { SharedRegister } from './shared-register.ts';
 import { SharedViews } from './shared-views.ts';
 import { ThreadAccess } from './thread-access.ts';
-import {
-  claimSlot,
-  freeSlot,
-  generationOf,
-  isSlotDead,
-  openFilesShare,
-  OWNER_SLOT,
-  takenSlots,
-} from './thread-slots.ts';
+import { freeSlot, generationOf, isSlotDead, openFilesShare, OWNER_SLOT } from './thread-slots.ts';
 
 /** How often a thread looks whether the owner is still there, unless it writes. */
 const LOOK_MS = 250;
@@ -75,8 +68,6 @@ const ROW_BYTES_MAX = 8 * 1024 * 1024;
 const ROW_SHARE = 1 / 64;
 const FILTER_SHARE = 1 / 32;
 const READ_THREADS = 2;
-const SLOT_TRIES = 20;
-const SLOT_WAIT_MS = 50;
 
 /** The databases that this thread has attached. */
 const attachedHere = new Set<string>();
@@ -102,23 +93,6 @@ export async function attachDatabase(handle: unknown): Promise<AttachedDatabase>
   } catch (error) {
     attachedHere.delete(data.id);
     throw error;
-  }
-}
-
-/** A slot for this thread. Threads that are gone keep theirs until the owner has looked, so it is worth a wait. */
-async function takeSlot(data: ShareData): Promise<number> {
-  const control = new Int32Array(data.control);
-  for (let tries = 1; ; tries++) {
-    const flags = Atomics.load(control, FLAGS);
-    if ((flags & (FLAG_CLOSED | FLAG_OWNER_GONE)) !== 0) throw closed('the database', { path: data.path });
-    try {
-      return claimSlot(control, threadId);
-    } catch (error) {
-      if (tries === SLOT_TRIES || !takenSlots(control).some((slot) => isSlotDead(control, slot, true))) {
-        throw error;
-      }
-    }
-    await new Promise<void>((resolve) => systemScheduler.after(SLOT_WAIT_MS, resolve, true));
   }
 }
 
