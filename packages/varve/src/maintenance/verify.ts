@@ -4,7 +4,11 @@
  */
 import type { VerifyReport } from '../engine/api-types.ts';
 import type { Core } from '../engine/core.ts';
-import type { TableProblem, VerifyInput } from '../engine/workers/verify-job.ts';
+import {
+  type TableProblem,
+  type VerifyInput,
+  verifyTable as verifyTableJob,
+} from '../engine/workers/verify-job.ts';
 import { inDirectory, tableName } from '../fs/file-names.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
 import type { JobOutcome } from '../workers/job-runner.ts';
@@ -40,12 +44,7 @@ async function verifyTable(
   const path = inDirectory(core.state.path, tableName(file.number));
   const { number: fileNumber, bytes, uniqueId } = file;
   const input: VerifyInput = { path, fileNumber, bytes, uniqueId, full };
-  const outcome = await new Promise<JobOutcome>((resolve) =>
-    core.runner.start({ lane: 'care', name: 'verify', input }, resolve),
-  );
-  core.state.checkOpen();
-  if (!outcome.ok) throw outcome.error;
-  const problem = outcome.output as TableProblem | undefined;
+  const problem = core.runner.kind === 'threads' ? await inThread(core, input) : await inTurns(core, input);
   // Replaced and removed before the job came to it.
   if (problem !== undefined && !isLive()) return;
   report.files++;
@@ -54,4 +53,23 @@ async function verifyTable(
   if (problem === undefined) return;
   const { offset, code, message } = problem;
   report.problems.push({ file: path, ...(offset === undefined ? {} : { offset }), code, message });
+}
+
+async function inThread(core: Core, input: VerifyInput): Promise<TableProblem | undefined> {
+  const outcome = await new Promise<JobOutcome>((resolve) =>
+    core.runner.start({ lane: 'care', name: 'verify', input }, resolve),
+  );
+  core.state.checkOpen();
+  if (!outcome.ok) throw outcome.error;
+  return outcome.output as TableProblem | undefined;
+}
+
+/** The job itself, with a turn of the event loop at each of its pauses. */
+async function inTurns(core: Core, input: VerifyInput): Promise<TableProblem | undefined> {
+  const steps = verifyTableJob(input, { fs: core.fs, cancelled: () => core.state.isClosed });
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    await new Promise<void>((resolve) => core.scheduler.soon(resolve));
+  }
 }
