@@ -28,6 +28,8 @@ export const exposed = {
     'database.ts',
     'keyspace-change.ts',
     'open.ts',
+    'sharing/attach.ts',
+    'sharing/shared-words.ts',
     'workers/verify-job.ts',
   ],
   fs: [

@@ -7,11 +7,27 @@
  *   versions    raised whenever a keyspace gets other tables
  */
 import { closed } from '../base/errors.ts';
+import type { ThreadStats } from './api-types.ts';
 import { VISIBLE } from './sharing/control-words.ts';
 import { storeSequence } from './sharing/sequence-words.ts';
 import type { ThreadAccess } from './sharing/thread-access.ts';
-import type { SharedOwner } from './sharing/owner.ts';
 import type { Tree } from './tree.ts';
+
+/** What the parts of the owner's engine tell the threads that have attached its database (sharing/owner.ts). */
+export interface OwnerSharing {
+  readonly handle: unknown;
+  addTree(tree: Tree): void;
+  flushSizeChanged(tree: Tree): void;
+  memtableLimitChanged(bytes: number): void;
+  installed(): void;
+  progress(): void;
+  poisoned(cause: unknown): void;
+  retire(free: () => void): void;
+  serve(): void;
+  threads(): ThreadStats[];
+  closing(): void;
+  close(): void;
+}
 
 export class EngineState {
   readonly path: string;
@@ -19,7 +35,7 @@ export class EngineState {
   #control: Int32Array | undefined;
   #access: ThreadAccess | undefined;
   /** In the owner's thread of a shared database. */
-  sharing: SharedOwner | undefined;
+  sharing: OwnerSharing | undefined;
   generation = 0;
   /** How many versions of keyspaces there were since the open: gives each its id. */
   versions = 0;

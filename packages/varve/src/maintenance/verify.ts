@@ -7,7 +7,7 @@ import type { Core } from '../engine/core.ts';
 import {
   type TableProblem,
   type VerifyInput,
-  verifyTable as verifyJob,
+  verifyTable as verifyTableJob,
 } from '../engine/workers/verify-job.ts';
 import { inDirectory, tableName } from '../fs/file-names.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
@@ -44,10 +44,9 @@ async function verifyTable(
   const path = inDirectory(core.state.path, tableName(file.number));
   const { number: fileNumber, bytes, uniqueId } = file;
   const input: VerifyInput = { path, fileNumber, bytes, uniqueId, full };
-  const outcome = core.options.readOnly ? await inTurns(core, input) : await inThread(core, input);
-  core.state.checkOpen();
-  if (!outcome.ok) throw outcome.error;
-  const problem = outcome.output as TableProblem | undefined;
+  // Reading only, beside a writer that removes files, this thread alone still has them open.
+  const isThreaded = core.runner.kind === 'threads' && !core.options.readOnly;
+  const problem = isThreaded ? await inThread(core, input) : await inTurns(core, input);
   // Replaced and removed before the job came to it.
   if (problem !== undefined && !isLive()) return;
   report.files++;
@@ -58,17 +57,21 @@ async function verifyTable(
   report.problems.push({ file: path, ...(offset === undefined ? {} : { offset }), code, message });
 }
 
-/** In a thread of its own, where the files of all versions are. */
-function inThread(core: Core, input: VerifyInput): Promise<JobOutcome> {
-  return new Promise((resolve) => core.runner.start({ lane: 'care', name: 'verify', input }, resolve));
+async function inThread(core: Core, input: VerifyInput): Promise<TableProblem | undefined> {
+  const outcome = await new Promise<JobOutcome>((resolve) =>
+    core.runner.start({ lane: 'care', name: 'verify', input }, resolve),
+  );
+  core.state.checkOpen();
+  if (!outcome.ok) throw outcome.error;
+  return outcome.output as TableProblem | undefined;
 }
 
-/** Reading only, beside a writer that may have removed the file since: only this thread still has it open. */
-async function inTurns(core: Core, input: VerifyInput): Promise<JobOutcome> {
-  const steps = verifyJob(input, { fs: core.tableFiles, cancelled: () => core.state.isClosed });
+/** The job itself, with a turn of the event loop at each of its pauses. */
+async function inTurns(core: Core, input: VerifyInput): Promise<TableProblem | undefined> {
+  const steps = verifyTableJob(input, { fs: core.tableFiles, cancelled: () => core.state.isClosed });
   for (;;) {
     const step = steps.next();
-    if (step.done === true) return { ok: true, output: step.value };
+    if (step.done === true) return step.value;
     await new Promise<void>((resolve) => core.scheduler.soon(resolve));
   }
 }

@@ -14,6 +14,7 @@ import { packError, reviveError, type TransferredError } from '../../workers/err
 import { SharedTail } from '../../wal/shared-tail.ts';
 import type { OpenReport, ThreadStats } from '../api-types.ts';
 import type { Core } from '../core.ts';
+import type { OwnerSharing } from '../state.ts';
 import type { Tree } from '../tree.ts';
 import { CacheAccess } from './cache-access.ts';
 import {
@@ -68,7 +69,7 @@ export interface OwnerParts {
   readonly requests: OwnerRequests;
 }
 
-export class SharedOwner {
+export class SharedOwner implements OwnerSharing {
   readonly #core: Core;
   readonly #control: Int32Array;
   readonly #register: Int32Array;
