@@ -36,7 +36,11 @@ export function check(instance: Instance, options: CheckOptions = {}): Verdict {
   const machine = new Machine(new ModelMemory());
   return withModel(machine, () => {
     const model = build(instance, machine);
-    let { found, passes } = searchAll(instance, model, { statesMax: STATES_MAX, ...options });
+    let { found, passes } = searchAll(instance, model, {
+      statesMax: STATES_MAX,
+      ...(instance.preemptionsMax === undefined ? {} : { preemptionsMax: instance.preemptionsMax }),
+      ...options,
+    });
     let trace: TraceLine[] = [];
     if (found.failure !== undefined) {
       const failure = simplest(instance, model, found.failure);
