@@ -28,6 +28,7 @@ export const exposed = {
     'database.ts',
     'keyspace-change.ts',
     'open.ts',
+    'workers/verify-job.ts',
   ],
   fs: [
     'durable-directory.ts',
@@ -51,15 +52,18 @@ export const exposed = {
   record: ['batch.ts', 'frame.ts', 'log-record.ts'],
   sstable: [
     'checksum.ts',
+    'cold-reads.ts',
     'compression.ts',
     'dump.ts',
     'format.ts',
     'key-batch.ts',
     'properties.ts',
+    'read-pieces.ts',
     'reader.ts',
     'table-cache.ts',
     'table-gets.ts',
     'table-iterator.ts',
+    'table-window.ts',
     'writer.ts',
   ],
   wal: [

@@ -7,6 +7,8 @@
 import { writeFileSync } from 'node:fs';
 import { VarveError } from 'varve';
 import { account } from './account/account.ts';
+import { adapt } from './adapt/adapt.ts';
+import { measureAsync } from './async/async.ts';
 import { check } from './check/check.ts';
 import { compare } from './compare/compare.ts';
 import { compareHelp, parseCompare } from './compare/options.ts';
@@ -19,6 +21,8 @@ import { type BenchOptions, type Command, help, parseCommand, UsageError } from 
 import { ForeignDirectoryError } from './own-directory.ts';
 import { formatColumns, formatHead, formatMemory, formatResult, thisMachine } from './report.ts';
 import { NothingToReadError, Runner, type WorkloadResult } from './runner.ts';
+import { parseThreads, threadsHelp } from './threads/options.ts';
+import { threads } from './threads/threads.ts';
 
 const machine = thisMachine();
 
@@ -40,7 +44,17 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<boo
     }
     return await large(options, interrupted());
   },
+  async threads(args) {
+    const options = parseThreads(args);
+    if (options === undefined) {
+      console.log(threadsHelp);
+      return true;
+    }
+    return await threads(options, interrupted());
+  },
   account,
+  adapt,
+  async: measureAsync,
   check,
   filters,
   micro,

@@ -28,6 +28,8 @@ export interface Scan {
 export interface Store {
   /** How it was opened, and what its calls stand for: one line each, printed with the results. */
   readonly settings: readonly string[];
+  /** What another thread of this process opens the same store with; undefined: its path alone. Asked for when it is needed. */
+  readonly shared?: unknown;
   /** One put, complete when this returns or resolves. */
   put(key: Uint8Array, value: Uint8Array): Maybe<void>;
   /** Each write for itself, as a loop of puts; complete at the latest when the promise resolves. */

@@ -31,6 +31,10 @@ export class VarveStore implements Store {
     this.settings = settings;
   }
 
+  get shared(): unknown {
+    return this.#db.share();
+  }
+
   put(key: Uint8Array, value: Uint8Array): void {
     this.#keyspace.put(key, value);
   }

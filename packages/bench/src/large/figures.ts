@@ -36,6 +36,19 @@ export function atMost(
   return { name, asked, measured: unit(value), verdict, value, limit, notes };
 }
 
+/** At least `limit`; a `limit` that is undefined asks for nothing. */
+export function atLeast(
+  name: string,
+  limit: number | undefined,
+  value: number,
+  unit: Unit,
+  notes: readonly string[] = [],
+): Figure {
+  const asked = limit === undefined ? '-' : `>= ${unit(limit)}`;
+  const verdict = limit === undefined ? '-' : value >= limit ? 'met' : 'MISSED';
+  return { name, asked, measured: unit(value), verdict, value, limit, notes };
+}
+
 /** Throughput beside that of db_bench, which may not be there. */
 export function atLeastRival(
   name: string,

@@ -52,10 +52,12 @@ export interface CacheCounters {
   hits: number;
   misses: number;
   evictions: number;
+  /** Bytes of slots whose block came back soon after it had left. */
+  returnedBytes: number;
 }
 
 function noCounts(): CacheCounters {
-  return { hits: 0, misses: 0, evictions: 0 };
+  return { hits: 0, misses: 0, evictions: 0, returnedBytes: 0 };
 }
 
 export class BlockCache {
@@ -64,6 +66,8 @@ export class BlockCache {
   readonly #handle: CacheHandle;
   readonly #slots: Uint32Array;
   readonly #index: BlockIndex;
+  /** What the last insert put in had been here not long ago. */
+  #hasReturned = false;
   readonly #pages: SlotPages;
   readonly #replacement: Replacement;
   /** Files to forget as soon as the lock is free. */
@@ -117,6 +121,8 @@ export class BlockCache {
 
   /** Called by `insert`, after each block that this thread put in. */
   onInsert: (() => void) | undefined;
+  /** The same, for blocks that came back soon. It must not change the cache: the block is not copied yet. */
+  onReturn: (() => void) | undefined;
 
   /** Bytes of the slots that hold a block. */
   get bytesUsed(): number {
@@ -163,6 +169,11 @@ export class BlockCache {
     return isThere ? this.#hit(slot, after) : this.lookup(file, offset);
   }
 
+  /** Is the block at (file, offset) here? Asking is no use of it. */
+  has(file: number, offset: number): boolean {
+    return this.#index.find(file, offset) >= 0;
+  }
+
   /** Reads the metadata of the slot at `near`, so that the processor has it when `lookupNear` asks. */
   touch(near: number): number {
     return this.#slots[(near / SLOT_BYTES) * SLOT_WORDS]!;
@@ -198,6 +209,7 @@ export class BlockCache {
     if (length > pages.pageBytes || (pages.pagesMax === 0 && pages.pagesUsed === 0)) return -1;
     if (!this.#lock(TRIES)) return -1;
     let slot = -1;
+    this.#hasReturned = false;
     let isDone = false;
     try {
       this.#catchUp();
@@ -208,6 +220,10 @@ export class BlockCache {
     }
     if (slot < 0) return -1;
     this.onInsert?.();
+    if (this.#hasReturned) {
+      this.counters.returnedBytes += SLOT_BYTES << pages.classFor(length);
+      this.onReturn?.();
+    }
     return slot * SLOT_BYTES;
   }
 
@@ -227,7 +243,7 @@ export class BlockCache {
     slots[at + OFFSET] = offset;
     slots[at + HITS] = 0;
     this.#setLength(slot, length);
-    this.#replacement.added(sizeClass, slot);
+    this.#hasReturned = this.#replacement.added(sizeClass, slot);
     this.#index.link(slot);
     return slot;
   }

@@ -33,8 +33,6 @@ export interface DurabilityEnv {
   readonly log: DurableLog;
   /** Keeps other threads of a shared database from the log (state.ts). */
   readonly state: { exclusive<T>(step: () => T): T };
-  /** In a thread that shares another one's database: has the owner bring the log to disk, and waits for it. */
-  readonly ownerSync?: () => void;
   readonly policy: SyncPolicy;
   readonly runner: JobRunner;
   readonly scheduler: Scheduler;
@@ -136,7 +134,7 @@ export class Durability {
     this.#env.poison.check();
     try {
       if (durability === 'os') this.#exclusive(() => this.#log.handOver());
-      else if (!this.#exclusive(() => this.#log.syncNow())) this.#env.ownerSync!();
+      else this.#exclusive(() => this.#log.syncNow());
     } catch (error) {
       this.#failed(error);
       throw error;

@@ -141,7 +141,7 @@ export class KeyspaceTable {
   #set(tree: Tree, settings: ResolvedKeyspaceSettings): void {
     const before = tree.settings.compaction.level0Files;
     tree.settings = settings;
-    this.#core.state.sharing?.settingsChanged(tree);
+    this.#core.state.sharing?.flushSizeChanged(tree);
     // How many files in level 0 are too many depends on it.
     if (settings.compaction.level0Files === before) return;
     this.#core.background.versionInstalled(this.#core.installer.version);

@@ -14,7 +14,6 @@ import type { Keyspace, PutOptions, Range, WriteWait } from './api-types.ts';
 import { encodeRange } from './bounds.ts';
 import { bytes as bytesCodec } from './codecs/bytes.ts';
 import {
-  decodeKey,
   decodeValue,
   encodeKey,
   encodeValue,
@@ -22,10 +21,13 @@ import {
   keyPrefixEnd,
   type ValueCodec,
 } from './codecs/codec.ts';
+import { keysInvalid, readKeys, readNow } from './async-gets.ts';
 import type { Session } from './core.ts';
 import type { ManyGets } from './get-many.ts';
 import { type CursorRange, RangeCursor } from './cursor.ts';
-import { RangeReader } from './range-view.ts';
+import type { RangeReader } from './range-view.ts';
+import { rangeReader } from './ranges.ts';
+import { type CountOptions, countRange } from './count-async.ts';
 import { approximateSize } from './approximate-size.ts';
 import type { Tree } from './tree.ts';
 import {
@@ -184,7 +186,43 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   }
 
   async getAsync(key: K): Promise<V | undefined> {
-    return this.get(key);
+    const core = this.#core;
+    const k = this.encodeKey(key);
+    this.check();
+    let isFound: boolean | undefined;
+    let value: V | undefined;
+    core.state.access?.enter();
+    try {
+      isFound = readNow(core, this.#tree, k);
+      if (isFound === true) {
+        const { value: bytes, valueStart, valueEnd } = core.found;
+        value = decodeValue(this.#value, bytes, valueStart, valueEnd);
+      }
+    } finally {
+      core.state.access?.leave();
+    }
+    return isFound === undefined ? (await this.#getCold([ownBytes(k)]))[0] : value;
+  }
+
+  async getManyAsync(keys: readonly K[]): Promise<(V | undefined)[]> {
+    this.check();
+    if (!Array.isArray(keys)) throw keysInvalid('getManyAsync', keys);
+    const core = this.#core;
+    if (!core.reads.isUseful) return this.getMany(keys);
+    // Codecs and callers may use the memory of a key again before it is read.
+    return this.#getCold(keys.map((key) => ownBytes(this.encodeKey(key))));
+  }
+
+  /** Reads keys of encoded bytes that stay as they are. */
+  async #getCold(encoded: readonly Uint8Array[]): Promise<(V | undefined)[]> {
+    const core = this.#core;
+    const values: (V | undefined)[] = encoded.map(() => undefined);
+    await readKeys(core, this.#tree, encoded, this.check, (key, isFound) => {
+      if (!isFound) return;
+      const { value, valueStart, valueEnd } = core.found;
+      values[key] = decodeValue(this.#value, value, valueStart, valueEnd);
+    });
+    return values;
   }
 
   getMany(keys: readonly K[]): (V | undefined)[] {
@@ -211,6 +249,12 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     } finally {
       cursor.close();
     }
+  }
+
+  async countAsync(range: Range<K> = {}, options: CountOptions = {}): Promise<number> {
+    const bounds = this.#bounds(range);
+    this.check();
+    return countRange(this.#core, this.#tree, bounds, options, this.range(range), this.check);
   }
 
   approximateSize(range: Range<K> = {}): number {
@@ -261,8 +305,7 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
 
   getManyAt(keys: readonly K[], sequence: number): (V | undefined)[] {
     this.check();
-    if (!Array.isArray(keys))
-      throw invalid('KEY_INVALID', 'getMany takes an array of keys', { got: typeof keys });
+    if (!Array.isArray(keys)) throw keysInvalid('getMany', keys);
     const { many } = this.#core;
     if (keys.length < MANY_MIN || many.isBusy) return keys.map((key) => this.getAt(key, sequence));
     many.isBusy = true;
@@ -306,17 +349,14 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
 
   /** A range at `sequence`, or at the sequence that is visible when each iteration begins. */
   rangeAt(range: Range<K>, sequence: number | undefined, check: () => void): RangeReader<K, V> {
-    const bounds = this.#bounds(range);
-    const scheduler = this.#core.scheduler;
-    return new RangeReader<K, V>({
-      open: () => {
-        this.check();
-        return this.#cursor(bounds, sequence, check);
-      },
-      pause: () => new Promise((resolve) => scheduler.soon(resolve)),
-      decodeKey: (bytes, start, end) => decodeKey(this.#key, bytes, start, end),
-      decodeValue: (bytes, start, end) => decodeValue(this.#value, bytes, start, end),
-    });
+    return rangeReader(
+      this.#core,
+      this.#tree,
+      { key: this.#key, value: this.#value, check: this.check },
+      this.#bounds(range),
+      sequence,
+      check,
+    );
   }
 
   /** The key's bytes, checked: a Uint8Array of at most 65,535 bytes. May be memory of the caller's. */
@@ -413,4 +453,8 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
       throw invalid('KEYSPACE_DROPPED', `keyspace '${this.name}' was dropped`, { keyspace: this.name });
     }
   };
+}
+
+function ownBytes(bytes: Uint8Array): Uint8Array {
+  return cloneRange(bytes, 0, bytes.length);
 }

@@ -14,6 +14,7 @@ import { readWarnings, withReads } from '../fs/table-reads.ts';
 import { emptyKeyspace, emptyVersion, type Version } from '../manifest/version.ts';
 import type { KeyspaceRecord } from '../manifest/version-edit.ts';
 import { makeMemtable } from '../memtable/memtable.ts';
+import { POOL_BYTES_MAX, poolBytes } from '../options/memory-limits.ts';
 import type { ResolvedDatabaseOptions } from '../options/resolve.ts';
 import { TableCache } from '../sstable/table-cache.ts';
 import type { OpenReport } from './api-types.ts';
@@ -29,14 +30,11 @@ import { Tree } from './tree.ts';
 import { assemble, type OpeningParts } from './assemble.ts';
 import type { Components } from './components.ts';
 
-/** Memtable memory beside the budget: one largest batch, and what chunks round up. */
-const POOL_SLACK = 16 * 1024 * 1024;
 /** What filters that are held whole get of the memory budget: room that the caches leave by default. */
 const FILTER_SHARE = 1 / 8;
 /** What rows of hot keys get of the cache budget. */
 const ROW_SHARE = 1 / 16;
 const ROW_BYTES_MAX = 32 * 1024 * 1024;
-const POOL_BYTES_MAX = 4 * 1024 * 1024 * 1024 - 64 * 1024;
 
 /** One run of open: the state that its steps share. */
 export class Opening {
@@ -69,7 +67,9 @@ export class Opening {
     this.#pool = this.#newPool();
     const rowBytes = Math.min(ROW_BYTES_MAX, Math.floor(options.cacheBytesMax * ROW_SHARE));
     this.#rows = new RowCache(rowBytes);
-    this.#cache = new BlockCache(options.cacheBytesMax - rowBytes);
+    // Made for its largest share of the budget: pages that are not touched cost nothing.
+    this.#cache = new BlockCache(options.memoryLimits.cache.max - rowBytes);
+    this.#cache.setBytesMax(options.cacheBytesMax - rowBytes);
     const reading = withReads(fs, options.reads);
     this.#held = options.readOnly ? new HeldFiles(reading, options.openFilesMax) : undefined;
     this.#tables = new TableCache({
@@ -187,11 +187,12 @@ export class Opening {
   }
 
   #newPool(): SegmentPool {
-    const { readOnly, memtableBytesMax, batchBytesMax } = this.#options;
-    const poolBytes = memtableBytesMax + batchBytesMax * 2 + POOL_SLACK;
+    const { readOnly, memoryLimits, batchBytesMax } = this.#options;
+    // Made for its largest share of the budget: pages that are not touched cost nothing.
+    const bytes = poolBytes(memoryLimits.memtables.max, batchBytesMax);
     // Reading only, nothing can be flushed: the log that an owner with other settings left must fit as a whole.
     const unflushed = readOnly ? replayBytesMax(this.#fs, this.#state.path) : 0;
-    return new SegmentPool(Math.min(POOL_BYTES_MAX, Math.max(poolBytes, unflushed)));
+    return new SegmentPool(Math.min(POOL_BYTES_MAX, Math.max(bytes, unflushed)));
   }
 
   #checkMode(exists: boolean): void {

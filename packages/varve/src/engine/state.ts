@@ -28,6 +28,8 @@ export class EngineState {
   endedBy: Error | undefined;
   /** Open keyspaces by id. */
   readonly trees: Map<number, Tree> = new Map();
+  /** Trees that were dropped and whose memtables a running flush still reads. */
+  readonly leaving: Set<Tree> = new Set();
   /** Sequences of keyspace changes that are in the log and not in the manifest yet: replay needs them. */
   readonly pendingChanges: Set<number> = new Set();
 

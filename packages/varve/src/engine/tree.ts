@@ -25,6 +25,7 @@ interface TreeState {
   readonly visible: number;
   generation: number;
   versions: number;
+  readonly leaving: Set<Tree>;
   exclusive<T>(step: () => T): T;
 }
 
@@ -32,7 +33,11 @@ export class Tree {
   readonly record: KeyspaceRecord;
   readonly tables: TableCache;
   readonly #rows: RowCache;
-  settings: ResolvedKeyspaceSettings;
+  #settings: ResolvedKeyspaceSettings;
+  /** Bytes at which the memtable is rotated: `memtableBytes`, unless nobody gave it; then it follows the write rate. */
+  flushBytes: number;
+  /** Bytes of the memtables that were rotated since the open. */
+  #rotatedBytes = 0;
   /** How many of the oldest immutables a running flush has taken. */
   flushing = 0;
   /** Tally of the batch that the commit pipeline is reserving room for; zero in between. */
@@ -42,6 +47,9 @@ export class Tree {
   #rotatedAt: readonly number[] = [];
   /** Immutables of a dropped tree that a running flush still reads. */
   #held: readonly Memtable[] = [];
+  /** Jobs that read immutables without being their flush, and what is to be released when there are none. */
+  #pins = 0;
+  #pinned: Memtable[] = [];
   #view: ReadView;
   /** For cursors over the whole keyspace. */
   readonly idleSources: IdleSources = new IdleSources();
@@ -65,7 +73,8 @@ export class Tree {
   ) {
     this.#state = state;
     this.record = record;
-    this.settings = settings;
+    this.#settings = settings;
+    this.flushBytes = settings.memtableBytes;
     this.tables = tables;
     this.#rows = rows;
     this.#newMemtable = newMemtable;
@@ -79,6 +88,15 @@ export class Tree {
 
   get name(): string {
     return this.record.name;
+  }
+
+  get settings(): ResolvedKeyspaceSettings {
+    return this.#settings;
+  }
+
+  set settings(settings: ResolvedKeyspaceSettings) {
+    this.#settings = settings;
+    this.flushBytes = settings.memtableBytes;
   }
 
   get view(): ReadView {
@@ -136,6 +154,7 @@ export class Tree {
     if (memtable === undefined || memtable.entries === 0) return false;
     this.#rotatedAt = [this.#state.visible, ...this.#rotatedAt];
     this.#shared?.rotate(this.id, memtable, this.#rotatedAt[0]!);
+    this.#rotatedBytes += memtable.bytes;
     this.#replace({ ...this.#view, memtable: undefined, immutables: [memtable, ...this.#view.immutables] });
     return true;
   }
@@ -245,6 +264,7 @@ export class Tree {
     const free = immutables.length - this.flushing;
     this.#release([...(memtable === undefined ? [] : [memtable]), ...immutables.slice(0, free)]);
     this.#held = immutables.slice(free);
+    if (this.#held.length > 0) this.#state.leaving.add(this);
     if (memtable !== undefined) kept.delete(memtable);
     for (const each of immutables) kept.delete(each);
     for (const each of kept) each.release();
@@ -253,20 +273,31 @@ export class Tree {
   /** The running flush has ended and is not installed: it failed, or the tree was dropped meanwhile. */
   flushEnded(): void {
     this.flushing = 0;
+    this.#state.leaving.delete(this);
     this.#release(this.#held);
     this.#held = [];
   }
 
+  /** Keeps the memory of the view's immutables until the function that is returned is called, once. */
+  pin(): () => void {
+    this.#pins++;
+    return () => {
+      if (--this.#pins === 0) this.#release(this.#pinned.splice(0));
+    };
+  }
+
   /** Gives memtables back that no view names any more, once nobody reads them. */
   #release(memtables: readonly Memtable[]): void {
-    if (this.#shared === undefined) for (const memtable of memtables) memtable.release();
+    if (this.#pins > 0) this.#pinned.push(...memtables);
+    else if (this.#shared === undefined) for (const memtable of memtables) memtable.release();
     else this.#shared.release(memtables);
   }
 
   /** What of the pool its memtables hold. */
   runs(): Run[] {
     const { memtable, immutables } = this.#view;
-    const held = [...(memtable === undefined ? [] : [memtable]), ...immutables, ...this.#held];
+    const active = memtable === undefined ? [] : [memtable];
+    const held = [...active, ...immutables, ...this.#held, ...this.#pinned];
     return held.flatMap((each) => [...each.runs()]);
   }
 
@@ -279,6 +310,11 @@ export class Tree {
 
   get activeBytes(): number {
     return this.#view.memtable?.bytes ?? 0;
+  }
+
+  /** Memtable memory that writes have taken since the open. */
+  get writtenBytes(): number {
+    return this.#rotatedBytes + this.activeBytes;
   }
 
   /**

@@ -94,7 +94,7 @@ export class WarmUp implements CacheWarmUp {
       !isDone && blocks < SLICE_BLOCKS_MAX && clock.monotonic() - started < SLICE_MS;
       blocks++
     ) {
-      const isFull = cache.bytesUsed >= cache.memory.length * FILLED_MAX;
+      const isFull = cache.bytesUsed >= cache.bytesMax * FILLED_MAX;
       isDone = isFull || state.entered(() => steps.next().done === true);
     }
     this.#workMs += clock.monotonic() - started;
@@ -137,7 +137,7 @@ export class WarmUp implements CacheWarmUp {
     const { runner, poison, cache, state } = this.#core;
     const input = poison.raised ? undefined : this.#remembering();
     if (input === undefined) return;
-    runner.start({ lane: 'io', name: 'remember', input }, (outcome) => {
+    runner.start({ lane: 'care', name: 'remember', input }, (outcome) => {
       if (state.isClosed) return;
       if (!outcome.ok) this.#failed(outcome.error);
       this.#watch(cache);

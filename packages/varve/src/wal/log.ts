@@ -230,7 +230,7 @@ export class Log implements DurableLog {
   }
 
   /** Hands over and fsyncs on this thread. A failure of the fsync (`SYNC_FAILED`, kind io) is final. */
-  syncNow(): boolean {
+  syncNow(): void {
     const { writer } = this;
     writer.handOver();
     try {
@@ -243,7 +243,6 @@ export class Log implements DurableLog {
     this.#list.doneNow(writer.handedOver);
     this.#noteUnsynced();
     writer.synced(writer.handedOver, writer.handedOverSequence);
-    return true;
   }
 
   /** Live segments, oldest first; the last is the one being written. */

@@ -19,7 +19,9 @@ declare module '@nxtedition/rocksdb' {
   }
 
   export class RocksLevel {
-    constructor(location: string, options: object);
+    /** A handle is that of a database that is open in this process. */
+    constructor(location: string | bigint, options: object);
+    readonly handle: bigint;
     open(): Promise<void>;
     close(): Promise<void>;
     batch(): ChainedBatch;

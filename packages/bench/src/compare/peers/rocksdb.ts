@@ -15,9 +15,9 @@ const POLL_MS = 20;
 const SYNC = { sync: true };
 const NO_SYNC = {};
 
-export async function open({ path, cacheBytes }: StoreSettings): Promise<Store> {
+export async function open({ path, cacheBytes, shared }: StoreSettings): Promise<Store> {
   const start = async (): Promise<RocksLevel> => {
-    const opened = new RocksLevel(path, {
+    const opened = new RocksLevel((shared as bigint | undefined) ?? path, {
       keyEncoding: 'buffer',
       valueEncoding: 'buffer',
       createIfMissing: true,
@@ -47,6 +47,9 @@ export async function open({ path, cacheBytes }: StoreSettings): Promise<Store> 
       `filter of 10 bits a key, blocks of 4 KiB, no compression; memtable 64 MiB (the binding cannot set it without ZSTD), block cache ${formatBinaryBytes(cacheBytes)} (HyperClock); sync off`,
       'single: a batch of one and its synchronous write; batch: 1,000; get: getMany of one key, synchronous; scans: nextv(1000), synchronous; no call for a compaction: closed, opened again, its own compactions waited for',
     ],
+    get shared() {
+      return db.handle;
+    },
     put: (key, value) => write((batch) => batch._put(key, value, NO_SYNC), NO_SYNC),
     putEach({ keys, values, count }) {
       for (let i = 0; i < count; i++) {

@@ -11,4 +11,6 @@ export interface StoreSettings {
   readonly synced: boolean;
   /** Varve only. */
   readonly handOver: HandOver;
+  /** `Store.shared` of the store that another thread of this process has opened. */
+  readonly shared?: unknown;
 }

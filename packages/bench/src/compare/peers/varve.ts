@@ -1,12 +1,16 @@
 /** Varve as it is compared: defaults, but for the sizes that are the same for everybody. */
-import { open as openDatabase } from 'varve';
+import { attach, open as openDatabase } from 'varve';
 import { formatBinaryBytes } from '../../format.ts';
 import type { Store } from '../../store.ts';
 import { VarveStore } from '../../varve-store.ts';
 import type { StoreSettings } from './settings.ts';
 
 export async function open(settings: StoreSettings): Promise<Store> {
-  const { path, cacheBytes, memtableBytes, handOver } = settings;
+  const { path, cacheBytes, memtableBytes, handOver, shared } = settings;
+  if (shared !== undefined) {
+    const db = await attach(shared);
+    return new VarveStore(db, db.keyspace('bench'), handOver);
+  }
   const db = await openDatabase(path, {
     memtableBytesMax: 2 * memtableBytes,
     memoryBytesMax: 2 * memtableBytes + cacheBytes,

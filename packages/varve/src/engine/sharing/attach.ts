@@ -26,6 +26,7 @@ import { SyncPolicy } from '../../wal/sync-policy.ts';
 import { packError, reviveError, type TransferredError } from '../../workers/error-transfer.ts';
 import { workerEntry } from '../../workers/resolve.ts';
 import { ThreadRunner } from '../../workers/thread-runner.ts';
+import { BlockFetcher } from '../block-fetcher.ts';
 import { CommitPipeline } from '../commit-pipeline.ts';
 import type { Session } from '../core.ts';
 import { Durability } from '../durability.ts';
@@ -41,7 +42,15 @@ import { AttachedKeyspaces } from './attached-keyspaces.ts';
 import { AttachedRunner } from './attached-runner.ts';
 import { AttachedViews } from './attached-views.ts';
 import { CacheAccess } from './cache-access.ts';
-import { ASKED, FLAG_CLOSED, FLAG_OWNER_GONE, FLAG_POISONED, FLAGS, LEVEL0_FILES } from './control-words.ts';
+import {
+  ASKED,
+  FLAG_CLOSED,
+  FLAG_OWNER_GONE,
+  FLAG_POISONED,
+  FLAGS,
+  LEVEL0_FILES,
+  MEMTABLE_KIB_MAX,
+} from './control-words.ts';
 import { KeyspaceWords } from './keyspace-words.ts';
 import { redo } from './redo.ts';
 import { type Notice, RequestClient } from './requests.ts';
@@ -65,6 +74,7 @@ const LOOK_MS = 250;
 const ROW_BYTES_MAX = 8 * 1024 * 1024;
 const ROW_SHARE = 1 / 64;
 const FILTER_SHARE = 1 / 32;
+const READ_THREADS = 2;
 const SLOT_TRIES = 20;
 const SLOT_WAIT_MS = 50;
 
@@ -127,6 +137,7 @@ class Attachment {
   readonly #register: SharedRegister;
   readonly #tables: TableCache;
   readonly #runner: AttachedRunner;
+  readonly #reads: BlockFetcher;
   #timer: Timer | undefined;
   #isClosed = false;
 
@@ -194,7 +205,7 @@ class Attachment {
     });
     const threads = new ThreadRunner({
       entry: workerEntry('../workers/job.worker', import.meta.url),
-      threads: { io: 1, flush: 1, compaction: 1 },
+      threads: { io: 1, flush: 1, compaction: 1, read: READ_THREADS, scan: 1, care: 1 },
     });
     const runner = new AttachedRunner({
       control,
@@ -204,6 +215,7 @@ class Attachment {
       checkOwner: () => this.#checkOwnerRuns(),
     });
     this.#runner = runner;
+    this.#reads = new BlockFetcher(runner, options.reads, READ_THREADS);
     this.#poison = new Poison((cause) => this.#poisoned(cause));
     this.#durability = new Durability({
       log,
@@ -213,7 +225,6 @@ class Attachment {
       scheduler: systemScheduler,
       clock: systemClock,
       poison: this.#poison,
-      ownerSync: () => this.#client.askNow('sync', undefined, options.syncWaitMsMax),
     });
     this.#pressure = new Pressure({
       strategy: options.pressure,
@@ -248,8 +259,11 @@ class Attachment {
       committed: (touched) => {
         if (pool.bytesUsed === poolBytesSeen) return;
         poolBytesSeen = pool.bytesUsed;
+        const limit = Atomics.load(control, MEMTABLE_KIB_MAX) * 1024;
+        // It moves with the memory budget, which the owner keeps.
+        this.#pressure.limitBytes = limit;
         const isFull = touched.some((tree) => tree.activeBytes >= rows.memtableBytes(tree.id));
-        if (isFull || poolBytesSeen >= options.memtableBytesMax / 2) this.#ask();
+        if (isFull || poolBytesSeen >= limit / 2) this.#ask();
       },
     });
     let many: ManyGets | undefined;
@@ -263,6 +277,9 @@ class Attachment {
       durability: this.#durability,
       pressure: this.#pressure,
       pipeline,
+      tables: this.#tables,
+      reads: this.#reads,
+      owner: undefined,
       found: new PointResult(),
       get many() {
         many ??= new ManyGets();
@@ -393,6 +410,7 @@ class Attachment {
     this.#client.close(error);
     this.#state.isClosed = true;
     this.#state.endedBy = error;
+    this.#reads.close();
     this.#tables.close();
     this.#register.clear();
     freeSlot(this.#control, this.#slot);

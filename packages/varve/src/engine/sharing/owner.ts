@@ -26,6 +26,7 @@ import {
   FLAGS,
   LEVEL0_FILES,
   MANIFEST_BYTES,
+  MEMTABLE_KIB_MAX,
   PROGRESS,
   SLOT_PIN,
   SLOT_WAITS,
@@ -117,6 +118,7 @@ export class SharedOwner {
     this.#views = new SharedViews(core.pool, this.#rows, this.#access, (free) => this.#retired.add(free));
     storeSequence(this.#control, MANIFEST_BYTES, core.installer.manifestBytes);
     Atomics.store(this.#control, LEVEL0_FILES, core.background.level0FilesMax);
+    this.memtableLimitChanged(core.memory.split.memtables);
     const { visible } = core.state;
     log.writer.lastTime = Math.max(log.writer.lastTime, core.pipeline.lastTime);
     log.share(this.#tail);
@@ -170,11 +172,17 @@ export class SharedOwner {
   /** A keyspace that other threads are to find. */
   addTree(tree: Tree): void {
     this.#core.state.exclusive(() => tree.share(this.#views));
-    this.settingsChanged(tree);
+    this.flushSizeChanged(tree);
   }
 
-  settingsChanged(tree: Tree): void {
-    this.#rows.setMemtableBytes(tree.id, tree.settings.memtableBytes);
+  /** At how many bytes a memtable is to be rotated. */
+  flushSizeChanged(tree: Tree): void {
+    this.#rows.setMemtableBytes(tree.id, tree.flushBytes);
+  }
+
+  /** How many bytes all memtables together may have. */
+  memtableLimitChanged(bytes: number): void {
+    Atomics.store(this.#control, MEMTABLE_KIB_MAX, Math.floor(bytes / 1024));
   }
 
   /** A new version is durable and current: the others find it in the manifest, up to where it is written now. */
@@ -283,7 +291,8 @@ export class SharedOwner {
       // What is retired still holds memory that no tree names.
       if (!this.#retired.isEmpty) return;
       Atomics.store(this.#control, SWEEP_DUE, 0);
-      const trees = [...this.#core.state.trees.values()];
+      const { trees: live, leaving } = this.#core.state;
+      const trees = [...live.values(), ...leaving];
       this.#core.pool.sweep(trees.flatMap((tree) => tree.runs()));
     });
   }
@@ -302,6 +311,8 @@ export class SharedOwner {
       if (slot !== OWNER_SLOT && isSlotDead(this.#control, slot, isThorough)) this.#reap(slot);
     }
     if (Atomics.load(this.#control, SWEEP_DUE) !== 0) this.#sweep();
+    // Who set the word may have died before it told.
+    if (Atomics.load(this.#control, ASKED) !== 0) this.#asked();
   }
 
   /** A thread is gone: what it held is given up. */

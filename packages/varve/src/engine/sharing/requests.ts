@@ -176,6 +176,7 @@ export class RequestClient {
 
   /** Tells the owner; nobody waits for the answer. */
   tell(name: string, input: unknown): void {
+    if (this.#isClosed) return;
     this.#send(name, input).promise.catch(() => {
       // What it says comes back in other ways too.
     });
