@@ -12,24 +12,32 @@ import { makeDatabase, openSession, put, type Session, type SharedDatabase } fro
 
 type SessionThread = ModelThread<SharedDatabase, never>;
 
+interface Retired {
+  readonly stamp: number;
+  readonly free: () => void;
+}
+
 /** Puts what the first memtable holds; then rotates it, cuts it off and gives it back once nobody can be reading it. */
 function owner(next: string): SessionThread {
-  return thread<SharedDatabase, Session>({
+  return thread<SharedDatabase, { session: Session; retired: Retired[] }>({
     name: 'owner',
     prepare(shared, self) {
+      const retired: Retired[] = [];
       const session = openSession(shared, self.index, (words, free) => {
-        const stamp = retire(words);
-        while (!isPast(words, stamp));
-        free();
+        retired.push({ stamp: retire(words), free });
       });
       put(session, 'a');
-      return session;
+      return { session, retired };
     },
-    run(_, __, session) {
+    run(_, __, { session, retired }) {
       const { tree } = session;
       tree.rotate();
       // As after a flush, but that there is no table.
       tree.installFlush(1, tree.view.version);
+      for (const { stamp, free } of retired) {
+        while (!isPast(session.words, stamp));
+        free();
+      }
       for (const key of next) put(session, key);
     },
   });
