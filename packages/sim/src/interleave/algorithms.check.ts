@@ -14,6 +14,7 @@ import {
   sequenceInstances,
 } from './sequence.check.ts';
 import { skiplistDeepInstances, skiplistInstances } from './skiplist.check.ts';
+import { viewDeepInstances, viewInstances } from './views.check.ts';
 
 export interface Algorithm {
   readonly name: string;
@@ -30,4 +31,5 @@ export const algorithms: readonly Algorithm[] = [
   { name: 'register', instances: registerInstances, deep: registerDeepInstances },
   { name: 'lock', instances: lockInstances, deep: lockDeepInstances },
   { name: 'skiplist', instances: skiplistInstances, deep: skiplistDeepInstances },
+  { name: 'views', instances: viewInstances, deep: viewDeepInstances },
 ];

@@ -36,7 +36,13 @@ export function check(instance: Instance, options: CheckOptions = {}): Verdict {
   const machine = new Machine(new ModelMemory());
   return withModel(machine, () => {
     const model = build(instance, machine);
-    let { found, passes } = searchAll(instance, model, { statesMax: STATES_MAX, ...options });
+    const searched = searchAll(instance, model, {
+      statesMax: STATES_MAX,
+      ...(instance.preemptionsMax === undefined ? {} : { preemptionsMax: instance.preemptionsMax }),
+      ...options,
+    });
+    const { passes } = searched;
+    let { found } = searched;
     let trace: TraceLine[] = [];
     if (found.failure !== undefined) {
       const failure = simplest(instance, model, found.failure);

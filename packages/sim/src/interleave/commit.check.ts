@@ -15,7 +15,7 @@ function writer(keys: string, mayDie = false): SessionThread {
     name: `writer of ${keys}`,
     mayDie,
     prepare: (shared, self) => openSession(shared, self.index),
-    run: (_, __, session) => [...keys].map((key) => [put(session, key), key] as const),
+    run: (_, __, session) => keys.split('').map((key) => [put(session, key), key] as const),
   });
 }
 
@@ -27,10 +27,10 @@ function reader(keys: string): SessionThread {
     run(_, __, session) {
       let before: readonly [number, string] = [0, ''];
       for (let i = 0; i < 2; i++) {
-        const now = look(session, [...keys]);
+        const now = look(session, keys.split(''));
         must(now[1].length === now[0], () => `a reader at ${now[0]} finds '${now[1]}'`);
         must(
-          now[0] >= before[0] && [...before[1]].every((key) => now[1].includes(key)),
+          now[0] >= before[0] && before[1].split('').every((key) => now[1].includes(key)),
           () => `a reader found '${now[1]}' at ${now[0]} after '${before[1]}' at ${before[0]}`,
         );
         before = now;
@@ -79,7 +79,7 @@ function commits(name: string, threads: readonly SessionThread[], keys: string):
       const visible = loadSequence(new Int32Array(shared.control), VISIBLE);
       must(visible === written.length, () => `${written.length} batches, but ${visible} sequences`);
       const session = openSession(shared, threads.length);
-      const found = look(session, [...keys])[1];
+      const found = look(session, keys.split(''))[1];
       must(found.length === written.length, () => `of '${keys}' there is '${found}'`);
       expectLog(session, visible);
     },

@@ -47,6 +47,8 @@ export interface Instance<Shared = unknown> {
   readonly deathsMax?: number;
   /** Do waits that have a timeout end by it? False finds who was not notified. */
   readonly timeouts?: boolean;
+  /** Looks only at orders in which threads are interrupted so often; without it at all orders. */
+  readonly preemptionsMax?: number;
   /** After so many equal rounds without any change in memory a thread counts as going round until somebody else moves. */
   readonly rounds?: number;
 }

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { check, replay } from './check.ts';
 import { type Instance, instance, thread } from './instance.ts';
 import { explain, linesOf, parseSchedule, scheduleText } from './report.ts';
-import { counter, handover, locks, mortalLock, peterson, stack, withCleanup } from './toys.suite.ts';
+import { counter, handover, locks, mortalLock, peterson, stack, withCleanup } from './toys.check.ts';
 
 function refuted(of: Instance): string {
   const verdict = check(of);
@@ -14,7 +14,7 @@ function refuted(of: Instance): string {
   return explain(of, verdict).join('\n');
 }
 
-function proven(of: Instance): void {
+function expectProven(of: Instance): void {
   const verdict = check(of);
   expect(explain(of, verdict)).toEqual([]);
   expect(verdict.isComplete).toBe(true);
@@ -37,16 +37,16 @@ describe('the checker finds', () => {
 });
 
 describe('the checker proves', () => {
-  test('atomic additions', () => proven(counter(true, 3)));
-  test("Peterson's lock", () => proven(peterson()));
-  test('a stack with a tag in its head', () => proven(stack(true)));
-  test('two locks taken in one order', () => proven(locks(false)));
-  test('a lock that is taken from the dead', () => proven(mortalLock(true)));
+  test('atomic additions', () => expectProven(counter(true, 3)));
+  test("Peterson's lock", () => expectProven(peterson()));
+  test('a stack with a tag in its head', () => expectProven(stack(true)));
+  test('two locks taken in one order', () => expectProven(locks(false)));
+  test('a lock that is taken from the dead', () => expectProven(mortalLock(true)));
   test('a handover by notification, and one by timeout', () => {
-    proven(handover());
-    proven(handover('no-notify', 5));
+    expectProven(handover());
+    expectProven(handover('no-notify', 5));
   });
-  test('code that cleans up when it is unwound', () => proven(withCleanup()));
+  test('code that cleans up when it is unwound', () => expectProven(withCleanup()));
 });
 
 test('a printed schedule is the simplest one, and replays to the same steps', () => {

@@ -139,8 +139,8 @@ export const interleavedBugs: readonly InterleavedBug[] = [
     edits: [
       {
         file: 'engine/sharing/epochs.ts',
-        find: 'Atomics.store(words, slotAt(slot) + SLOT_PIN, Atomics.load(words, EPOCH));',
-        replace: 'Atomics.store(words, slotAt(slot) + SLOT_PIN, Atomics.load(words, EPOCH) + 1);',
+        find: 'Atomics.store(words, slotAt(slot) + SLOT_PIN, loadInOrder(words, EPOCH));',
+        replace: 'Atomics.store(words, slotAt(slot) + SLOT_PIN, loadInOrder(words, EPOCH) + 1);',
       },
     ],
   },
@@ -192,7 +192,7 @@ export const interleavedBugs: readonly InterleavedBug[] = [
     edits: [
       {
         file: 'engine/sharing/thread-access.ts',
-        find: 'if (Atomics.load(control, GENERATION) === this.#generation) return sequence;\n      this.#follow();',
+        find: 'if (loadInOrder(control, GENERATION) === this.#generation) return sequence;\n      this.#follow();',
         replace: 'return sequence;',
       },
     ],
@@ -296,6 +296,18 @@ export const interleavedBugs: readonly InterleavedBug[] = [
         file: 'cache/block-cache.ts',
         find: "if (lock === 'inherited') this.startOver();",
         replace: '',
+      },
+    ],
+  },
+  {
+    name: 'memtable-given-back-while-read',
+    algorithm: 'views',
+    breaks: 'a memtable is given back although a reader may have found it',
+    edits: [
+      {
+        file: 'engine/sharing/epochs.ts',
+        find: '((pinned - stamp) | 0) <= 0',
+        replace: '((pinned - stamp) | 0) < 0',
       },
     ],
   },

@@ -118,7 +118,7 @@ export function openSession(
   const follow = (isCurrent: () => boolean): boolean => {
     const [active, ...immutables] = views.descriptors(KEYSPACE);
     if (!isCurrent()) return false;
-    tree.follow(
+    tree.show(
       active === 0 ? undefined : views.attach(active!),
       immutables.map((descriptor) => views.attach(descriptor)),
       tree.view.version,

@@ -10,7 +10,7 @@ interface Cells {
 const cells = (count: number, names: readonly string[]): Instance<Cells>['setup'] => {
   return (label) => {
     const buffer = new SharedArrayBuffer(4 * count);
-    label(buffer, 'words', { ...names });
+    label(buffer, 'words', Object.fromEntries(names.entries()));
     return { buffer };
   };
 };
