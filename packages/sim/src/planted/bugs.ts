@@ -116,7 +116,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'engine/ranges.ts',
-        find: 'return new RangeCursor(core, tree, bounds, sequence ?? state.visible, check, ahead);',
+        find: 'return new RangeCursor(core, tree, bounds, sequence, check, ahead);',
         replace: 'return new RangeCursor(core, tree, bounds, early, check, ahead);',
       },
       {

@@ -83,8 +83,8 @@ describe('a shared block cache', () => {
     expect(put(other, 2, 5, 9000)).toBeGreaterThan(0);
     cache.drop(2);
     expect([other.lookup(2, 5), other.bytesUsed]).toEqual([-1, 4 * KiB]);
-    expect(cache.counters).toEqual({ hits: 0, misses: 0, evictions: 0 });
-    expect(other.counters).toEqual({ hits: 2, misses: 1, evictions: 0 });
+    expect(cache.counters).toEqual({ hits: 0, misses: 0, evictions: 0, returnedBytes: 0 });
+    expect(other.counters).toEqual({ hits: 2, misses: 1, evictions: 0, returnedBytes: 0 });
   });
 
   test('gives a block that another thread was quicker to insert', () => {
