@@ -20,7 +20,7 @@ export const floors = [
 
 const source = '^packages/varve/src';
 const tests = '\\.(test|suite)\\.ts$';
-/** Shows private files to the micro benches: see its header. */
+/** Shows private files to the micro benches and the interleaving checker: see its header. */
 const internals = `${source}/internals\\.ts$`;
 const oneOf = (folders) => `${source}/(${folders.join('|')})/`;
 const escape = (text) => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
@@ -112,8 +112,9 @@ export function rulesFor(root, table = exposed) {
     {
       name: 'internals-for-micro-benches',
       severity: 'error',
-      comment: 'varve/internals is for packages/bench/src/micro alone; use what `varve` exports.',
-      from: { pathNot: '^packages/bench/src/micro/' },
+      comment:
+        'varve/internals is for packages/bench/src/micro and packages/sim/src/interleave alone; use what `varve` exports.',
+      from: { pathNot: ['^packages/bench/src/micro/', '^packages/sim/src/interleave/.*\\.check\\.ts$'] },
       to: { path: internals },
     },
     {

@@ -7,6 +7,8 @@
 import { writeFileSync } from 'node:fs';
 import { VarveError } from 'varve';
 import { account } from './account/account.ts';
+import { adapt } from './adapt/adapt.ts';
+import { measureAsync } from './async/async.ts';
 import { check } from './check/check.ts';
 import { compare } from './compare/compare.ts';
 import { compareHelp, parseCompare } from './compare/options.ts';
@@ -51,6 +53,8 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<boo
     return await threads(options, interrupted());
   },
   account,
+  adapt,
+  async: measureAsync,
   check,
   filters,
   micro,

@@ -65,6 +65,8 @@ export const help: string = `Measures Varve with the workloads of LevelDB's db_b
   npm run bench -- threads --help      one database in several threads
   npm run bench -- check --help        against the stored baseline
   npm run bench -- account --help      where the nanoseconds of an operation go
+  npm run bench -- adapt --help        what an adaptive memory budget gains
+  npm run bench -- async --help        reads that do not hold up the event loop
   npm run bench -- micro --help        single structures, and studies behind decisions
   npm run bench -- filters --help      what each kind of filter gains
 

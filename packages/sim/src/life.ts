@@ -135,7 +135,7 @@ export class Life {
     else if (roll < 76) this.#background(this.#db.flush());
     else if (roll < 77) this.#background(this.#db.compact());
     else if (roll < 79) this.#syncNow();
-    else if (roll < 80) this.#scheduler.advance(random.below(400));
+    else if (roll < 80) this.#scheduler.advance(random.below(this.#settings.pauseMsMax));
     else for (let steps = random.below(30); steps > 0; steps--) await this.#step();
     await settled();
   }

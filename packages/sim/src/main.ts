@@ -7,6 +7,7 @@
  *   npm run sim -- kill --rounds 200         SIGKILLs a writing process again and again (real files)
  *   npm run sim -- mutate --positions 5000   flips one bit at a time in the files of a database
  *   npm run sim -- keyspaces --count 10000   that many keyspaces on disk with the default memory
+ *   npm run sim -- interleave [--help]       every order of the atomic steps of the shared algorithms, on small instances
  *
  * The simulation draws for each life how tables are read (a copy, past the cache, out of a mapping) and the structure of
  * memtables. `kill`, `mutate` and `keyspaces` take `--reads pread|direct|mmap` and `--memtable btree|skiplist` for the whole
@@ -16,6 +17,7 @@
  */
 import { parseArgs } from 'node:util';
 import { explore } from './explore.ts';
+import { runInterleave } from './interleave/command.ts';
 import { runKeyspaces } from './keyspaces/command.ts';
 import { runKillRounds } from './kill/command.ts';
 import { runMutateCommand } from './mutate/command.ts';
@@ -27,6 +29,7 @@ const usage = `usage: npm run sim -- [--seconds S | --seed N | --seeds COUNT --f
        npm run sim -- mutate [--positions N] [--seed N] [VARIANT]
        npm run sim -- mutate --seed N --specimen NAME --file NAME --offset N --bit N [VARIANT]
        npm run sim -- keyspaces [--count N] [VARIANT]
+       npm run sim -- interleave [--algorithm NAME] [--deep] [--help]
        VARIANT: [--reads pread|direct|mmap] [--memtable btree|skiplist]`;
 
 const options = {
@@ -60,6 +63,8 @@ function read(): { command: string; values: Record<string, string | boolean | un
   }
 }
 
+// It has options of its own.
+if (process.argv[2] === 'interleave') process.exit(await runInterleave(process.argv.slice(3)));
 const { command, values } = read();
 const log = (line: string): void => console.log(line);
 

@@ -29,6 +29,8 @@ export interface LifeSettings {
    * a stale record begins exactly where the new ones end.
    */
   readonly uniformBytes: number | undefined;
+  /** The clock sometimes moves by up to so much at once. */
+  readonly pauseMsMax: number;
 }
 
 /** Value bytes of a machine whose writes all have one size, in all of its lives; most have writes of any size. */
@@ -41,7 +43,7 @@ export function randomLife(random: Random, before: Ending, uniformBytes: number 
   const isUniform = uniformBytes !== undefined;
   const ending: Ending = random.pick(['power', 'power', 'process', 'closed']);
   const memtableBytes = random.pick([64, 128, 256]) * kib;
-  return {
+  const life: LifeSettings = {
     options: {
       sync: random.pick([
         'manual',
@@ -81,7 +83,16 @@ export function randomLife(random: Random, before: Ending, uniformBytes: number 
     keys: random.pick([20, 200, 2000]),
     valueBytesMax: random.pick([20, 300, 6000]),
     uniformBytes,
+    pauseMsMax: 400,
   };
+  return life.options.cacheBytesMax === 1024 * kib ? adaptive(life) : life;
+}
+
+/** The same without sizes of memtables and cache: what is left to adapt does, in a budget of a MiB and in longer pauses. */
+function adaptive(life: LifeSettings): LifeSettings {
+  const { memtableBytesMax: _, cacheBytesMax: __, ...options } = life.options;
+  const { memtableBytes: ___, ...keyspace } = life.keyspace;
+  return { ...life, options: { ...options, memoryBytesMax: 1024 * 1024 }, keyspace, pauseMsMax: 4000 };
 }
 
 export function randomKey(random: Random, { keys }: { readonly keys: number }): string {

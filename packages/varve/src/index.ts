@@ -67,9 +67,11 @@ export type {
   PutOptions,
   Range,
   RangeView,
+  RefreshReport,
   Sequence,
   ShareHandle,
   Snapshot,
+  ThreadStats,
   VerifyReport,
   WriteWait,
 } from './engine/api-types.ts';

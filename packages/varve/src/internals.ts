@@ -1,6 +1,7 @@
 /**
- * `varve/internals`: the hot structures for the micro benches of packages/bench, and for nobody else. The name resolves
- * only from a checkout, under the condition `varve-source`; it is neither built nor published.
+ * `varve/internals`: the hot structures for the micro benches of packages/bench, the shared ones for the interleaving checker
+ * of packages/sim, and nothing for anybody else. The name resolves only from a checkout, under the condition `varve-source`;
+ * it is neither built nor published.
  */
 export { SegmentPool } from './arena/segment-pool.ts';
 export { Copier } from './base/copier.ts';
@@ -8,11 +9,39 @@ export { crc32c } from './base/crc32c.ts';
 export type { EntryIterator } from './base/entry.ts';
 export { PointResult } from './base/entry.ts';
 export { hashHigh, hashKey } from './base/hash.ts';
-export { KIND_PUT } from './base/kinds.ts';
+export { KIND_DELETE, KIND_PUT } from './base/kinds.ts';
 export { BlockCache } from './cache/block-cache.ts';
+export type { CacheSharing } from './cache/sharing.ts';
+export {
+  CACHE_LOCK,
+  CONTROL_WORDS,
+  EPOCH,
+  GENERATION,
+  JOB_FLOOR,
+  SLOT_PIN,
+  SLOT_TAKEN,
+  SLOT_TASK,
+  SLOTS_USED,
+  slotAt,
+  VISIBLE,
+  WRITE_LOCK,
+} from './engine/sharing/control-words.ts';
+export { CommitPipeline } from './engine/commit-pipeline.ts';
+export { CacheAccess } from './engine/sharing/cache-access.ts';
+export { isPast, pin, retire, unpin } from './engine/sharing/epochs.ts';
+export { KEYSPACE_WORDS, KeyspaceWords } from './engine/sharing/keyspace-words.ts';
+export { redo } from './engine/sharing/redo.ts';
+export { loadSequence, storeSequence } from './engine/sharing/sequence-words.ts';
+export { SharedLock } from './engine/sharing/shared-lock.ts';
+export { REGISTER_WORDS, SharedRegister } from './engine/sharing/shared-register.ts';
+export { SharedViews } from './engine/sharing/shared-views.ts';
+export { ThreadAccess } from './engine/sharing/thread-access.ts';
+export { claimSlot, freeSlot, isSlotDead } from './engine/sharing/thread-slots.ts';
+export { EngineState } from './engine/state.ts';
+export { Tree } from './engine/tree.ts';
 export { mergeIterators } from './iterator/merging.ts';
 export type { Memtable, MemtableType } from './memtable/memtable.ts';
-export { makeMemtable } from './memtable/memtable.ts';
+export { attachMemtableAt, makeMemtable, makeSharedMemtable } from './memtable/memtable.ts';
 export { BlockBuilder } from './sstable/block-builder.ts';
 export { BlockView } from './sstable/block.ts';
 export { Filter } from './sstable/filter.ts';
@@ -23,3 +52,7 @@ export { FilterMemory } from './sstable/filter-memory.ts';
 export { TableReader } from './sstable/reader.ts';
 export { TableWriter } from './sstable/writer.ts';
 export { lookUp } from './sstable/block-lookup.ts';
+export { emptyKeyspace } from './manifest/version.ts';
+export { HEADER_BYTES, intactRecordLength } from './record/log-record.ts';
+export { AttachedLog } from './wal/attached-log.ts';
+export { SharedTail } from './wal/shared-tail.ts';

@@ -25,6 +25,7 @@ export function openSimulated(
 
 export { Random } from './base/random.ts';
 export type { Components } from './engine/components.ts';
+export { SharedWords } from './engine/sharing/shared-words.ts';
 export { FaultFs } from './fs/fault-fs.ts';
 export type { FaultKind, FaultOperation, FaultRule } from './fs/fault-rules.ts';
 export { MemoryFs } from './fs/memory-fs.ts';

@@ -1,23 +1,43 @@
-/** A database that another thread has opened, attached in this one; closing it ends that thread too. */
+/** A database that another thread has opened, and the same attached in this one. */
 import { Worker } from 'node:worker_threads';
 import { attach, type Database, type DatabaseOptions } from 'varve';
 
-export async function openAttached(path: string, options: DatabaseOptions): Promise<Database> {
-  const owner = new Worker(new URL('owner.worker.ts', import.meta.url), {
+export interface OwnerThread {
+  readonly handle: unknown;
+  /** Closes the database and ends the thread. */
+  close(): Promise<void>;
+  /** Ends the thread wherever it is. */
+  terminate(): Promise<void>;
+}
+
+export async function ownerThread(path: string, options: DatabaseOptions): Promise<OwnerThread> {
+  const worker = new Worker(new URL('owner.worker.ts', import.meta.url), {
     workerData: { path, options },
     execArgv: ['--conditions=varve-source'],
   });
+  const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
   const handle = await new Promise((resolve, reject) => {
-    owner.once('message', resolve);
-    owner.once('error', reject);
+    worker.once('message', resolve);
+    worker.once('error', reject);
   });
-  const db = await attach(handle);
+  return {
+    handle,
+    close: () => {
+      worker.postMessage('close');
+      return ended;
+    },
+    terminate: async () => void (await worker.terminate()),
+  };
+}
+
+/** Closing it ends the owner's thread too. */
+export async function openAttached(path: string, options: DatabaseOptions): Promise<Database> {
+  const owner = await ownerThread(path, options);
+  const db = await attach(owner.handle);
   const close = db.close.bind(db);
   db.close = async (): Promise<void> => {
     await close();
-    const ended = new Promise((resolve) => owner.once('exit', resolve));
-    owner.postMessage('close');
-    await ended;
+    await owner.close();
   };
   return db;
 }

@@ -1,6 +1,6 @@
 /** Calls that give a promise reject; they never throw. */
 import { expect, onTestFinished, test } from 'vitest';
-import { attach, open, utf8 } from 'varve';
+import { open, utf8 } from 'varve';
 
 test('an awaited write that is refused rejects instead of throwing', async () => {
   const db = await open(':memory:');
@@ -17,8 +17,4 @@ test('an awaited write that is refused rejects instead of throwing', async () =>
   await expect(db.write({} as never, wait)).rejects.toMatchObject({ code: 'BATCH_FOREIGN' });
   await db.close();
   await expect(data.put('k', 'v', wait)).rejects.toMatchObject({ code: 'CLOSED' });
-});
-
-test('sharing is refused by name until it comes', async () => {
-  await expect(attach(undefined)).rejects.toMatchObject({ code: 'NOT_SUPPORTED_YET' });
 });

@@ -115,15 +115,15 @@ export const plantedBugs: readonly PlantedBug[] = [
     breaks: 'a reader reads its sequence before it pins the view, and registers it only then',
     edits: [
       {
-        file: 'engine/keyspace.ts',
-        find: 'return this.#cursor(bounds, sequence ?? this.#core.state.visible, check);',
-        replace: 'return this.#cursor(bounds, early, check);',
+        file: 'engine/ranges.ts',
+        find: 'return new RangeCursor(core, tree, bounds, sequence ?? state.visible, check, ahead);',
+        replace: 'return new RangeCursor(core, tree, bounds, early, check, ahead);',
       },
       {
-        file: 'engine/keyspace.ts',
-        find: 'const scheduler = this.#core.scheduler;',
+        file: 'engine/ranges.ts',
+        find: 'const open = (ahead?: WalkAhead): RangeCursor => {',
         replace:
-          'const scheduler = this.#core.scheduler; const early = sequence ?? this.#core.state.visible;',
+          'const early = sequence ?? state.visible; const open = (ahead?: WalkAhead): RangeCursor => {',
       },
     ],
   },

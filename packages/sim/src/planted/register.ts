@@ -1,13 +1,15 @@
 /**
- * Preloaded (`node --import`) into a run of the simulation: plants the bug named by PLANTED_BUG into the engine's sources.
+ * Preloaded (`node --import`) into a run of the simulation or of the interleaving checker: plants the bug named by PLANTED_BUG into the engine's sources.
  */
 import { registerHooks } from 'node:module';
+import { interleavedBugs } from '../interleave/planted-bugs.ts';
 import { plantedBugs } from './bugs.ts';
 
 const name = process.env['PLANTED_BUG'];
-const bug = plantedBugs.find((each) => each.name === name);
+const bugs = [...plantedBugs, ...interleavedBugs];
+const bug = bugs.find((each) => each.name === name);
 if (bug === undefined)
-  throw new Error(`PLANTED_BUG must be one of ${plantedBugs.map((each) => each.name).join(', ')}`);
+  throw new Error(`PLANTED_BUG must be one of ${bugs.map((each) => each.name).join(', ')}`);
 
 registerHooks({
   load(url, context, nextLoad) {

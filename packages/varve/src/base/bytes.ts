@@ -45,6 +45,11 @@ export function copyRange(from: Uint8Array, start: number, end: number, to: Uint
   for (let i = start, j = at; i < end; i++, j++) to[j] = from[i]!;
 }
 
+/** A copy of all bytes, in memory of its own (`slice` of a Buffer would share it). */
+export function cloneOf(bytes: Uint8Array): Uint8Array {
+  return cloneRange(bytes, 0, bytes.length);
+}
+
 /** A fresh, unshared copy of [start, end): what may be handed to a caller. */
 export function cloneRange(from: Uint8Array, start: number, end: number): Uint8Array {
   const copy = new Uint8Array(end - start);

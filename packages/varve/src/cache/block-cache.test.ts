@@ -30,7 +30,7 @@ describe.each([
     expect(cache.memory[cache.lookup(2, 0)]).toBe(9);
     expect(cache.lookup(2, 4000)).toBe(-1);
     expect(cache.lookup(4000, 1)).toBe(-1);
-    expect(cache.counters).toEqual({ hits: 2, misses: 2, evictions: 0 });
+    expect(cache.counters).toEqual({ hits: 2, misses: 2, evictions: 0, returnedBytes: 0 });
     expect(cache.bytesUsed).toBe((4 + 4 + 8) * KiB);
   });
 

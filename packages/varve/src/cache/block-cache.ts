@@ -24,6 +24,7 @@
  */
 import { assert } from '../base/assert.ts';
 import { BlockIndex } from './block-index.ts';
+import { type CacheCounters, noCounts } from './counters.ts';
 import {
   FILE,
   HITS,
@@ -39,31 +40,21 @@ import { type CacheHandle, type CacheSharing, makeParts, reuseParts, type TakeMe
 import { SLOT_BYTES_MIN, SlotPages } from './slot-pages.ts';
 import { workingSet } from './working-set.ts';
 
-/** A constant of this module's own is compiled into the lookups, an imported one is not. */
+/** A constant of this module's own is compiled into the lookups. */
 const SLOT_BYTES = SLOT_BYTES_MIN;
 /** Tries to get the lock: of a block that could as well not be cached, and of what should be done. */
 const TRIES = 32;
 const TRIES_PATIENT = 10_000;
 /** An insert on a shared cache does at most so much to have free slots later. */
 const STEPS_AHEAD_MAX = 8;
-
-/** What the cache counts, each thread for itself; plain numbers for whoever shows them. */
-export interface CacheCounters {
-  hits: number;
-  misses: number;
-  evictions: number;
-}
-
-function noCounts(): CacheCounters {
-  return { hits: 0, misses: 0, evictions: 0 };
-}
-
 export class BlockCache {
   readonly memory: Uint8Array;
   readonly counters: CacheCounters;
   readonly #handle: CacheHandle;
   readonly #slots: Uint32Array;
   readonly #index: BlockIndex;
+  /** What the last insert put in had been here not long ago. */
+  #hasReturned = false;
   readonly #pages: SlotPages;
   readonly #replacement: Replacement;
   /** Files to forget as soon as the lock is free. */
@@ -117,6 +108,8 @@ export class BlockCache {
 
   /** Called by `insert`, after each block that this thread put in. */
   onInsert: (() => void) | undefined;
+  /** The same, for blocks that came back soon. It must not change the cache: the block is not copied yet. */
+  onReturn: (() => void) | undefined;
 
   /** Bytes of the slots that hold a block. */
   get bytesUsed(): number {
@@ -163,6 +156,11 @@ export class BlockCache {
     return isThere ? this.#hit(slot, after) : this.lookup(file, offset);
   }
 
+  /** Is the block at (file, offset) here? Asking is no use of it. */
+  has(file: number, offset: number): boolean {
+    return this.#index.find(file, offset) >= 0;
+  }
+
   /** Reads the metadata of the slot at `near`, so that the processor has it when `lookupNear` asks. */
   touch(near: number): number {
     return this.#slots[(near / SLOT_BYTES) * SLOT_WORDS]!;
@@ -198,6 +196,7 @@ export class BlockCache {
     if (length > pages.pageBytes || (pages.pagesMax === 0 && pages.pagesUsed === 0)) return -1;
     if (!this.#lock(TRIES)) return -1;
     let slot = -1;
+    this.#hasReturned = false;
     let isDone = false;
     try {
       this.#catchUp();
@@ -208,6 +207,10 @@ export class BlockCache {
     }
     if (slot < 0) return -1;
     this.onInsert?.();
+    if (this.#hasReturned) {
+      this.counters.returnedBytes += SLOT_BYTES << pages.classFor(length);
+      this.onReturn?.();
+    }
     return slot * SLOT_BYTES;
   }
 
@@ -227,7 +230,7 @@ export class BlockCache {
     slots[at + OFFSET] = offset;
     slots[at + HITS] = 0;
     this.#setLength(slot, length);
-    this.#replacement.added(sizeClass, slot);
+    this.#hasReturned = this.#replacement.added(sizeClass, slot);
     this.#index.link(slot);
     return slot;
   }

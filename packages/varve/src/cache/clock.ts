@@ -19,8 +19,9 @@ class Clock implements Replacement {
     this.#lists.clear();
   }
 
-  added(sizeClass: number, slot: number): void {
+  added(sizeClass: number, slot: number): boolean {
     this.#lists.push(sizeClass, slot);
+    return false;
   }
 
   removed(_sizeClass: number, slot: number): void {

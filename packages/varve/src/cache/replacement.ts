@@ -20,8 +20,11 @@ export const HITS = 3;
 export const HITS_MAX = 3;
 
 export interface Replacement {
-  /** A block was put into a slot of the class; its words are filled, its counter is 0. */
-  added(sizeClass: number, slot: number): void;
+  /**
+   * A block was put into a slot of the class; its words are filled, its counter is 0. True when it had left a short while
+   * ago, as far as the policy remembers: a larger cache would have kept it.
+   */
+  added(sizeClass: number, slot: number): boolean;
   /** The block of a slot leaves for a reason of the cache's own: its file was dropped, its page changes hands. */
   removed(sizeClass: number, slot: number): void;
   /** The slot whose block leaves now, taken out of the policy's books. The class holds a block. */

@@ -80,6 +80,11 @@ export class RowCache {
     }
   }
 
+  /** What rows may take. */
+  get bytesMax(): number {
+    return this.#memory.length;
+  }
+
   /** Bytes of the rows. */
   get bytesUsed(): number {
     return this.#head - this.#tail;

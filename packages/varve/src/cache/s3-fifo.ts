@@ -43,7 +43,7 @@ class S3Fifo implements Replacement {
     this.#ghosts.clear();
   }
 
-  added(sizeClass: number, slot: number): void {
+  added(sizeClass: number, slot: number): boolean {
     const lists = this.#lists;
     const at = slot * SLOT_WORDS;
     const small = sizeClass * 2;
@@ -55,6 +55,7 @@ class S3Fifo implements Replacement {
       remembered,
     );
     lists.push(returned ? small + 1 : small, slot);
+    return returned;
   }
 
   removed(_sizeClass: number, slot: number): void {

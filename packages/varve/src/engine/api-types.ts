@@ -53,13 +53,28 @@ export interface Range<K> {
 
 /**
  * The entries of a range at the sequence at which iteration begins. Iterating twice walks twice. `for await` yields to the
- * event loop as it goes.
+ * event loop as it goes, and has what comes from files read ahead by worker threads.
  */
 export interface RangeView<K, V> extends Iterable<[K, V]>, AsyncIterable<[K, V]> {
   keys(): Iterable<K> & AsyncIterable<K>;
   values(): Iterable<V> & AsyncIterable<V>;
   /** By bytes, nothing allocated per entry; starts before the first entry; to be closed. */
   cursor(): Cursor;
+  /**
+   * At most `parts` ranges that follow each other in the range's direction and together are this one, of about equal bytes in
+   * tables; for walks side by side. Each takes its sequence when its iteration begins: ranges of a snapshot show one state.
+   * Errors: `RANGE_INVALID` (not a whole number from 1 to 4,096; a range with a limit).
+   *
+   * @example
+   * using state = db.snapshot();
+   * const parts = state.range(users, { prefix: 'de/' }).partitions(4);
+   * const sums = await Promise.all(parts.map(async (part) => {
+   *   let bytes = 0;
+   *   for await (const [, value] of part) bytes += value.length;
+   *   return bytes;
+   * }));
+   */
+  partitions(parts: number): RangeView<K, V>[];
 }
 
 export interface Cursor extends Disposer {
@@ -96,12 +111,27 @@ export interface Keyspace<K, V> {
   update(key: K, change: (old: V | undefined) => V | undefined): V | undefined;
   /** The value, or undefined. */
   get(key: K): V | undefined;
+  /**
+   * As `get`, but what has to come from files is read by worker threads. Several at once share their reads. At the sequence
+   * that is visible when it is called; `CLOSED` when the database closes before it is done.
+   */
   getAsync(key: K): Promise<V | undefined>;
   /** Values in the order of the keys. */
   getMany(keys: readonly K[]): (V | undefined)[];
+  /** As `getMany`; what has to come from files is read by worker threads, in parallel. */
+  getManyAsync(keys: readonly K[]): Promise<(V | undefined)[]>;
   has(key: K): boolean;
   /** Entries in the range, by walking it. */
   count(range?: Range<K>): number;
+  /**
+   * As `count`, at the sequence that is visible when it is called, by worker threads: in `partitions` parts, by default of
+   * 16 MiB each. Where there are no worker threads it walks here and lets the event loop turn. Writes of the range that are in
+   * memory only are put into tables early. Errors: `RANGE_INVALID`, `CLOSED`, `KEYSPACE_DROPPED`, `CORRUPTION`.
+   *
+   * @example
+   * const active = await users.countAsync({ prefix: 'active/' });
+   */
+  countAsync(range?: Range<K>, options?: { partitions?: number }): Promise<number>;
   /** Bytes in tables that the range takes, estimated from their indexes. */
   approximateSize(range?: Range<K>): number;
   range(range?: Range<K>): RangeView<K, V>;
@@ -142,10 +172,27 @@ export interface Snapshot extends Disposer {
   range<K, V>(keyspace: Keyspace<K, V>, range?: Range<K>): RangeView<K, V>;
 }
 
+/** What one thread of a shared database keeps from being given back. */
+export interface ThreadStats {
+  /** As `threadId` of `node:worker_threads`. */
+  threadId: number;
+  isOwner: boolean;
+  /** Registered sequences: snapshots and running iterations. */
+  snapshots: number;
+  oldestSequence?: Sequence;
+  oldestAgeMs?: number;
+  /** In the middle of a read. A thread that stays so is blocked: memory that it may be reading is not reused. */
+  isReading: boolean;
+}
+
 export interface DatabaseStats {
   sequence: Sequence;
   incarnation: number;
   memoryBytes: { memtables: number; cache: number; indexes: number; pool: number };
+  /** How `memoryBytesMax` is divided now; it moves, see the event 'adapt'. */
+  memoryBudget: { memtables: number; cache: number; indexes: number };
+  /** Blocks that reads took from tables because the cache did not have them, since open. */
+  read: { blocks: number; bytes: number };
   log: { segments: number; bytes: number; syncedSequence: Sequence };
   /** Bytes since open. */
   written: { user: number; log: number; flush: number; compaction: number };
@@ -161,6 +208,11 @@ export interface DatabaseStats {
       levels: { files: number; bytes: number }[];
     }
   >;
+  /**
+   * Reads of `getAsync`, `getManyAsync` and `for await` in worker threads: jobs since open, jobs that run, the most that ran at
+   * one time, pieces of tables that wait for a job.
+   */
+  asyncReads: { jobs: number; running: number; runningMax: number; waiting: number };
   snapshots: { count: number; oldestSequence?: Sequence; oldestAgeMs?: number };
   pressure: {
     state: 'none' | 'slow' | 'block' | 'fail';
@@ -170,6 +222,8 @@ export interface DatabaseStats {
     failed: number;
     waitMs: number;
   };
+  /** Once the database is shared: the threads that have it open, the owner's among them. */
+  threads: ThreadStats[];
 }
 
 /** What open found in the log. */
@@ -182,6 +236,17 @@ export interface OpenReport {
   warnings: string[];
   /** Where flushes and compactions run: in worker threads, or in time slices on this thread (any file system but node's). */
   background: 'threads' | 'slices';
+}
+
+/** What a read-only database has taken over from the writer. */
+export interface RefreshReport {
+  /** The database is read as it was behind this sequence. */
+  sequence: Sequence;
+  /** Batches and keyspace changes that came from the log. */
+  batches: number;
+  /** Tables that were not there before. */
+  files: number;
+  ms: number;
 }
 
 export interface VerifyReport {
@@ -214,8 +279,20 @@ export interface Database extends AsyncDisposable {
   verify(options?: { full?: boolean }): Promise<VerifyReport>;
   /** A copy that opens as a database, at `path`, by hard links where the file system has them. */
   checkpoint(path: string): Promise<void>;
+  /**
+   * Only with `readOnly: true`: takes over what the process that writes the database has handed to the system (class `os`)
+   * before the call, with the keyspaces that it made and dropped. Snapshots and cursors go on at their sequences. Large steps
+   * let the event loop turn in between; reads then see the state of before.
+   * Errors: `NOT_READ_ONLY` (invalid), `CLOSED`, `NOT_FOUND` when the directory holds no database any more, `REWOUND`
+   * (closed) when it holds an older state: open it again, `CORRUPTION`, `IO_ERROR`.
+   *
+   * @example
+   * const reader = await open('./data', { readOnly: true });
+   * const { sequence, batches } = await reader.refresh();
+   */
+  refresh(): Promise<RefreshReport>;
   stats(): DatabaseStats;
-  /** 'flush' 'compaction' 'pressure' 'poison' 'recovery' 'warning': CustomEvent with typed detail. */
+  /** 'flush' 'compaction' 'pressure' 'adapt' 'poison' 'recovery' 'warning': CustomEvent with typed detail. */
   readonly events: EventTarget;
   /** Only with `log: 'external'`: applies a batch of the outside log; positions rise. */
   applyExternal(position: number, batch: Batch): void;

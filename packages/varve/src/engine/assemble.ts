@@ -21,7 +21,9 @@ import type { JobRunner } from '../workers/job-runner.ts';
 import { workerEntry } from '../workers/resolve.ts';
 import { SliceRunner } from '../workers/slice-runner.ts';
 import { ThreadRunner } from '../workers/thread-runner.ts';
+import { MemoryTuner } from './adaptive/memory-tuner.ts';
 import { Background } from './background.ts';
+import { BlockFetcher } from './block-fetcher.ts';
 import { CommitPipeline } from './commit-pipeline.ts';
 import type { Core, Counters } from './core.ts';
 import { Durability } from './durability.ts';
@@ -44,7 +46,9 @@ export interface OpeningParts {
   readonly fs: FileSystem;
   readonly options: ResolvedDatabaseOptions;
   readonly components: Components;
+  readonly tableFiles: FileSystem;
   readonly state: EngineState;
+  /** Another one when a read-only database has read the log anew. */
   readonly pool: SegmentPool;
   readonly cache: BlockCache;
   readonly rows: RowCache;
@@ -53,6 +57,7 @@ export interface OpeningParts {
 }
 
 const SEGMENT_BYTES_MAX = 64 * 1024 * 1024;
+const READ_THREADS_MAX = 4;
 const SEGMENT_BYTES_MIN = 64 * 1024;
 
 /** Makes the new incarnation durable and puts the running parts together. */
@@ -75,7 +80,7 @@ export function assemble(
     core.background.wake();
     events.emit('poison', () => ({ cause }));
   });
-  const counters: Counters = { user: 0, log: 0, flush: 0, compaction: 0 };
+  const counters: Counters = { user: 0, log: 0, flush: 0, compaction: 0, merged: 0, rewritten: 0 };
   const incarnation = version.incarnation + (options.readOnly ? 0 : 1);
   const log = makeLog(parts, incarnation, report, counters);
   const opened = options.readOnly
@@ -142,16 +147,23 @@ export function assemble(
     state,
     options,
     fs,
+    tableFiles: parts.tableFiles,
     clock,
     scheduler,
     runner,
     events,
     poison,
-    pool: parts.pool,
+    get pool() {
+      return parts.pool;
+    },
     cache: parts.cache,
     rows: parts.rows,
     tables: parts.tables,
     register: new SnapshotRegister(state),
+    get owner() {
+      return core;
+    },
+    reads: new BlockFetcher(runner, options.reads, readThreads(options.workers)),
     counters,
     log,
     durability,
@@ -165,7 +177,12 @@ export function assemble(
     get warmUp() {
       return warmUp;
     },
-    incarnation: opened.version.incarnation,
+    get incarnation() {
+      return installer.version.incarnation;
+    },
+    get memory() {
+      return memory;
+    },
     fileNumbers: parts.fileNumbers,
     found: new PointResult(),
     get many() {
@@ -177,6 +194,7 @@ export function assemble(
     removeFiles: (paths) => removeFiles(core, paths),
   };
   const background = new Background(core);
+  const memory = new MemoryTuner(core);
   const warmUp = new WarmUp(core, contents.caches);
   background.versionInstalled(opened.version);
   if (!options.readOnly) {
@@ -213,12 +231,17 @@ function makeLog(
   });
 }
 
+/** Threads that read blocks: two even on a small machine, because what they wait for is mostly the disk. */
+function readThreads(workers: number): number {
+  return Math.min(READ_THREADS_MAX, Math.max(2, workers));
+}
+
 function makeRunner(parts: OpeningParts, scheduler: Scheduler): JobRunner {
   const { workers, clock } = parts.options;
   if (parts.fs.threads === 'node' && parts.components.scheduler === undefined) {
     return new ThreadRunner({
       entry: workerEntry('./workers/job.worker', import.meta.url),
-      threads: { io: 1, flush: 1, compaction: workers },
+      threads: { io: 1, flush: 1, compaction: workers, read: readThreads(workers), scan: workers, care: 1 },
     });
   }
   const { pickLane, sliceMs, uniqueId } = parts.components;

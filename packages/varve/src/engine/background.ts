@@ -20,6 +20,8 @@ import { flushSettings } from './job-input.ts';
 import type { Tree } from './tree.ts';
 
 const FULL_RETRY_MS = 250;
+/** Memtable memory that comes or goes between two looks at the memory budget. */
+const LOOK_BYTES = 1024 * 1024;
 /** Share of the write-buffer budget from which on a flush will come soon. */
 const PREPARE_SHARE = 1 / 8;
 /** Of more than so many trees that wait for their flush, small ones share an edit: installing one costs time for each keyspace. */
@@ -44,6 +46,7 @@ export class Background implements BackgroundWork {
   #flushed: (() => void)[] = [];
   #level0FilesMax = 0;
   #poolBytesSeen = 0;
+  #poolBytesLooked = 0;
 
   constructor(core: Core) {
     this.#core = core;
@@ -59,16 +62,21 @@ export class Background implements BackgroundWork {
     const { options, pool, log, runner } = this.#core;
     let rotated = false;
     for (const tree of touched) {
-      if (tree.activeBytes < tree.settings.memtableBytes) continue;
+      if (tree.activeBytes < tree.flushBytes || this.#core.memory.mayGrow(tree)) continue;
       this.rotate(tree);
       rotated = true;
     }
     // Memory moves in chunks: only when a chunk was taken can the budget be newly exceeded.
     if (pool.bytesUsed !== this.#poolBytesSeen) {
       this.#poolBytesSeen = pool.bytesUsed;
+      const { memory } = this.#core;
+      if (Math.abs(pool.bytesUsed - this.#poolBytesLooked) >= LOOK_BYTES) {
+        this.#poolBytesLooked = pool.bytesUsed;
+        memory.look();
+      }
       // The first flush would start its thread just when the writes wait for it.
-      if (pool.bytesUsed > options.memtableBytesMax * PREPARE_SHARE) runner.prepare('flush');
-      rotated = this.#rotateLargest() || rotated;
+      if (pool.bytesUsed > memory.split.memtables * PREPARE_SHARE) runner.prepare('flush');
+      rotated = this.#rotateLargest(memory.split.memtables) || rotated;
       if (log !== undefined && log.bytes > options.logBytesMax) rotated = this.#releaseLog() || rotated;
     }
     if (rotated) this.schedule();
@@ -76,12 +84,13 @@ export class Background implements BackgroundWork {
 
   /** Another thread has filled a memtable, the memory or the log: rotates what is over its size, and starts flushes. */
   asked(): void {
-    const { state, log, options } = this.#core;
+    const { state, log, options, memory } = this.#core;
+    memory.look();
     state.exclusive(() => {
       for (const tree of state.trees.values()) {
-        if (tree.activeBytes >= tree.settings.memtableBytes) this.rotate(tree);
+        if (tree.activeBytes >= tree.flushBytes && !memory.mayGrow(tree)) this.rotate(tree);
       }
-      this.#rotateLargest();
+      this.#rotateLargest(memory.split.memtables);
       log?.rotateIfFull();
       if (log !== undefined && log.bytes > options.logBytesMax) this.#releaseLog();
     });
@@ -163,17 +172,16 @@ export class Background implements BackgroundWork {
     return false;
   }
 
-  /** A write meets the limit of the write-buffer budget: what is active and could be flushed is. */
-  makeRoom(): void {
-    if (this.#rotateLargest()) this.schedule();
+  /** A write meets the limit of the write-buffer budget, or it is to be `budget`: what is active and could be flushed is. */
+  makeRoom(budget: number = this.#core.memory.split.memtables): void {
+    if (this.#rotateLargest(budget)) this.schedule();
   }
 
   /**
    * Active memtables may take half of the write-buffer budget: past that the largest makes room. Where all are small, one
    * frees next to nothing, and the next write would ask again: then the largest go that make up a quarter of them all.
    */
-  #rotateLargest(): boolean {
-    const budget = this.#core.options.memtableBytesMax;
+  #rotateLargest(budget: number): boolean {
     if (this.#core.pool.bytesUsed < budget / 2) return false;
     let active = 0;
     let largest: Tree | undefined;
@@ -321,6 +329,7 @@ export class Background implements BackgroundWork {
     this.#core.state.sharing?.progress();
     this.schedule();
     this.wake();
+    this.#core.memory.look();
   }
 
   /** Files that no version names any more: their readers are closed, their blocks leave the cache, they are removed. */

@@ -9,6 +9,7 @@ import { BatchBuffer } from '../record/batch.ts';
 import type { Batch, Keyspace, PutOptions } from './api-types.ts';
 import type { Session } from './core.ts';
 import { KeyspaceHandle } from './keyspace.ts';
+import { checkPutOptions } from './write-checks.ts';
 
 export class BatchHandle implements Batch {
   readonly #core: Session;
@@ -38,7 +39,7 @@ export class BatchHandle implements Batch {
 
   put<K, V>(keyspace: Keyspace<K, V>, key: K, value: V, options?: PutOptions): this {
     const handle = KeyspaceHandle.of(keyspace, this.#core);
-    handle.checkPutOptions(options, false);
+    checkPutOptions(options, false);
     const k = handle.encodeKey(key);
     const v = handle.encodeValue(value);
     this.#free().add(KIND_PUT, handle.id, k, v);

@@ -15,6 +15,7 @@ export async function closeDatabase(core: Core): Promise<void> {
   state.isClosed = true;
   exitHooks.delete(core);
   core.background.stop();
+  core.reads.close();
   pressure.abandon(error);
   let failure: unknown;
   try {

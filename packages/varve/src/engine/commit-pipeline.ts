@@ -55,6 +55,8 @@ export class CommitPipeline {
   readonly #scratch = new BatchBuffer();
   readonly #touched: Tree[] = [];
   #lastTime: number;
+  /** Sequences of what this thread has written since somebody began to follow. */
+  #followed: number[] | undefined;
 
   constructor(env: CommitEnv) {
     this.#env = env;
@@ -64,6 +66,19 @@ export class CommitPipeline {
   /** Stored time of the newest batch; never runs back. */
   get lastTime(): number {
     return this.#lastTime;
+  }
+
+  /** Runs `step`, which gets the sequences that it writes on this thread, also what it calls. */
+  following<T>(step: (own: readonly number[]) => T): T {
+    const before = this.#followed;
+    const own: number[] = [];
+    this.#followed = own;
+    try {
+      return step(own);
+    } finally {
+      this.#followed = before;
+      before?.push(...own);
+    }
   }
 
   /** Writes the batch; returns its sequence. An empty batch writes nothing and returns the current sequence. */
@@ -114,6 +129,7 @@ export class CommitPipeline {
     const operation = durability!.appendOperation(sequence, time, kind, tree.id, key, value);
     add(memtable, operation, sequence);
     state.visible = sequence;
+    this.#followed?.push(sequence);
     counters.user += operation.valueEnd - operation.start;
     this.#touchOnly(tree);
     this.#env.committed(this.#touched);
@@ -203,6 +219,7 @@ export class CommitPipeline {
     if (batch.count === 1) insert(this.#touched[0]!, batch.last, sequence);
     else applyBatch(state, this.#reader, batch.bytes, 0, batch.length, sequence);
     state.visible = sequence;
+    this.#followed?.push(sequence);
     counters.user += batch.length;
     this.#env.committed(this.#touched);
     return sequence;
@@ -288,7 +305,7 @@ interface Operation {
   readonly valueEnd: number;
 }
 
-function insert(tree: Tree, operation: Operation, sequence: number): void {
+export function insert(tree: Tree, operation: Operation, sequence: number): void {
   add(tree.writable(), operation, sequence);
 }
 

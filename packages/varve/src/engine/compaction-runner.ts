@@ -16,7 +16,7 @@ import type { VersionEdit } from '../manifest/version-edit.ts';
 import { tableBytesAt } from '../options/keyspace-settings.ts';
 import type { RunningJob } from '../workers/job-runner.ts';
 import { isDiskFull } from './durability.ts';
-import type { Compactions, Core } from './core.ts';
+import type { Compactions, Core, Counters } from './core.ts';
 import { tableSettings } from './job-input.ts';
 import type { Tree } from './tree.ts';
 
@@ -140,6 +140,7 @@ export class CompactionRunner implements Compactions {
       return;
     }
     core.counters.compaction += output?.bytesWritten ?? 0;
+    countMerged(core.counters, plan);
     const edit = (): VersionEdit => ({ ...editOf(tree.id, plan, outputs), ...core.editFacts() });
     core.installer.install(edit, (error) => {
       this.#end(tree, plan);
@@ -187,6 +188,16 @@ export class CompactionRunner implements Compactions {
       code: 'COMPACTION_FAILED',
       message: `keyspace '${tree.name}' does not compact any more: ${error instanceof Error ? error.message : String(error)}`,
     }));
+  }
+}
+
+/** What a compaction of level 0 takes down, and what of the level below it writes again because it lies where that does. */
+function countMerged(counters: Counters, plan: CompactionPlan): void {
+  if (plan.reason !== 'level0-files') return;
+  for (const { level, files } of plan.inputs) {
+    const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+    if (level === 0) counters.merged += bytes;
+    else counters.rewritten += bytes;
   }
 }
 

@@ -19,6 +19,8 @@ import type { Scheduler } from '../runtime/scheduler.ts';
 import type { TableCache } from '../sstable/table-cache.ts';
 import type { Log } from '../wal/log.ts';
 import type { JobRunner } from '../workers/job-runner.ts';
+import type { MemorySplit } from './adaptive/memory-plan.ts';
+import type { BlockFetcher } from './block-fetcher.ts';
 import type { CommitPipeline } from './commit-pipeline.ts';
 import type { Durability } from './durability.ts';
 import type { ExternalPosition } from './external-position.ts';
@@ -34,6 +36,9 @@ export interface Counters {
   log: number;
   flush: number;
   compaction: number;
+  /** Bytes of level 0 that compactions have taken down, and bytes of the level below that they wrote again for it. */
+  merged: number;
+  rewritten: number;
 }
 
 /** What runs compactions, as `db.compact` sees it (compaction-runner.ts). */
@@ -51,8 +56,10 @@ export interface BackgroundWork {
   readonly flushPending: boolean;
   readonly level0FilesMax: number;
   committed(touched: readonly Tree[]): void;
-  /** Rotates what could free memory, because a write waits for it. */
-  makeRoom(): void;
+  /** The tree's memtable is written no more, and will be flushed. */
+  rotate(tree: Tree): void;
+  /** Rotates what could free memory, because a write waits for it or memtables are to have only `budget` bytes. */
+  makeRoom(budget?: number): void;
   schedule(): void;
   flush(): Promise<void>;
   /** Another thread that has the database open has filled something. */
@@ -61,6 +68,15 @@ export interface BackgroundWork {
   versionInstalled(version: Version): void;
   stop(): void;
   wake(): void;
+}
+
+/** How memory is divided, and what moves it (adaptive/memory-tuner.ts). */
+export interface MemoryBudget {
+  readonly split: MemorySplit;
+  /** Something has changed that a decision may follow from. */
+  look(): void;
+  /** A memtable has reached its size: whether it is to grow on. */
+  mayGrow(tree: Tree): boolean;
 }
 
 /** What keeps the block cache's working set over a restart (warm-up.ts). */
@@ -81,6 +97,11 @@ export interface Session {
   readonly durability: Durability | undefined;
   readonly pressure: Pressure;
   readonly pipeline: CommitPipeline;
+  readonly tables: TableCache;
+  /** Has worker threads read from tables. */
+  readonly reads: BlockFetcher;
+  /** All of the database, in the owner's thread. */
+  readonly owner: Core | undefined;
   /** Reused by every point read: nothing is allocated for it. */
   readonly found: PointResult;
   /** The same for reads of many keys; made at the first one. */
@@ -90,11 +111,12 @@ export interface Session {
 export interface Core extends Session {
   readonly options: ResolvedDatabaseOptions;
   readonly fs: FileSystem;
+  /** For reading tables beside the table cache: read-only, those of the state that is shown are there although removed. */
+  readonly tableFiles: FileSystem;
   readonly poison: Poison;
   readonly pool: SegmentPool;
   readonly cache: BlockCache;
   readonly rows: RowCache;
-  readonly tables: TableCache;
   readonly counters: Counters;
   /** Undefined with an outside log, and when opened read-only. */
   readonly log: Log | undefined;
@@ -102,6 +124,8 @@ export interface Core extends Session {
   readonly installer: Installer;
   readonly background: BackgroundWork;
   readonly warmUp: CacheWarmUp;
+  readonly memory: MemoryBudget;
+  /** Of the writer, when opened read-only. */
   readonly incarnation: number;
   /** Next table number, shared with the jobs (BigInt64, Atomics.add). */
   readonly fileNumbers: SharedArrayBuffer;

@@ -19,6 +19,7 @@ import type { EntryRun } from '../base/entry-run.ts';
 import type { ReadView } from './read-view.ts';
 import { type KeyRange, mergedSources, openScan } from './scan.ts';
 import type { Tree } from './tree.ts';
+import type { WalkAhead } from './walk-ahead.ts';
 
 export interface CursorRange extends KeyRange {
   readonly reverse: boolean;
@@ -70,15 +71,26 @@ export class RangeCursor implements Cursor {
   #memory: ArrayBufferLike = EMPTY.buffer;
   #memoryAt = 0;
 
-  /** With no `sequence`, at the one that is visible now. */
+  readonly #ahead: WalkAhead | undefined;
+  #hasMoved = false;
+  readonly #move: (() => void) | undefined;
+
+  /** With no `sequence`, at the one that is visible now. With `ahead` it is moved by `tryNext`. */
   constructor(
     core: Session,
     tree: Tree,
     range: CursorRange,
     sequence: number | undefined,
     check: () => void,
+    ahead?: WalkAhead,
   ) {
     check();
+    this.#ahead = ahead;
+    if (ahead !== undefined) {
+      this.#move = () => {
+        this.#hasMoved = this.next();
+      };
+    }
     this.#core = core;
     this.#tree = tree;
     this.#range = range;
@@ -145,6 +157,20 @@ export class RangeCursor implements Cursor {
     return this.#take() && this.#enterRun();
   }
 
+  /** As `next`; undefined when it needs blocks that other threads still read: then `arrival`. */
+  tryNext(): boolean | undefined {
+    // Inside a run nothing is read.
+    if (this.#move === undefined || (this.#run !== undefined && this.#at !== this.#runLast)) {
+      return this.next();
+    }
+    return this.#ahead!.try(this.#move) ? this.#hasMoved : undefined;
+  }
+
+  /** Calls `again`, which tries to move again, when the blocks are here. */
+  async arrival(again: () => void): Promise<void> {
+    await this.#ahead?.arrival(again);
+  }
+
   /** To the first entry at or past `key` in the direction of the range. */
   seek(key: Uint8Array): boolean {
     this.#check();
@@ -190,6 +216,7 @@ export class RangeCursor implements Cursor {
     this.#open = false;
     this.#source = undefined;
     this.#leaveMerged();
+    this.#ahead?.close();
     this.#core.register.remove(this.#sequence);
   }
 
@@ -296,10 +323,11 @@ export class RangeCursor implements Cursor {
 
   #reopen(): VisibleIterator {
     this.#leaveMerged();
-    const { view, tables, idleSources } = this.#tree;
+    const { tables, idleSources } = this.#tree;
+    const view = this.#tree.viewAt(this.#sequence);
     const merged =
       (this.#takesAll ? idleSources.take(view) : undefined) ??
-      mergedSources(view, tables, this.#takesAll ? EVERYTHING : this.#range);
+      mergedSources(view, tables, this.#takesAll ? EVERYTHING : this.#range, this.#ahead);
     this.#source = openScan(merged, view, tables, this.#range, this.#sequence);
     this.#merged = merged;
     this.#view = view;
@@ -317,7 +345,9 @@ export class RangeCursor implements Cursor {
 
   /** Nothing ends the walk but the last source: it takes all sources, which others have used and will use. */
   get #takesAll(): boolean {
-    return (this.#range.reverse ? this.#range.lower : this.#range.upper) === undefined;
+    return (
+      this.#ahead === undefined && (this.#range.reverse ? this.#range.lower : this.#range.upper) === undefined
+    );
   }
 
   #atKey(source: VisibleIterator): boolean {

@@ -11,6 +11,7 @@ import type {
   KeyspaceOptions,
   OpenReport,
   Range,
+  RefreshReport,
   ShareHandle,
   Snapshot,
   VerifyReport,
@@ -20,6 +21,7 @@ import { BatchHandle } from './batch.ts';
 import { closeDatabase } from './close.ts';
 import { compactDatabase } from './compact.ts';
 import type { Core } from './core.ts';
+import { type Follower, notReadOnly } from './follower.ts';
 import { replayFloor } from './housekeeping.ts';
 import type { KeyspaceHandle } from './keyspace.ts';
 import type { KeyspaceRequest, KeyspaceTable } from './keyspace-table.ts';
@@ -41,6 +43,8 @@ export class DatabaseHandle implements Database {
   readonly #core: Core;
   readonly #keyspaces: KeyspaceTable;
   readonly #maintenance: Maintenance;
+  /** Undefined unless opened read-only. */
+  readonly #follower: Follower | undefined;
   readonly #release: () => Promise<void>;
   #closing: Promise<void> | undefined;
 
@@ -50,6 +54,7 @@ export class DatabaseHandle implements Database {
     keyspaces: KeyspaceTable,
     recovered: OpenReport,
     maintenance: Maintenance,
+    follower: Follower | undefined,
     release: () => Promise<void>,
   ) {
     this.#path = path;
@@ -57,6 +62,7 @@ export class DatabaseHandle implements Database {
     this.#keyspaces = keyspaces;
     this.recovered = recovered;
     this.#maintenance = maintenance;
+    this.#follower = follower;
     this.#release = release;
   }
 
@@ -144,6 +150,12 @@ export class DatabaseHandle implements Database {
     await this.#maintenance.checkpoint(this.#core, path);
   }
 
+  async refresh(): Promise<RefreshReport> {
+    this.#core.state.checkOpen();
+    if (this.#follower === undefined) throw notReadOnly();
+    return this.#follower.refresh();
+  }
+
   stats(): DatabaseStats {
     this.#core.state.checkOpen();
     return collectStats(this.#core);
@@ -204,6 +216,7 @@ export class DatabaseHandle implements Database {
     try {
       await closeDatabase(this.#core);
     } finally {
+      this.#follower?.close();
       await this.#release();
     }
   }

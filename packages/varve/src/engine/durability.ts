@@ -13,7 +13,7 @@ import { Deferred } from '../runtime/deferred.ts';
 import type { Poison } from '../runtime/poison.ts';
 import type { Scheduler, Timer } from '../runtime/scheduler.ts';
 import type { EncodedOperation } from '../record/batch.ts';
-import type { DurableLog } from '../wal/log-options.ts';
+import type { DurableLog, UnsyncedLog } from '../wal/log-options.ts';
 import type { SyncPolicy } from '../wal/sync-policy.ts';
 import type { JobRunner } from '../workers/job-runner.ts';
 
@@ -33,8 +33,6 @@ export interface DurabilityEnv {
   readonly log: DurableLog;
   /** Keeps other threads of a shared database from the log (state.ts). */
   readonly state: { exclusive<T>(step: () => T): T };
-  /** In a thread that shares another one's database: has the owner bring the log to disk, and waits for it. */
-  readonly ownerSync?: () => void;
   readonly policy: SyncPolicy;
   readonly runner: JobRunner;
   readonly scheduler: Scheduler;
@@ -136,7 +134,7 @@ export class Durability {
     this.#env.poison.check();
     try {
       if (durability === 'os') this.#exclusive(() => this.#log.handOver());
-      else if (!this.#exclusive(() => this.#log.syncNow())) this.#env.ownerSync!();
+      else this.#exclusive(() => this.#log.syncNow());
     } catch (error) {
       this.#failed(error);
       throw error;
@@ -265,7 +263,8 @@ export class Durability {
       this.#syncAgain = true;
       return;
     }
-    const unsynced = this.#exclusive(() => this.#log.unsynced());
+    const unsynced = this.#unsynced();
+    if (unsynced === undefined) return;
     if (unsynced.paths.length === 0) {
       this.#settle();
       return;
@@ -280,7 +279,12 @@ export class Durability {
         return;
       }
       if (this.#closed || this.#env.poison.raised) return;
-      this.#exclusive(() => this.#log.markSynced(unsynced.upTo, unsynced.sequence));
+      try {
+        this.#exclusive(() => this.#log.markSynced(unsynced.upTo, unsynced.sequence));
+      } catch (error) {
+        this.#failed(error);
+        return;
+      }
       this.#noteSync();
       this.#settle();
       if (this.#syncAgain || this.#diskWaiters.length > 0) {
@@ -288,6 +292,16 @@ export class Durability {
         this.#requestSync();
       } else this.#scheduleMarker();
     });
+  }
+
+  /** What the next fsync has to cover; undefined when that can not be said now. */
+  #unsynced(): UnsyncedLog | undefined {
+    try {
+      return this.#exclusive(() => this.#log.unsynced());
+    } catch (error) {
+      this.#failed(error);
+      return undefined;
+    }
   }
 
   /** Seals the log once nothing has followed a disk sync for a while; one timer that looks again, not one per sync. */

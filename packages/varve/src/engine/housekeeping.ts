@@ -44,10 +44,10 @@ export function releaseLog(core: Core): void {
   }
 }
 
-/** Removes files in the I/O lane. A failure is a warning: the next open removes what is left. */
+/** Removes files, when there is time. A failure is a warning: the next open removes what is left. */
 export function removeFiles(core: Core, paths: readonly string[]): void {
   if (paths.length === 0) return;
-  core.runner.start({ lane: 'io', name: 'remove', input: { paths } }, (outcome) => {
+  core.runner.start({ lane: 'care', name: 'remove', input: { paths } }, (outcome) => {
     if (outcome.ok || core.state.isClosed) return;
     core.events.emit('warning', () => ({ code: 'REMOVE_FAILED', message: String(outcome.error) }));
   });

@@ -70,6 +70,11 @@ export class Installer {
     return this.#version;
   }
 
+  /** Another process's installer has written this version (read-only databases). */
+  follow(version: Version): void {
+    this.#version = version;
+  }
+
   get idle(): boolean {
     return !this.#running && this.#queue.length === 0;
   }

@@ -56,6 +56,15 @@ export class KeyspaceTable {
     return [...this.#core.state.trees.values()].map((tree) => tree.name).sort();
   }
 
+  /** The trees of the state are others now: handles of those that are gone are forgotten. */
+  follow(): void {
+    this.#trees.clear();
+    for (const tree of this.#core.state.trees.values()) this.#trees.set(tree.name, tree);
+    for (const [name, handle] of this.#handles) {
+      if (this.#trees.get(name)?.id !== handle.id) this.#handles.delete(name);
+    }
+  }
+
   open<K, V>(name: string, options: KeyspaceOptions<K, V> = {}): KeyspaceHandle<K, V> {
     checkName(name);
     if (typeof options !== 'object' || options === null || Array.isArray(options)) {
@@ -132,6 +141,7 @@ export class KeyspaceTable {
   #set(tree: Tree, settings: ResolvedKeyspaceSettings): void {
     const before = tree.settings.compaction.level0Files;
     tree.settings = settings;
+    this.#core.state.sharing?.flushSizeChanged(tree);
     // How many files in level 0 are too many depends on it.
     if (settings.compaction.level0Files === before) return;
     this.#core.background.versionInstalled(this.#core.installer.version);

@@ -4,7 +4,7 @@
  * Every write here is a batch of one operation; keys and values are encoded before the pipeline is called, because codecs
  * are user code and may write themselves. Everything returned is the caller's own.
  */
-import { cloneRange, compareBytes, EMPTY } from '../base/bytes.ts';
+import { cloneOf, compareBytes, EMPTY } from '../base/bytes.ts';
 import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from '../base/entry.ts';
 import { invalid } from '../base/errors.ts';
 import { KIND_DELETE, KIND_PUT, KIND_RANGE_DELETE } from '../base/kinds.ts';
@@ -14,7 +14,6 @@ import type { Keyspace, PutOptions, Range, WriteWait } from './api-types.ts';
 import { encodeRange } from './bounds.ts';
 import { bytes as bytesCodec } from './codecs/bytes.ts';
 import {
-  decodeKey,
   decodeValue,
   encodeKey,
   encodeValue,
@@ -22,21 +21,18 @@ import {
   keyPrefixEnd,
   type ValueCodec,
 } from './codecs/codec.ts';
+import { keysInvalid, readKeys, readNow } from './async-gets.ts';
 import type { Session } from './core.ts';
 import type { ManyGets } from './get-many.ts';
 import { type CursorRange, RangeCursor } from './cursor.ts';
-import { RangeReader } from './range-view.ts';
+import type { RangeReader } from './range-view.ts';
+import { rangeReader } from './ranges.ts';
+import { type CountOptions, countRange } from './count-async.ts';
 import { approximateSize } from './approximate-size.ts';
 import type { Tree } from './tree.ts';
-import {
-  checkMembers,
-  checkWait,
-  isUnhindered,
-  isWait,
-  reach,
-  withOptions,
-  writeAwaited,
-} from './write-wait.ts';
+import { type ReadVersion, updateValue } from './update.ts';
+import { checkDeleteRange, checkPutOptions, keyTooLarge, valueTooLarge } from './write-checks.ts';
+import { checkWait, isUnhindered, isWait, reach, withOptions, writeAwaited } from './write-wait.ts';
 
 /** Fewer keys are read one by one: there is little to wait for together. */
 const MANY_MIN = 8;
@@ -82,7 +78,7 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   put(key: K, value: V, options?: PutOptions & Partial<WriteWait>): number | Promise<number> {
     if (options === undefined) return this.#commit(KIND_PUT, this.encodeKey(key), this.encodeValue(value));
     return withOptions(options, () => {
-      this.checkPutOptions(options, true);
+      checkPutOptions(options, true);
       const k = this.encodeKey(key);
       return this.#write(KIND_PUT, k, this.encodeValue(value), options);
     });
@@ -136,37 +132,22 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
         got: typeof change,
       });
     }
-    const encoded = this.encodeKey(key);
-    const k = cloneRange(encoded, 0, encoded.length);
+    const k = cloneOf(this.encodeKey(key));
     this.check();
-    const { state, pipeline } = this.#core;
-    for (;;) {
-      const read = this.#readVersion(k);
-      const value = change(read.value);
-      if (value instanceof Promise) {
-        throw invalid(
-          'VALUE_INVALID',
-          'the function given to update must not be async: it would not be atomic',
-          {},
-        );
-      }
-      const encoded = value === undefined ? EMPTY : this.encodeValue(value);
-      // Not while other threads are kept from writing: it may have to wait for room.
-      if (state.access !== undefined) pipeline.admit(k.length + encoded.length);
-      const isWritten = state.exclusive(() => {
+    return updateValue(this.#core.state, this.#core.pipeline, change, {
+      keyBytes: k.length,
+      read: () => this.#readVersion(k),
+      encode: (value) => this.encodeValue(value),
+      sequenceNow: () => {
         this.check();
-        // On this thread only the function itself can have written meanwhile, and it knows what it did.
-        if (state.access !== undefined && this.#sequenceOf(k) !== read.sequence) return false;
-        if (value !== undefined) this.#commit(KIND_PUT, k, encoded);
-        else if (read.sequence !== 0 || read.visible !== state.visible) this.#commit(KIND_DELETE, k, EMPTY);
-        return true;
-      });
-      if (isWritten) return value;
-    }
+        return this.#find(k, this.#core.state.visible) ? this.#core.found.sequence : 0;
+      },
+      commit: (kind, value) => this.#commit(kind, k, value),
+    });
   }
 
   /** The value that is visible now, with its sequence, 0 when there is none. */
-  #readVersion(key: Uint8Array): { value: V | undefined; sequence: number; visible: number } {
+  #readVersion(key: Uint8Array): ReadVersion<V> {
     return this.#entered(() => {
       const { visible } = this.#core.state;
       if (!this.#find(key, visible)) return { value: undefined, sequence: 0, visible };
@@ -175,16 +156,48 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     });
   }
 
-  #sequenceOf(key: Uint8Array): number {
-    return this.#find(key, this.#core.state.visible) ? this.#core.found.sequence : 0;
-  }
-
   get(key: K): V | undefined {
     return this.getAt(key, undefined);
   }
 
   async getAsync(key: K): Promise<V | undefined> {
-    return this.get(key);
+    const core = this.#core;
+    const k = this.encodeKey(key);
+    this.check();
+    let isFound: boolean | undefined;
+    let value: V | undefined;
+    core.state.access?.enter();
+    try {
+      isFound = readNow(core, this.#tree, k);
+      if (isFound === true) {
+        const { value: bytes, valueStart, valueEnd } = core.found;
+        value = decodeValue(this.#value, bytes, valueStart, valueEnd);
+      }
+    } finally {
+      core.state.access?.leave();
+    }
+    return isFound === undefined ? (await this.#getCold([cloneOf(k)]))[0] : value;
+  }
+
+  async getManyAsync(keys: readonly K[]): Promise<(V | undefined)[]> {
+    this.check();
+    if (!Array.isArray(keys)) throw keysInvalid('getManyAsync', keys);
+    const core = this.#core;
+    if (!core.reads.isUseful) return this.getMany(keys);
+    // Codecs and callers may use the memory of a key again before it is read.
+    return this.#getCold(keys.map((key) => cloneOf(this.encodeKey(key))));
+  }
+
+  /** Reads keys of encoded bytes that stay as they are. */
+  async #getCold(encoded: readonly Uint8Array[]): Promise<(V | undefined)[]> {
+    const core = this.#core;
+    const values: (V | undefined)[] = encoded.map(() => undefined);
+    await readKeys(core, this.#tree, encoded, this.check, (key, isFound) => {
+      if (!isFound) return;
+      const { value, valueStart, valueEnd } = core.found;
+      values[key] = decodeValue(this.#value, value, valueStart, valueEnd);
+    });
+    return values;
   }
 
   getMany(keys: readonly K[]): (V | undefined)[] {
@@ -203,7 +216,7 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   }
 
   count(range: Range<K> = {}): number {
-    const cursor = this.#cursor(this.#bounds(range), undefined, this.check);
+    const cursor = new RangeCursor(this.#core, this.#tree, this.#bounds(range), undefined, this.check);
     try {
       let count = 0;
       while (cursor.next()) count++;
@@ -211,6 +224,12 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     } finally {
       cursor.close();
     }
+  }
+
+  async countAsync(range: Range<K> = {}, options: CountOptions = {}): Promise<number> {
+    const bounds = this.#bounds(range);
+    this.check();
+    return countRange(this.#core, this.#tree, bounds, options, this.range(range), this.check);
   }
 
   approximateSize(range: Range<K> = {}): number {
@@ -253,20 +272,15 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
 
   /** Runs a read while nothing that it meets goes away. */
   #entered<T>(read: () => T): T {
-    const { access } = this.#core.state;
-    access?.enter();
-    try {
+    return this.#core.state.entered(() => {
       this.check();
       return read();
-    } finally {
-      access?.leave();
-    }
+    });
   }
 
   getManyAt(keys: readonly K[], sequence: number): (V | undefined)[] {
     this.check();
-    if (!Array.isArray(keys))
-      throw invalid('KEY_INVALID', 'getMany takes an array of keys', { got: typeof keys });
+    if (!Array.isArray(keys)) throw keysInvalid('getMany', keys);
     const { many } = this.#core;
     if (keys.length < MANY_MIN || many.isBusy) return keys.map((key) => this.getAt(key, sequence));
     many.isBusy = true;
@@ -310,67 +324,37 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
 
   /** A range at `sequence`, or at the sequence that is visible when each iteration begins. */
   rangeAt(range: Range<K>, sequence: number | undefined, check: () => void): RangeReader<K, V> {
-    const bounds = this.#bounds(range);
-    const scheduler = this.#core.scheduler;
-    return new RangeReader<K, V>({
-      open: () => {
-        this.check();
-        return this.#cursor(bounds, sequence, check);
-      },
-      pause: () => new Promise((resolve) => scheduler.soon(resolve)),
-      decodeKey: (bytes, start, end) => decodeKey(this.#key, bytes, start, end),
-      decodeValue: (bytes, start, end) => decodeValue(this.#value, bytes, start, end),
-    });
+    return rangeReader(
+      this.#core,
+      this.#tree,
+      { key: this.#key, value: this.#value, check: this.check },
+      this.#bounds(range),
+      sequence,
+      check,
+    );
   }
 
   /** The key's bytes, checked: a Uint8Array of at most 65,535 bytes. May be memory of the caller's. */
   encodeKey(key: K): Uint8Array {
     const bytes = encodeKey(this.#key, key);
-    if (bytes.length > KEY_BYTES_MAX) {
-      throw invalid('KEY_TOO_LARGE', `a key has at most ${KEY_BYTES_MAX} bytes; got ${bytes.length}`, {
-        keyspace: this.name,
-        got: bytes.length,
-        max: KEY_BYTES_MAX,
-      });
-    }
+    if (bytes.length > KEY_BYTES_MAX) throw keyTooLarge(this.name, bytes.length);
     return bytes;
   }
 
   encodeValue(value: V): Uint8Array {
     const bytes = encodeValue(this.#value, value);
-    if (bytes.length > VALUE_BYTES_MAX) {
-      throw invalid('VALUE_TOO_LARGE', `a value has at most ${VALUE_BYTES_MAX} bytes; got ${bytes.length}`, {
-        keyspace: this.name,
-        got: bytes.length,
-        max: VALUE_BYTES_MAX,
-      });
-    }
+    if (bytes.length > VALUE_BYTES_MAX) throw valueTooLarge(this.name, bytes.length);
     return bytes;
   }
 
   /** The two ends in bytes; undefined for an empty range. */
   encodeDeleteRange(range: { gte: K; lt: K }): { from: Uint8Array; to: Uint8Array } | undefined {
-    if (typeof range !== 'object' || range === null || range.gte === undefined || range.lt === undefined) {
-      throw invalid('RANGE_INVALID', 'deleteRange takes { gte, lt }, both given', { keyspace: this.name });
-    }
-    const other = Object.keys(range).find((name) => name !== 'gte' && name !== 'lt');
-    if (other !== undefined) {
-      throw invalid('RANGE_INVALID', `deleteRange takes { gte, lt } only; got '${other}'`, { got: other });
-    }
+    checkDeleteRange(this.name, range);
     const from = this.encodeKey(range.gte);
     const to = this.encodeKey(range.lt);
     const order = compareBytes(from, to);
     if (order > 0) throw invalid('RANGE_INVALID', 'the range ends before it starts', { keyspace: this.name });
     return order === 0 ? undefined : { from, to };
-  }
-
-  /** Options of one put; the members of a wait may stand beside them where `waits` is true. */
-  checkPutOptions(options: PutOptions | undefined, waits: boolean): void {
-    if (options === undefined) return;
-    checkMembers(options, waits);
-    if (options.ttlMs !== undefined) {
-      throw invalid('NOT_SUPPORTED_YET', 'ttlMs comes with a later release', { option: 'ttlMs' });
-    }
   }
 
   #write(
@@ -404,10 +388,6 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
       (key: K) => this.encodeKey(key),
       (prefix) => keyPrefixEnd(this.#key, prefix),
     );
-  }
-
-  #cursor(range: CursorRange, sequence: number | undefined, check: () => void): RangeCursor {
-    return new RangeCursor(this.#core, this.#tree, range, sequence, check);
   }
 
   /** Throws `CLOSED` or `KEYSPACE_DROPPED`. */

@@ -9,10 +9,12 @@ import { RowCache } from '../cache/row-cache.ts';
 import { syncParent } from '../fs/durable-directory.ts';
 import type { DirectoryLock, FileSystem } from '../fs/file-system.ts';
 import { inDirectory, tableName } from '../fs/file-names.ts';
+import { HeldFiles } from '../fs/held-files.ts';
 import { readWarnings, withReads } from '../fs/table-reads.ts';
 import { emptyKeyspace, emptyVersion, type Version } from '../manifest/version.ts';
 import type { KeyspaceRecord } from '../manifest/version-edit.ts';
 import { makeMemtable } from '../memtable/memtable.ts';
+import { POOL_BYTES_MAX, poolBytes } from '../options/memory-limits.ts';
 import type { ResolvedDatabaseOptions } from '../options/resolve.ts';
 import { TableCache } from '../sstable/table-cache.ts';
 import type { OpenReport } from './api-types.ts';
@@ -20,6 +22,7 @@ import { handOverAtExit } from './close.ts';
 import { DatabaseHandle, type Maintenance } from './database.ts';
 import { writableCodec } from './job-input.ts';
 import { KeyspaceTable } from './keyspace-table.ts';
+import { Follower, pathsOf, type ReadState } from './follower.ts';
 import { replayBytesMax, findManifest, readDirectory, replayLog, type ReplayEnv } from './recovery.ts';
 import { flushReplayed } from './replay-flush.ts';
 import { EngineState } from './state.ts';
@@ -27,14 +30,11 @@ import { Tree } from './tree.ts';
 import { assemble, type OpeningParts } from './assemble.ts';
 import type { Components } from './components.ts';
 
-/** Memtable memory beside the budget: one largest batch, and what chunks round up. */
-const POOL_SLACK = 16 * 1024 * 1024;
 /** What filters that are held whole get of the memory budget: room that the caches leave by default. */
 const FILTER_SHARE = 1 / 8;
 /** What rows of hot keys get of the cache budget. */
 const ROW_SHARE = 1 / 16;
 const ROW_BYTES_MAX = 32 * 1024 * 1024;
-const POOL_BYTES_MAX = 4 * 1024 * 1024 * 1024 - 64 * 1024;
 
 /** One run of open: the state that its steps share. */
 export class Opening {
@@ -43,10 +43,13 @@ export class Opening {
   readonly #maintenance: Maintenance;
   readonly #components: Components;
   readonly #state: EngineState;
-  readonly #pool: SegmentPool;
+  /** Another one when a read-only database reads the log anew. */
+  #pool: SegmentPool;
   readonly #cache: BlockCache;
   readonly #rows: RowCache;
   readonly #tables: TableCache;
+  /** Read-only: the tables, open as long as somebody may read them. */
+  readonly #held: HeldFiles | undefined;
   readonly #fileNumbers = new SharedArrayBuffer(8);
 
   constructor(
@@ -61,15 +64,16 @@ export class Opening {
     this.#maintenance = maintenance;
     this.#components = components;
     this.#state = new EngineState(directory);
-    const poolBytes = options.memtableBytesMax + options.batchBytesMax * 2 + POOL_SLACK;
-    // Reading only, nothing can be flushed: the log that an owner with other settings left must fit as a whole.
-    const unflushed = options.readOnly ? replayBytesMax(fs, directory) : 0;
-    this.#pool = new SegmentPool(Math.min(POOL_BYTES_MAX, Math.max(poolBytes, unflushed)));
+    this.#pool = this.#newPool();
     const rowBytes = Math.min(ROW_BYTES_MAX, Math.floor(options.cacheBytesMax * ROW_SHARE));
     this.#rows = new RowCache(rowBytes);
-    this.#cache = new BlockCache(options.cacheBytesMax - rowBytes);
+    // Made for its largest share of the budget: pages that are not touched cost nothing.
+    this.#cache = new BlockCache(options.memoryLimits.cache.max - rowBytes);
+    this.#cache.setBytesMax(options.cacheBytesMax - rowBytes);
+    const reading = withReads(fs, options.reads);
+    this.#held = options.readOnly ? new HeldFiles(reading, options.openFilesMax) : undefined;
     this.#tables = new TableCache({
-      fs: withReads(fs, options.reads),
+      fs: this.#held?.fs ?? reading,
       pathOf: (number) => inDirectory(directory, tableName(number)),
       cache: this.#cache,
       openFilesMax: options.openFilesMax,
@@ -86,24 +90,14 @@ export class Opening {
     const contents = readDirectory(fs, state.path);
     const found = findManifest(fs, state.path, contents, this.#options.recovery);
     this.#checkMode(found !== undefined);
+    // Before the log is read, which takes longer than a writer beside this needs to remove one.
+    if (found !== undefined) this.#holdTables(found.version);
     // Whoever made the directory, perhaps an open that died, may not have come to this.
     if (found === undefined && !this.#options.readOnly) syncParent(fs, state.path);
-    const recovering: ReplayEnv = {
-      fs,
-      state,
-      mode: this.#options.recovery,
-      readOnly: this.#options.readOnly,
-      version: found?.version ?? emptyVersion(),
-      newTree: (record) => this.#newTree(record, recovering.version),
-      replayed: () => this.#flushInline(recovering),
-    };
+    const recovering = this.#recovering(state, found?.version ?? emptyVersion());
     new BigInt64Array(this.#fileNumbers)[0] = BigInt(
       Math.max(recovering.version.nextFileNumber, contents.highest + 1),
     );
-    state.visible = recovering.version.lastSequence;
-    for (const keyspace of recovering.version.keyspaces.values()) {
-      state.trees.set(keyspace.record.id, this.#newTree(keyspace.record, recovering.version));
-    }
     const report = replayLog(recovering, contents.logs);
     // What was read around damage becomes tables at once, so that the damaged log is not needed at the next open.
     if (this.#options.recovery === 'salvage' && !this.#options.readOnly) {
@@ -124,17 +118,81 @@ export class Opening {
       background: core.runner.kind,
     };
     const keyspaces = new KeyspaceTable(core, core.installer.version.nextKeyspaceId, (record) =>
-      this.#newTree(record, core.installer.version),
+      this.#newTree(state, record, core.installer.version),
     );
+    const follower =
+      found === undefined || this.#held === undefined
+        ? undefined
+        : new Follower(
+            {
+              core,
+              keyspaces,
+              held: this.#held,
+              newTree: (...of) => this.#newTree(...of),
+              readAnew: () => this.#readAnew(),
+            },
+            { loaded: found, report, changes: recovering.changes, trees: state.trees },
+          );
     if (!this.#options.readOnly && fs.threads === 'node') handOverAtExit(core);
     // Later, when whoever opened can listen.
     core.scheduler.soon(() => core.events.emit('recovery', () => recovered));
     core.background.schedule();
     core.warmUp.start();
     const path = fs.name === 'memory' ? ':memory:' : state.path;
-    return new DatabaseHandle(path, core, keyspaces, recovered, this.#maintenance, async () =>
+    return new DatabaseHandle(path, core, keyspaces, recovered, this.#maintenance, follower, async () =>
       lock?.release(),
     );
+  }
+
+  /** Trees of what the manifest has, and the way to replay the log on top. */
+  #recovering(state: EngineState, version: Version): ReplayEnv {
+    const recovering: ReplayEnv = {
+      fs: this.#fs,
+      state,
+      mode: this.#options.recovery,
+      readOnly: this.#options.readOnly,
+      version,
+      changes: [],
+      newTree: (record) => this.#newTree(state, record, recovering.version),
+      replayed: () => this.#flushInline(recovering),
+    };
+    state.visible = version.lastSequence;
+    for (const { record } of version.keyspaces.values()) {
+      state.trees.set(record.id, this.#newTree(state, record, version));
+    }
+    return recovering;
+  }
+
+  /** Read-only: what a writer removes from now on can still be read. */
+  #holdTables(version: Version): void {
+    try {
+      this.#held?.hold(pathsOf(this.#state.path, version));
+    } catch (error) {
+      this.#held?.keepOnly(new Set());
+      throw error;
+    }
+  }
+
+  /** For a read-only database beside a writer that has started over: the same again, into other memory. */
+  #readAnew(): ReadState {
+    const { path } = this.#state;
+    const contents = readDirectory(this.#fs, path);
+    const loaded = findManifest(this.#fs, path, contents, this.#options.recovery);
+    if (loaded === undefined)
+      throw invalid('NOT_FOUND', `there is no database at ${path} any more`, { path });
+    this.#pool = this.#newPool();
+    const recovering = this.#recovering(new EngineState(path), loaded.version);
+    const report = replayLog(recovering, contents.logs);
+    return { loaded, report, changes: recovering.changes, trees: recovering.state.trees };
+  }
+
+  #newPool(): SegmentPool {
+    const { readOnly, memoryLimits, batchBytesMax } = this.#options;
+    // Made for its largest share of the budget: pages that are not touched cost nothing.
+    const bytes = poolBytes(memoryLimits.memtables.max, batchBytesMax);
+    // Reading only, nothing can be flushed: the log that an owner with other settings left must fit as a whole.
+    const unflushed = readOnly ? replayBytesMax(this.#fs, this.#state.path) : 0;
+    return new SegmentPool(Math.min(POOL_BYTES_MAX, Math.max(bytes, unflushed)));
   }
 
   #checkMode(exists: boolean): void {
@@ -144,9 +202,9 @@ export class Opening {
     if (!exists && !createIfMissing) throw invalid('NOT_FOUND', `there is no database at ${path}`, { path });
   }
 
-  #newTree(record: KeyspaceRecord, version: Version): Tree {
+  #newTree(state: EngineState, record: KeyspaceRecord, version: Version): Tree {
     return new Tree(
-      this.#state,
+      state,
       record,
       this.#options.keyspaceDefaults,
       version.keyspaces.get(record.id) ?? emptyKeyspace(record),
@@ -163,12 +221,16 @@ export class Opening {
   }
 
   #parts(): OpeningParts {
+    const poolNow = (): SegmentPool => this.#pool;
     return {
       fs: this.#fs,
       options: this.#options,
       components: this.#components,
+      tableFiles: this.#held?.fs ?? this.#fs,
       state: this.#state,
-      pool: this.#pool,
+      get pool() {
+        return poolNow();
+      },
       cache: this.#cache,
       rows: this.#rows,
       tables: this.#tables,

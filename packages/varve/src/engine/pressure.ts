@@ -50,23 +50,29 @@ export interface PressureStats {
 export class Pressure {
   readonly #env: PressureEnv;
   readonly stats: PressureStats = { state: 'none', delayed: 0, blocked: 0, failed: 0, waitMs: 0 };
+  /** Bytes of memtable memory at which writes stop; it moves with the memory budget. */
+  limitBytes: number;
+  /** Writes that were delayed or stopped because memtables were full. */
+  memoryWaits = 0;
   #sinceDelay = 0;
   #waiters: Deferred<void>[] = [];
 
   constructor(env: PressureEnv) {
     this.#env = env;
+    this.limitBytes = env.limitBytes;
   }
 
   /** Why a write must wait now; undefined when it need not. */
   stopReason(): string | undefined {
-    if (this.#env.usedBytes() >= this.#env.limitBytes) return 'memtable-memory';
+    if (this.#env.usedBytes() >= this.limitBytes) return 'memtable-memory';
     if (this.#env.level0Files() >= LEVEL0_FILES_STOP) return 'level0-files';
     return undefined;
   }
 
   /** Before a synchronous write of `bytes`: returns at once, late, or throws `busy` with the reason. */
   admit(bytes: number): void {
-    const { limitBytes, strategy } = this.#env;
+    const { strategy } = this.#env;
+    const { limitBytes } = this;
     const used = this.#env.usedBytes();
     const level0Files = this.#env.level0Files();
     if (used >= limitBytes || level0Files >= LEVEL0_FILES_STOP) this.#stop(this.stopReason()!);
@@ -81,7 +87,7 @@ export class Pressure {
       this.#env.makeRoom();
       if (this.#env.strategy === 'fail') throw this.#refuse(reason);
       this.#enter('block', reason);
-      this.stats.blocked++;
+      this.#countBlocked(reason);
       const since = this.#env.clock.monotonic();
       const waiter = new Deferred<void>();
       this.#waiters.push(waiter);
@@ -111,7 +117,7 @@ export class Pressure {
     this.#env.makeRoom();
     if (strategy === 'fail') throw this.#refuse(reason);
     this.#enter('block', reason);
-    this.stats.blocked++;
+    this.#countBlocked(reason);
     const since = clock.monotonic();
     let still: string | undefined = reason;
     while (still !== undefined) {
@@ -127,7 +133,8 @@ export class Pressure {
   }
 
   #slow(bytes: number, used: number, level0Files: number): void {
-    const { limitBytes, runner, clock } = this.#env;
+    const { runner, clock } = this.#env;
+    const { limitBytes } = this;
     const soft = limitBytes * SOFT;
     const memory = this.#env.flushPending() ? (used - soft) / (limitBytes - soft) : 0;
     const files = (level0Files - LEVEL0_FILES_SLOW) / (LEVEL0_FILES_STOP - LEVEL0_FILES_SLOW);
@@ -143,7 +150,13 @@ export class Pressure {
     const since = clock.monotonic();
     runner.wait(SLOW_MS * Math.min(1, degree));
     this.stats.delayed++;
+    if (memory >= files) this.memoryWaits++;
     this.stats.waitMs += clock.monotonic() - since;
+  }
+
+  #countBlocked(reason: string): void {
+    this.stats.blocked++;
+    if (reason === 'memtable-memory') this.memoryWaits++;
   }
 
   #refuse(reason: string): VarveError {
@@ -152,7 +165,7 @@ export class Pressure {
     return busy('BUSY', `the write can not be accepted now: ${reason}`, {
       reason,
       usedBytes: this.#env.usedBytes(),
-      limitBytes: this.#env.limitBytes,
+      limitBytes: this.limitBytes,
       level0Files: this.#env.level0Files(),
     });
   }

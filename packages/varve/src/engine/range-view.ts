@@ -2,17 +2,26 @@
  * The public side of iteration: turns a cursor's bytes into keys and values, for `for` and for `for await`.
  *
  * The sequence is taken when iteration begins, not when the range is made; each iteration takes its own. An iterator left
- * before its end gives its sequence back through `return`. `for await` gives the event loop a turn every ASYNC_ENTRIES.
+ * before its end gives its sequence back through `return`. `for await` gives the event loop a turn after ASYNC_ENTRIES or
+ * TURN_MS, whatever comes first, and has what it will need read by other threads meanwhile (walk-ahead.ts).
  */
 import type { Cursor, RangeView } from './api-types.ts';
 import type { RangeCursor, RangeDecode } from './cursor.ts';
 
 const ASYNC_ENTRIES = 256;
+const TURN_MS = 1;
+/** Entries between two looks at the clock. */
+const CLOCK_ENTRIES = 4;
 
 export interface RangeSource<K, V> {
   open(): RangeCursor;
+  /** To be moved by `tryNext`. */
+  openAhead(): RangeCursor;
   /** Resolves after other tasks of the event loop had their turn. */
   pause(): Promise<void>;
+  /** Monotonic milliseconds. */
+  now(): number;
+  partitions(parts: number): RangeReader<K, V>[];
   readonly decodeKey: RangeDecode<K>;
   readonly decodeValue: RangeDecode<V>;
 }
@@ -44,9 +53,25 @@ export class RangeReader<K, V> implements RangeView<K, V> {
     return projection(this.#source, (cursor) => cursor.readValue(decodeValue));
   }
 
+  /** As often as there is an entry. */
+  walked(): AsyncIterable<undefined> {
+    return projection(this.#source, () => undefined);
+  }
+
+  partitions(parts: number): RangeReader<K, V>[] {
+    return this.#source.partitions(parts);
+  }
+
   cursor(): Cursor {
     return this.#source.open();
   }
+}
+
+/** Counts by walking, and lets the event loop turn. */
+export async function countInTurns<K, V>(range: RangeReader<K, V>): Promise<number> {
+  let count = 0;
+  for await (const _ of range.walked()) count++;
+  return count;
 }
 
 function projection<T>(
@@ -75,13 +100,33 @@ async function* walkAsync<T>(
   source: RangeSource<unknown, unknown>,
   show: (cursor: RangeCursor) => T,
 ): AsyncGenerator<T, void, undefined> {
-  const cursor = source.open();
+  const cursor = source.openAhead();
   try {
-    for (let shown = 1; cursor.next(); shown++) {
+    let started = source.now();
+    for (let shown = 1; ; shown++) {
+      let moved = cursor.tryNext();
+      if (moved === undefined) {
+        moved = await moveLater(cursor);
+        started = source.now();
+      }
+      if (!moved) return;
       yield show(cursor);
-      if (shown % ASYNC_ENTRIES === 0) await source.pause();
+      if (shown % CLOCK_ENTRIES !== 0) continue;
+      if (shown % ASYNC_ENTRIES !== 0 && source.now() - started < TURN_MS) continue;
+      await source.pause();
+      started = source.now();
     }
   } finally {
     cursor.close();
   }
+}
+
+/** Moves when the blocks that a move needs are here. */
+async function moveLater(cursor: RangeCursor): Promise<boolean> {
+  let moved: boolean | undefined;
+  const move = (): void => {
+    moved = cursor.tryNext();
+  };
+  while (moved === undefined) await cursor.arrival(move);
+  return moved;
 }

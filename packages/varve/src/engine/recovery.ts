@@ -16,7 +16,7 @@ import { cutTail } from '../wal/cut-tail.ts';
 import { replay } from '../wal/replay.ts';
 import type { ReplayReport } from '../wal/replay-run.ts';
 import { applyBatch } from './commit-pipeline.ts';
-import { decodeKeyspaceChange } from './keyspace-change.ts';
+import { decodeKeyspaceChange, type KeyspaceChange } from './keyspace-change.ts';
 import type { EngineState } from './state.ts';
 import type { Tree } from './tree.ts';
 
@@ -78,6 +78,21 @@ export function replayBytesMax(fs: FileSystem, directory: string): number {
   return bytes * REPLAY_FACTOR;
 }
 
+/** A keyspace change as it stood in the log. */
+export interface LoggedChange {
+  readonly sequence: number;
+  readonly change: KeyspaceChange;
+}
+
+/** The record of a keyspace that was created at `sequence`. */
+export function recordOf(
+  change: Extract<KeyspaceChange, { change: 'create' }>,
+  sequence: number,
+): KeyspaceRecord {
+  const { id, name, keyCodec, valueCodec } = change;
+  return { id, name, keyCodec, valueCodec, createdSequence: sequence };
+}
+
 export interface ReplayEnv {
   readonly fs: FileSystem;
   readonly state: EngineState;
@@ -85,6 +100,8 @@ export interface ReplayEnv {
   readonly readOnly: boolean;
   /** What the new manifest will hold; grows by keyspace changes and inline flushes. */
   version: Version;
+  /** Keyspace changes of the log that the manifest did not have, in their order. */
+  readonly changes: LoggedChange[];
   newTree(record: KeyspaceRecord): Tree;
   /** Called after every batch: flushes inline when memtables are over their budget. */
   replayed(): void;
@@ -117,10 +134,11 @@ export function replayLog(env: ReplayEnv, logs: readonly number[]): ReplayReport
         if (sequence <= env.version.metaSequence) return;
         const change = decodeKeyspaceChange(bytes.slice(start, end), where);
         if (change.change === 'create') {
-          const { id, name, keyCodec, valueCodec } = change;
+          const { id, name } = change;
           // Salvage steps over records: whoever made the name again had dropped it.
           for (const tree of state.trees.values()) if (tree.name === name) dropTree(env, tree.id, sequence);
-          const record: KeyspaceRecord = { id, name, keyCodec, valueCodec, createdSequence: sequence };
+          env.changes.push({ sequence, change });
+          const record = recordOf(change, sequence);
           env.version = applyEdit(env.version, { keyspacesCreated: [record], metaSequence: sequence });
           state.trees.set(id, env.newTree(record));
         } else if (state.trees.has(change.id)) dropTree(env, change.id, sequence);
@@ -135,6 +153,7 @@ export function replayLog(env: ReplayEnv, logs: readonly number[]): ReplayReport
 }
 
 function dropTree(env: ReplayEnv, id: number, sequence: number): void {
+  env.changes.push({ sequence, change: { change: 'drop', id } });
   env.version = applyEdit(env.version, { keyspacesDropped: [id], metaSequence: sequence });
   env.state.trees.get(id)?.drop();
   env.state.trees.delete(id);

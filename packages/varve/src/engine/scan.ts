@@ -16,15 +16,24 @@ import { mergeIterators } from '../iterator/merging.ts';
 import { VisibleIterator } from '../iterator/visible.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
 import type { Memtable } from '../memtable/memtable.ts';
+import { COLD } from '../sstable/cold-reads.ts';
 import type { TableReader } from '../sstable/reader.ts';
 import type { TableCache } from '../sstable/table-cache.ts';
 import type { TableIterator } from '../sstable/table-iterator.ts';
 import type { ReadView } from './read-view.ts';
+import type { WalkAhead } from './walk-ahead.ts';
 
 /** Half-open range of user keys; undefined is unbounded. */
 export interface KeyRange {
   readonly lower: Uint8Array | undefined;
   readonly upper: Uint8Array | undefined;
+}
+
+/** What a walk takes of a view. */
+export interface ScanView {
+  readonly memtable: Memtable | undefined;
+  readonly immutables: readonly Memtable[];
+  readonly version: { readonly levels: readonly (readonly FileMeta[])[] };
 }
 
 /** The merged sources of a whole view that no cursor uses at the moment; at most one set a keyspace. */
@@ -51,8 +60,14 @@ export class IdleSources {
   }
 }
 
-/** The merge of all sources of the view that may hold keys of the range. */
-export function mergedSources(view: ReadView, tables: TableCache, range: KeyRange): EntryIterator {
+/** The merge of all sources of the view that may hold keys of the range; with `ahead` its blocks are read by other threads. */
+export function mergedSources(
+  view: ScanView,
+  tables: TableCache,
+  range: KeyRange,
+  ahead?: WalkAhead,
+): EntryIterator {
+  if (ahead !== undefined) openTogether(view, tables, range);
   const sources: EntryIterator[] = [];
   const pinned = pinnedBytes(range.lower, range.upper);
   for (const memtable of memtablesOf(view)) sources.push(memtable.iterator());
@@ -61,7 +76,7 @@ export function mergedSources(view: ReadView, tables: TableCache, range: KeyRang
     if (level === 0) {
       for (const file of touched) {
         const table = tables.get(file);
-        if (mayHold(table, range, pinned)) sources.push(table.iterator());
+        if (mayHold(table, range, pinned)) sources.push(table.iterator({ ahead: ahead?.windows }));
       }
       return;
     }
@@ -71,16 +86,53 @@ export function mergedSources(view: ReadView, tables: TableCache, range: KeyRang
     // One file at a time is walked, so all of them share the memory of one walk.
     let last: TableIterator | undefined;
     const open = (index: number): TableIterator =>
-      (last = tables.get(touched[index]!).iterator({ after: last }));
-    sources.push(new ConcatIterator(touched, open));
+      (last = tables.get(touched[index]!).iterator({ after: last, ahead: ahead?.windows }));
+    sources.push(
+      new ConcatIterator(touched, ahead === undefined ? open : oneAhead(open, touched, tables, ahead)),
+    );
   });
   return mergeIterators(sources);
+}
+
+/** As `open`, of one file of a level after the other; the next one in line is opened while the walk is still in the one before. */
+function oneAhead(
+  open: (index: number) => TableIterator,
+  files: readonly FileMeta[],
+  tables: TableCache,
+  ahead: WalkAhead,
+): (index: number) => TableIterator {
+  let current = -1;
+  return (index) => {
+    const iterator = open(index);
+    if (current >= 0 && current !== index) ahead.leave(files[current]!.number);
+    current = index;
+    const next = files[ahead.isReverse ? index - 1 : index + 1];
+    if (next !== undefined) ahead.before(files[index]!.number, () => void tables.get(next));
+    return iterator;
+  };
+}
+
+/** While other threads read for this one: has all tables that the walk begins with opened at once, not one by one. */
+function openTogether(view: ScanView, tables: TableCache, range: KeyRange): void {
+  let isCold = false;
+  const open = (file: FileMeta): void => {
+    try {
+      tables.get(file);
+    } catch (error) {
+      if (error !== COLD) throw error;
+      isCold = true;
+    }
+  };
+  view.version.levels.forEach((files, level) => {
+    if (level === 0) for (const file of filesTouched(files, level, range)) open(file);
+  });
+  if (isCold) throw COLD;
 }
 
 /** What a reader at `sequence` sees of `source`, the merged sources of the view for the range. */
 export function openScan(
   source: EntryIterator,
-  view: ReadView,
+  view: ScanView,
   tables: TableCache,
   range: KeyRange,
   sequence: number,
@@ -115,7 +167,7 @@ export function pinnedBytes(lower: Uint8Array | undefined, upper: Uint8Array | u
   return pinned;
 }
 
-function tombstonesOf(view: ReadView, tables: TableCache, range: KeyRange): FragmentedTombstones | undefined {
+function tombstonesOf(view: ScanView, tables: TableCache, range: KeyRange): FragmentedTombstones | undefined {
   const tombstones: FragmentedTombstones[] = [];
   for (const memtable of memtablesOf(view)) {
     const ranges = memtable.rangeTombstones();
@@ -132,11 +184,16 @@ function tombstonesOf(view: ReadView, tables: TableCache, range: KeyRange): Frag
   return tombstones.length === 0 ? undefined : FragmentedTombstones.merge(tombstones);
 }
 
-function memtablesOf(view: ReadView): readonly Memtable[] {
+function memtablesOf(view: ScanView): readonly Memtable[] {
   return view.memtable === undefined ? view.immutables : [view.memtable, ...view.immutables];
 }
 
-function filesTouched(files: readonly FileMeta[], level: number, range: KeyRange): readonly FileMeta[] {
+/** The files of a level that may hold keys of the range. */
+export function filesTouched(
+  files: readonly FileMeta[],
+  level: number,
+  range: KeyRange,
+): readonly FileMeta[] {
   if (range.lower === undefined && range.upper === undefined) return files;
   return level === 0 ? files.filter((file) => touches(file, range)) : filesInRange(files, range);
 }

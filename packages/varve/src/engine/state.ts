@@ -7,11 +7,27 @@
  *   versions    raised whenever a keyspace gets other tables
  */
 import { closed } from '../base/errors.ts';
+import type { ThreadStats } from './api-types.ts';
 import { VISIBLE } from './sharing/control-words.ts';
-import { loadSequence, storeSequence } from './sharing/sequence-words.ts';
+import { storeSequence } from './sharing/sequence-words.ts';
 import type { ThreadAccess } from './sharing/thread-access.ts';
-import type { SharedOwner } from './sharing/owner.ts';
 import type { Tree } from './tree.ts';
+
+/** What the parts of the owner's engine tell the threads that have attached its database (sharing/owner.ts). */
+export interface OwnerSharing {
+  readonly handle: unknown;
+  addTree(tree: Tree): void;
+  flushSizeChanged(tree: Tree): void;
+  memtableLimitChanged(bytes: number): void;
+  installed(): void;
+  progress(): void;
+  poisoned(cause: unknown): void;
+  retire(free: () => void): void;
+  serve(): void;
+  threads(): ThreadStats[];
+  closing(): void;
+  close(): void;
+}
 
 export class EngineState {
   readonly path: string;
@@ -19,13 +35,17 @@ export class EngineState {
   #control: Int32Array | undefined;
   #access: ThreadAccess | undefined;
   /** In the owner's thread of a shared database. */
-  sharing: SharedOwner | undefined;
+  sharing: OwnerSharing | undefined;
   generation = 0;
   /** How many versions of keyspaces there were since the open: gives each its id. */
   versions = 0;
   isClosed = false;
+  /** What ended it, where that was not a call of `close` here. */
+  endedBy: Error | undefined;
   /** Open keyspaces by id. */
   readonly trees: Map<number, Tree> = new Map();
+  /** Trees that were dropped and whose memtables a running flush still reads. */
+  readonly leaving: Set<Tree> = new Set();
   /** Sequences of keyspace changes that are in the log and not in the manifest yet: replay needs them. */
   readonly pendingChanges: Set<number> = new Set();
 
@@ -34,7 +54,7 @@ export class EngineState {
   }
 
   get visible(): number {
-    return this.#control === undefined ? this.#visible : loadSequence(this.#control, VISIBLE);
+    return this.#access === undefined ? this.#visible : this.#access.visible;
   }
 
   set visible(sequence: number) {
@@ -58,7 +78,19 @@ export class EngineState {
     return this.#access === undefined ? step() : this.#access.exclusive(step);
   }
 
+  /** Runs a read while nothing that it meets goes away. */
+  entered<T>(read: () => T): T {
+    const access = this.#access;
+    if (access === undefined) return read();
+    access.enter();
+    try {
+      return read();
+    } finally {
+      access.leave();
+    }
+  }
+
   checkOpen(): void {
-    if (this.isClosed) throw closed('the database', { path: this.path });
+    if (this.isClosed) throw this.endedBy ?? closed('the database', { path: this.path });
   }
 }

@@ -5,7 +5,7 @@ import type { DatabaseStats } from './api-types.ts';
 import type { Core } from './core.ts';
 
 export function collectStats(core: Core): DatabaseStats {
-  const { state, log, tables, cache, rows, pool, register, pressure, counters } = core;
+  const { state, log, tables, cache, rows, pool, register, pressure, counters, reads } = core;
   const keyspaces: DatabaseStats['keyspaces'] = {};
   let memtables = 0;
   for (const tree of state.trees.values()) {
@@ -37,6 +37,8 @@ export function collectStats(core: Core): DatabaseStats {
       indexes: tables.memoryBytes,
       pool: pool.bytesUsed,
     },
+    memoryBudget: core.memory.split,
+    read: { blocks: tables.counters.blocksRead, bytes: tables.counters.blockBytesRead },
     log: {
       segments: log?.segments().length ?? 0,
       bytes: log?.bytes ?? 0,
@@ -49,6 +51,12 @@ export function collectStats(core: Core): DatabaseStats {
       compaction: counters.compaction,
     },
     keyspaces,
+    asyncReads: {
+      jobs: reads.jobsStarted,
+      running: reads.jobsOut,
+      runningMax: reads.jobsAtOnce,
+      waiting: reads.waiting,
+    },
     snapshots: {
       count: register.count,
       ...(oldest === undefined
@@ -56,5 +64,6 @@ export function collectStats(core: Core): DatabaseStats {
         : { oldestSequence: oldest.sequence, oldestAgeMs: core.clock.monotonic() - oldest.since }),
     },
     pressure: { ...pressure.stats },
+    threads: state.sharing?.threads() ?? [],
   };
 }

@@ -8,10 +8,12 @@ import type { Run } from '../arena/segment-pool.ts';
 import type { PointResult } from '../base/entry.ts';
 import type { RowCache } from '../cache/row-cache.ts';
 import type { KeyspaceRecord } from '../manifest/version-edit.ts';
-import type { KeyspaceVersion } from '../manifest/version.ts';
+import { emptyKeyspace, type KeyspaceVersion } from '../manifest/version.ts';
+import type { FileMeta } from '../manifest/file-meta.ts';
 import type { Memtable } from '../memtable/memtable.ts';
 import type { ResolvedKeyspaceSettings } from '../options/resolve.ts';
 import type { TableCache } from '../sstable/table-cache.ts';
+import { FollowedViews } from './followed-views.ts';
 import { pointGet } from './get.ts';
 import type { ManyGets } from './get-many.ts';
 import { fencesOf, type ReadView } from './read-view.ts';
@@ -23,6 +25,7 @@ interface TreeState {
   readonly visible: number;
   generation: number;
   versions: number;
+  readonly leaving: Set<Tree>;
   exclusive<T>(step: () => T): T;
 }
 
@@ -30,7 +33,11 @@ export class Tree {
   readonly record: KeyspaceRecord;
   readonly tables: TableCache;
   readonly #rows: RowCache;
-  settings: ResolvedKeyspaceSettings;
+  #settings: ResolvedKeyspaceSettings;
+  /** Bytes at which the memtable is rotated: `memtableBytes`, unless nobody gave it; then it follows the write rate. */
+  flushBytes: number;
+  /** Bytes of the memtables that were rotated since the open. */
+  #rotatedBytes = 0;
   /** How many of the oldest immutables a running flush has taken. */
   flushing = 0;
   /** Tally of the batch that the commit pipeline is reserving room for; zero in between. */
@@ -40,6 +47,9 @@ export class Tree {
   #rotatedAt: readonly number[] = [];
   /** Immutables of a dropped tree that a running flush still reads. */
   #held: readonly Memtable[] = [];
+  /** Jobs that read immutables without being their flush, and what is to be released when there are none. */
+  #pins = 0;
+  #pinned: Memtable[] = [];
   #view: ReadView;
   /** For cursors over the whole keyspace. */
   readonly idleSources: IdleSources = new IdleSources();
@@ -47,6 +57,9 @@ export class Tree {
   readonly #newMemtable: () => Memtable;
   /** Undefined: no other thread has the memtables. */
   #shared: SharedViews | undefined;
+  /** Of a tree that follows another process's: views for readers below `#floor`, the first sequence that the view answers for. */
+  #followed: FollowedViews | undefined;
+  #floor = 0;
   isDropped = false;
 
   constructor(
@@ -60,7 +73,8 @@ export class Tree {
   ) {
     this.#state = state;
     this.record = record;
-    this.settings = settings;
+    this.#settings = settings;
+    this.flushBytes = settings.memtableBytes;
     this.tables = tables;
     this.#rows = rows;
     this.#newMemtable = newMemtable;
@@ -74,6 +88,15 @@ export class Tree {
 
   get name(): string {
     return this.record.name;
+  }
+
+  get settings(): ResolvedKeyspaceSettings {
+    return this.#settings;
+  }
+
+  set settings(settings: ResolvedKeyspaceSettings) {
+    this.#settings = settings;
+    this.flushBytes = settings.memtableBytes;
   }
 
   get view(): ReadView {
@@ -115,7 +138,7 @@ export class Tree {
   }
 
   /** Another thread has replaced the memtables or tables: they are these now. */
-  follow(memtable: Memtable | undefined, immutables: readonly Memtable[], version: KeyspaceVersion): void {
+  show(memtable: Memtable | undefined, immutables: readonly Memtable[], version: KeyspaceVersion): void {
     const versionId = this.#idOf(version);
     const fences = version === this.#view.version ? this.#view.fences : fencesOf(version, this.#view.fences);
     this.#replace({ memtable, immutables, version, versionId, fences });
@@ -131,6 +154,7 @@ export class Tree {
     if (memtable === undefined || memtable.entries === 0) return false;
     this.#rotatedAt = [this.#state.visible, ...this.#rotatedAt];
     this.#shared?.rotate(this.id, memtable, this.#rotatedAt[0]!);
+    this.#rotatedBytes += memtable.bytes;
     this.#replace({ ...this.#view, memtable: undefined, immutables: [memtable, ...this.#view.immutables] });
     return true;
   }
@@ -170,6 +194,62 @@ export class Tree {
     }
   }
 
+  /**
+   * The writer in another process has flushed through `flushed`, and what it wrote up to there is not applied any more: what
+   * comes behind the gap goes into a memtable of its own. One that lacks writes in its middle would hide those in tables.
+   */
+  setAside(flushed: number): void {
+    const { memtable, immutables } = this.#view;
+    if (memtable === undefined || memtable.entries === 0 || memtable.firstSequence > flushed) return;
+    this.#replace({ ...this.#view, memtable: undefined, immutables: [memtable, ...immutables] });
+  }
+
+  /**
+   * The tree of the writer in another process has this version now, and `from` has the memtables that belong to it (this tree
+   * itself when they only grew). Memtables that are wholly in tables go; what is in part was set aside, so that it does not
+   * grow any more and goes as a whole later. `registered`, ascending: sequences that somebody reads at.
+   */
+  follow(version: KeyspaceVersion, from: Tree, registered: readonly number[]): void {
+    const before = this.#view;
+    const { memtable: active, immutables } = from.view;
+    const flushed = version.flushedSequence;
+    const isLeft = (memtable: Memtable): boolean => memtable.entries > 0 && memtable.lastSequence > flushed;
+    const left = [...(active === undefined ? [] : [active]), ...immutables].filter(isLeft);
+    const takesMore =
+      left[0] !== undefined && left[0] === active && active.bytes < this.settings.memtableBytes;
+    this.#replace({
+      memtable: takesMore ? active : undefined,
+      immutables: takesMore ? left.slice(1) : left,
+      version,
+      versionId: this.#idOf(version),
+      fences: fencesOf(version, before.fences),
+    });
+    this.#followed ??= new FollowedViews();
+    this.#floor = flushed;
+    for (const memtable of this.#followed.replace(before, this.#view, registered)) memtable.release();
+  }
+
+  /** What a reader at `sequence` looks at: the current view, or one that was kept for it. */
+  viewAt(sequence: number): ReadView {
+    if (sequence >= this.#floor) return this.#view;
+    const version = emptyKeyspace(this.record);
+    // Without one it was not there yet.
+    return (
+      this.#followed?.find(sequence) ?? {
+        memtable: undefined,
+        immutables: [],
+        version,
+        versionId: ++this.#state.versions,
+        fences: fencesOf(version, []),
+      }
+    );
+  }
+
+  /** Tables that readers of the current view or of kept ones may open. */
+  filesInUse(): FileMeta[] {
+    return [...this.#view.version.levels.flat(), ...(this.#followed?.files() ?? [])];
+  }
+
   /** Gives back all memory but what a running flush reads; the tree takes no part in anything any more. */
   drop(): void {
     this.#state.exclusive(() => this.#drop());
@@ -177,31 +257,47 @@ export class Tree {
 
   #drop(): void {
     this.isDropped = true;
+    const kept = new Set(this.#followed?.clear());
     const { memtable, immutables } = this.#view;
     this.#shared?.drop(this.id);
     this.#replace({ ...this.#view, memtable: undefined, immutables: [] });
     const free = immutables.length - this.flushing;
     this.#release([...(memtable === undefined ? [] : [memtable]), ...immutables.slice(0, free)]);
     this.#held = immutables.slice(free);
+    if (this.#held.length > 0) this.#state.leaving.add(this);
+    if (memtable !== undefined) kept.delete(memtable);
+    for (const each of immutables) kept.delete(each);
+    for (const each of kept) each.release();
   }
 
   /** The running flush has ended and is not installed: it failed, or the tree was dropped meanwhile. */
   flushEnded(): void {
     this.flushing = 0;
+    this.#state.leaving.delete(this);
     this.#release(this.#held);
     this.#held = [];
   }
 
+  /** Keeps the memory of the view's immutables until the function that is returned is called, once. */
+  pin(): () => void {
+    this.#pins++;
+    return () => {
+      if (--this.#pins === 0) this.#release(this.#pinned.splice(0));
+    };
+  }
+
   /** Gives memtables back that no view names any more, once nobody reads them. */
   #release(memtables: readonly Memtable[]): void {
-    if (this.#shared === undefined) for (const memtable of memtables) memtable.release();
+    if (this.#pins > 0) this.#pinned.push(...memtables);
+    else if (this.#shared === undefined) for (const memtable of memtables) memtable.release();
     else this.#shared.release(memtables);
   }
 
   /** What of the pool its memtables hold. */
   runs(): Run[] {
     const { memtable, immutables } = this.#view;
-    const held = [...(memtable === undefined ? [] : [memtable]), ...immutables, ...this.#held];
+    const active = memtable === undefined ? [] : [memtable];
+    const held = [...active, ...immutables, ...this.#held, ...this.#pinned];
     return held.flatMap((each) => [...each.runs()]);
   }
 
@@ -216,6 +312,11 @@ export class Tree {
     return this.#view.memtable?.bytes ?? 0;
   }
 
+  /** Memtable memory that writes have taken since the open. */
+  get writtenBytes(): number {
+    return this.#rotatedBytes + this.activeBytes;
+  }
+
   /**
    * Sequence of the oldest write that is only in memtables, not counting the `flushed` oldest immutables; undefined when
    * there is none.
@@ -228,13 +329,20 @@ export class Tree {
   /** The read path's first hop: true when `key` has a value at `sequence`; it is lent through `out`. */
   get(key: Uint8Array, start: number, end: number, sequence: number, out: PointResult): boolean {
     const seesAll = sequence === this.#state.visible;
+    if (!seesAll && sequence < this.#floor) return this.#getKept(key, start, end, sequence, out);
     return pointGet(this.#view, this.tables, this.#rows, key, start, end, sequence, seesAll, out);
+  }
+
+  /** The same below what the current view answers for. */
+  #getKept(key: Uint8Array, start: number, end: number, sequence: number, out: PointResult): boolean {
+    const view = this.viewAt(sequence);
+    return pointGet(view, this.tables, this.#rows, key, start, end, sequence, false, out);
   }
 
   /** The same for all keys of the batch in `many`, which has the values then. */
   getMany(many: ManyGets, sequence: number, ownResults: boolean): void {
     const seesAll = sequence === this.#state.visible;
-    many.run(this.#view, this.tables, this.#rows, sequence, seesAll, ownResults);
+    many.run(this.viewAt(sequence), this.tables, this.#rows, sequence, seesAll, ownResults);
   }
 
   #idOf(version: KeyspaceVersion): number {

@@ -86,7 +86,7 @@ export class WarmUp implements CacheWarmUp {
   }
 
   #slice(steps: Generator<void, void>): void {
-    const { clock, cache, options } = this.#core;
+    const { clock, cache, options, state } = this.#core;
     const started = clock.monotonic();
     let isDone = this.#workMs >= WORK_MS_MAX;
     for (
@@ -94,7 +94,8 @@ export class WarmUp implements CacheWarmUp {
       !isDone && blocks < SLICE_BLOCKS_MAX && clock.monotonic() - started < SLICE_MS;
       blocks++
     ) {
-      isDone = cache.bytesUsed >= cache.memory.length * FILLED_MAX || steps.next().done === true;
+      const isFull = cache.bytesUsed >= cache.bytesMax * FILLED_MAX;
+      isDone = isFull || state.entered(() => steps.next().done === true);
     }
     this.#workMs += clock.monotonic() - started;
     if (!isDone) this.#after(PAUSE_MS, () => this.#slice(steps));
@@ -136,7 +137,7 @@ export class WarmUp implements CacheWarmUp {
     const { runner, poison, cache, state } = this.#core;
     const input = poison.raised ? undefined : this.#remembering();
     if (input === undefined) return;
-    runner.start({ lane: 'io', name: 'remember', input }, (outcome) => {
+    runner.start({ lane: 'care', name: 'remember', input }, (outcome) => {
       if (state.isClosed) return;
       if (!outcome.ok) this.#failed(outcome.error);
       this.#watch(cache);

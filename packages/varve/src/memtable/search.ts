@@ -9,7 +9,7 @@
  * leads behind what the hint is of; before going on by it the link is read again (invariant 2 of memtable/node.ts).
  */
 import type { SegmentPool } from '../arena/segment-pool.ts';
-import { loadInOrder } from './load-in-order.ts';
+import { loadInOrder } from '../runtime/load-in-order.ts';
 import { KEY, KEY_LENGTH, sequenceOf } from './entry-record.ts';
 import { ENTRY, HEAD, HEAD_TOWER, HEIGHT, HEIGHT_MAX, NEXT } from './node.ts';
 import { CODE_MAX, codeBehind, codeFromHead, codeOf, sharedBytes, sharedOf } from '../base/offset-value.ts';

@@ -4,6 +4,33 @@
  */
 import { channel, type Channel } from 'node:diagnostics_channel';
 
+/** The shares of the memory budget, in bytes. */
+interface MemoryShares {
+  memtables: number;
+  cache: number;
+  indexes: number;
+}
+
+/** The budget was divided anew, because (`gains`) of what a byte more for each would have saved of late. */
+export interface MemoryMoved {
+  what: 'memory';
+  reason: 'indexes' | 'reads' | 'rewrites' | 'waits';
+  from: MemoryShares;
+  to: MemoryShares;
+  /** Bytes of I/O. */
+  gains: { memtables: number; cache: number };
+}
+
+/** The memtables of a keyspace are flushed at another size. */
+export interface FlushSizeChanged {
+  what: 'flush-size';
+  keyspace: string;
+  reason: 'write-rate';
+  from: number;
+  to: number;
+  bytesPerSecond: number;
+}
+
 export interface EventDetails {
   flush: { keyspace: string; files: number; bytes: number; entries: number; ms: number };
   compaction: {
@@ -18,6 +45,7 @@ export interface EventDetails {
     ms: number;
   };
   pressure: { state: 'none' | 'slow' | 'block' | 'fail'; reason: string };
+  adapt: MemoryMoved | FlushSizeChanged;
   poison: { cause: unknown };
   recovery: {
     batches: number;
@@ -32,7 +60,15 @@ export interface EventDetails {
 
 export type EventName = keyof EventDetails;
 
-const names: readonly EventName[] = ['flush', 'compaction', 'pressure', 'poison', 'recovery', 'warning'];
+const names: readonly EventName[] = [
+  'flush',
+  'compaction',
+  'pressure',
+  'adapt',
+  'poison',
+  'recovery',
+  'warning',
+];
 
 /** EventTarget that counts its listeners, so that an unheard event is never built. */
 class CountingTarget extends EventTarget {

@@ -8,6 +8,7 @@
 import type { Clock } from '../base/clock.ts';
 import { systemClock } from '../base/clock.ts';
 import type { KeyspaceSettings, ResolvedKeyspaceSettings } from './keyspace-settings.ts';
+import type { MemoryLimits } from './memory-limits.ts';
 import type { Setting } from './setting.ts';
 import { choice, component, flag, quantity, setting } from './setting.ts';
 
@@ -78,6 +79,8 @@ export interface ResolvedDatabaseOptions {
   readonly memoryBytesMax: number;
   readonly memtableBytesMax: number;
   readonly cacheBytesMax: number;
+  /** How far the two before may move while the database is open. */
+  readonly memoryLimits: MemoryLimits;
   readonly pressure: PressureMode;
   readonly syncWaitMsMax: number;
   readonly batchBytesMax: number;
@@ -111,7 +114,7 @@ export const databaseSettings: DatabaseSettings = {
   readOnly: flag({
     default: false,
     persisted: false,
-    doc: 'Opens for reading: nothing in the directory is changed and every write is refused.',
+    doc: 'Opens for reading, beside a writer too: nothing in the directory is changed and every write is refused.',
   }),
   recovery: choice<RecoveryMode>({
     default: 'prefix',
@@ -155,24 +158,24 @@ export const databaseSettings: DatabaseSettings = {
     default: 256 * MIB,
     min: 1 * MIB,
     max: 1024 * GIB,
-    doc: 'The one memory budget: memtables, block cache, indexes and filters. Large filters that find no room in an eighth of it are read through the block cache.',
+    doc: 'The one memory budget: memtables, block cache, indexes and filters. It moves between them to where it saves most I/O. Large filters that find no room in an eighth of it are read through the block cache.',
     raiseWhen: 'the data that is read often is larger than the cache',
   }),
   memtableBytesMax: quantity({
     unit: 'bytes',
     default: 64 * MIB,
-    defaultText: '64 MiB, at most half of memoryBytesMax',
+    defaultText: '64 MiB, at most half of memoryBytesMax, to begin with',
     min: 64 * KIB,
     max: 3 * GIB,
-    doc: 'Memory of the memtables of all keyspaces together, part of the budget.',
+    doc: 'Memory of the memtables of all keyspaces together, part of the budget. Given, it stays as it is; else it moves between an eighth and a half of the budget, at most half of logBytesMax.',
     raiseWhen: 'bursts of writes wait for flushes',
   }),
   cacheBytesMax: quantity({
     unit: 'bytes',
-    defaultText: 'the rest of memoryBytesMax, less 1/8 for indexes and filters',
+    defaultText: 'the rest of memoryBytesMax, less 1/8 for indexes and filters, to begin with',
     min: 0,
     max: SHARED_BYTES_MAX,
-    doc: 'Memory of the caches, part of the budget: blocks, and a sixteenth of it rows of hot keys; 0 for none.',
+    doc: 'Memory of the caches, part of the budget: blocks, and a sixteenth of it rows of hot keys; 0 for none. Given, it stays as it is; else it moves, never below an eighth of the budget.',
     raiseWhen: 'reads miss the cache; raise memoryBytesMax rather than this',
   }),
   pressure: choice<PressureMode>({

@@ -44,6 +44,8 @@ export interface LeveledSettings {
 /** Settings after `resolveKeyspaceSettings`: complete and frozen. */
 export interface ResolvedKeyspaceSettings {
   readonly memtableBytes: number;
+  /** Somebody gave `memtableBytes`: then it does not follow the write rate. */
+  readonly isMemtableGiven: boolean;
   readonly blockBytes: number;
   readonly filterBitsPerKey: readonly number[];
   readonly filterPrefixBytes: number;
@@ -63,10 +65,10 @@ export const keyspaceSettings: KeyspaceSettingTable = {
   memtableBytes: quantity({
     unit: 'bytes',
     default: 32 * MIB,
-    defaultText: '32 MiB, at most half of memtableBytesMax',
+    defaultText: '32 MiB, at most half of memtableBytesMax, to begin with',
     min: 4 * KIB,
     max: 2 * GIB,
-    doc: 'A memtable of this size is rotated and flushed to a table.',
+    doc: 'A memtable of this size is rotated and flushed to a table. Given, it stays as it is; else it follows the write rate of the keyspace.',
     raiseWhen: 'writes overwrite the same keys soon, or flushes are too small',
   }),
   blockBytes: quantity({

@@ -22,7 +22,10 @@ test('what is written is read back', () => {
   expect(stored.database['memoryBytesMax']).toBe(536870912);
   expect(stored.database['sync']).toBe('everyWrite');
   expect([...stored.keyspaces.keys()]).toEqual(['users', 'od"d\n] é']);
-  expect(resolveKeyspaceSettings(stored.keyspaces.get('od"d\n] é'), options.keyspaceDefaults)).toEqual(odd);
+  expect(resolveKeyspaceSettings(stored.keyspaces.get('od"d\n] é'), options.keyspaceDefaults)).toEqual({
+    ...odd,
+    isMemtableGiven: true,
+  });
 });
 
 test('components and the ways to open are not written', () => {
@@ -34,7 +37,9 @@ test('components and the ways to open are not written', () => {
 
 test('a line reads as name = value after its documentation', () => {
   expect(text).toContain('\nmemtableBytesMax = 67108864\n');
-  expect(text).toContain('# bytes, default 64 MiB, at most half of memoryBytesMax. Memory of the memtables');
+  expect(text).toContain(
+    '# bytes, default 64 MiB, at most half of memoryBytesMax, to begin with. Memory of the memtables',
+  );
 });
 
 test.each([

@@ -39,6 +39,10 @@ describe('defaults', () => {
       memoryBytesMax: 256 * MIB,
       memtableBytesMax: 64 * MIB,
       cacheBytesMax: (256 - 64 - 32) * MIB,
+      memoryLimits: {
+        memtables: { min: 32 * MIB, max: 128 * MIB },
+        cache: { min: 32 * MIB, max: 224 * MIB },
+      },
       pressure: 'slow',
       syncWaitMsMax: 1000,
       batchBytesMax: 64 * MIB,
@@ -47,6 +51,7 @@ describe('defaults', () => {
       workers: Math.max(1, availableParallelism() - 1),
       keyspaceDefaults: {
         memtableBytes: 32 * MIB,
+        isMemtableGiven: false,
         blockBytes: 4096,
         filterBitsPerKey: [10],
         filterPrefixBytes: 0,
@@ -155,6 +160,18 @@ describe('what is refused', () => {
     );
     expect(problems[0]!.option).toBe('memoryBytesMax');
     expect(problems[0]!.wanted).toContain('64 MiB + 64 MiB = 128 MiB, but the budget is 100 MiB');
+  });
+
+  test('memtables and batches above the pool that holds them, with the arithmetic', () => {
+    const options = { memoryBytesMax: 8192 * MIB, memtableBytesMax: 3072 * MIB };
+    const { problems } = refusal(() => resolveDatabaseOptions({ ...options, batchBytesMax: 1024 * MIB }));
+    expect(problems.map((problem) => problem.option)).toEqual(['memtableBytesMax']);
+    expect(problems[0]!.wanted).toContain(
+      '3 GiB + 2 x 1 GiB + 16 MiB = 5136 MiB, but the pool is at most 4194240 KiB',
+    );
+    expect(resolveDatabaseOptions({ ...options, batchBytesMax: 500 * MIB }).memtableBytesMax).toBe(
+      3072 * MIB,
+    );
   });
 
   test('a memtable above the limit of all memtables', () => {

@@ -17,6 +17,7 @@ import type {
   ResolvedKeyspaceSettings,
 } from './keyspace-settings.ts';
 import { keyspaceSettings, leveledSettings } from './keyspace-settings.ts';
+import { memoryLimits, refuseBudget, refusePool } from './memory-limits.ts';
 import type { Setting } from './setting.ts';
 import { showBytes } from './setting.ts';
 import { nearestName } from './suggest.ts';
@@ -76,14 +77,11 @@ export function resolveDatabaseOptions(options: unknown): ResolvedDatabaseOption
   const cacheBytesMax =
     given.cacheBytesMax ??
     Math.min(databaseSettings.cacheBytesMax.max!, Math.max(0, memoryBytesMax - memtableBytesMax - room));
-  if (memtableBytesMax + cacheBytesMax > memoryBytesMax) {
-    problems.add(
-      'memoryBytesMax',
-      memoryBytesMax,
-      `at least memtableBytesMax + cacheBytesMax: ${showBytes(memtableBytesMax)} + ${showBytes(cacheBytesMax)}` +
-        ` = ${showBytes(memtableBytesMax + cacheBytesMax)}, but the budget is ${showBytes(memoryBytesMax)}`,
-    );
-  }
+  const batchBytesMax = given.batchBytesMax ?? databaseSettings.batchBytesMax.default!;
+  const overBudget = refuseBudget(memoryBytesMax, memtableBytesMax, cacheBytesMax);
+  if (overBudget !== undefined) problems.add('memoryBytesMax', memoryBytesMax, overBudget);
+  const overPool = refusePool(memtableBytesMax, batchBytesMax);
+  if (overPool !== undefined) problems.add('memtableBytesMax', memtableBytesMax, overPool);
   if (given.createIfMissing === true && given.readOnly === true) {
     problems.add('createIfMissing', true, 'false or not given together with readOnly: true');
   }
@@ -111,9 +109,15 @@ export function resolveDatabaseOptions(options: unknown): ResolvedDatabaseOption
     memoryBytesMax,
     memtableBytesMax,
     cacheBytesMax,
+    memoryLimits: memoryLimits(
+      memoryBytesMax,
+      { bytes: memtableBytesMax, isGiven: given.memtableBytesMax !== undefined },
+      { bytes: cacheBytesMax, isGiven: given.cacheBytesMax !== undefined },
+      { batchBytesMax, logBytesMax: value('logBytesMax'), cacheLimit: databaseSettings.cacheBytesMax.max! },
+    ),
     pressure: value('pressure'),
     syncWaitMsMax: value('syncWaitMsMax'),
-    batchBytesMax: value('batchBytesMax'),
+    batchBytesMax,
     openFilesMax: value('openFilesMax'),
     reads: value('reads'),
     workers: given.workers ?? Math.max(1, availableParallelism() - 1),
@@ -181,6 +185,7 @@ function builtInKeyspace(memtableBytesMax: number): ResolvedKeyspaceSettings {
   const builtIn = keyspaceSettings;
   return {
     memtableBytes: Math.min(builtIn.memtableBytes.default!, Math.ceil(memtableBytesMax / 2)),
+    isMemtableGiven: false,
     blockBytes: builtIn.blockBytes.default!,
     filterBitsPerKey: [builtIn.filterBitsPerKey.default as number],
     filterPrefixBytes: builtIn.filterPrefixBytes.default!,
@@ -208,6 +213,7 @@ function completeKeyspace(
   }
   return Object.freeze({
     memtableBytes: given.memtableBytes ?? defaults.memtableBytes,
+    isMemtableGiven: given.memtableBytes !== undefined || defaults.isMemtableGiven,
     blockBytes: given.blockBytes ?? defaults.blockBytes,
     filterBitsPerKey: asList(given.filterBitsPerKey ?? defaults.filterBitsPerKey),
     filterPrefixBytes: given.filterPrefixBytes ?? defaults.filterPrefixBytes,

@@ -13,10 +13,11 @@ import type { BlockCache } from '../cache/block-cache.ts';
 import { type FileHandle, type FileSystem, readFully } from '../fs/file-system.ts';
 import { type BlockView, validateBlock } from './block.ts';
 import { touchBlock } from './block-lookup.ts';
+import { COLD, type ColdAttempt, type ColdReads } from './cold-reads.ts';
 import type { FlatIndex } from './flat-index.ts';
 import { BLOCK_DATA, BLOCK_FILTER_PART, type BlockHandle, TRAILER_BYTES } from './format.ts';
-import { ownMemory } from './own-memory.ts';
-import { ReadAhead } from './read-ahead.ts';
+import type { HeldBlock } from './held-block.ts';
+import type { ReadAhead } from './read-ahead.ts';
 import { OpenedBlock, TableSeed } from './stored-block.ts';
 
 /** Read buffers up to this size are kept for the next read. */
@@ -40,48 +41,6 @@ export class TableCounters {
   blockBytesRead = 0;
 }
 
-/** Most blocks fit this; larger ones get memory of their own. */
-const USUAL_BLOCK_BYTES = 4096;
-/** Memory for block copies is cut from pieces of this size: an array buffer for each would cost more than a seek. */
-const SLAB_BYTES = 16 * USUAL_BLOCK_BYTES;
-let slab = EMPTY;
-let slabUsed = 0;
-
-function blockBuffer(length: number): Uint8Array {
-  if (length > USUAL_BLOCK_BYTES) return ownMemory(length);
-  if (slabUsed + USUAL_BLOCK_BYTES > slab.length) {
-    slab = ownMemory(SLAB_BYTES);
-    slabUsed = 0;
-  }
-  slabUsed += USUAL_BLOCK_BYTES;
-  return slab.subarray(slabUsed - USUAL_BLOCK_BYTES, slabUsed);
-}
-
-/** A block that a walk holds: its own copy, or lent from its own read-ahead buffer. */
-export class HeldBlock {
-  bytes: Uint8Array = EMPTY;
-  start = 0;
-  /** Undefined: one block at a time. */
-  readonly readAhead: ReadAhead | undefined;
-  #own = EMPTY;
-
-  constructor(readAhead?: ReadAhead) {
-    this.readAhead = readAhead;
-  }
-
-  copy(bytes: Uint8Array, start: number, length: number): void {
-    if (length > this.#own.length) this.#own = blockBuffer(length);
-    this.#own.set(bytes.subarray(start, start + length));
-    this.bytes = this.#own;
-    this.start = 0;
-  }
-
-  lend(bytes: Uint8Array, start: number): void {
-    this.bytes = bytes;
-    this.start = start;
-  }
-}
-
 const handleReader = new ByteReader(EMPTY);
 const opened = new OpenedBlock();
 
@@ -89,8 +48,10 @@ export class BlockLoader {
   readonly path: string;
   readonly fileNumber: number;
   readonly counters: TableCounters;
+  uniqueId: Uint8Array = EMPTY;
   readonly #fs: FileSystem;
   readonly #cache: BlockCache | undefined;
+  readonly #cold: ColdReads | undefined;
   #file: FileHandle | undefined;
   #parked = false;
   #closed = false;
@@ -115,8 +76,10 @@ export class BlockLoader {
     fileNumber: number,
     cache: BlockCache | undefined,
     counters: TableCounters,
+    cold?: ColdReads,
   ) {
     this.#fs = fs;
+    this.#cold = cold;
     this.path = path;
     this.fileNumber = fileNumber;
     this.#cache = cache;
@@ -128,6 +91,7 @@ export class BlockLoader {
 
   /** Says what the footer told: whose blocks these are and where they end. Before the first block is read. */
   setTable(uniqueId: Uint8Array, limit: number): void {
+    this.uniqueId = uniqueId;
     this.#seed = new TableSeed(uniqueId);
     this.#limit = limit;
     this.#entriesLimit = limit;
@@ -202,6 +166,11 @@ export class BlockLoader {
   /** Can a block at this offset stay in the cache? */
   caches(offset: number): boolean {
     return this.#cache !== undefined && this.#cache.memory.length > 0 && offset <= CACHED_OFFSET_MAX;
+  }
+
+  /** Is the block at this offset in the cache? */
+  hasCached(offset: number): boolean {
+    return offset <= CACHED_OFFSET_MAX && this.#cache?.has(this.fileNumber, offset) === true;
   }
 
   /** Makes the block that `readHandle` or `aim` named available in `bytes` from `start`, in place. */
@@ -339,6 +308,7 @@ export class BlockLoader {
   #load(offset: number, length: number, type: number, readAhead: ReadAhead | undefined): void {
     this.#read(offset, length, type, readAhead);
     if (type !== BLOCK_FILTER_PART) {
+      if (opened.isChecked) return;
       validateBlock(opened.bytes, opened.start, opened.length, this.path, offset);
     } else if (opened.length !== length - TRAILER_BYTES) {
       throw corruption('a part of the filter has a wrong length', { file: this.path, offset, length });
@@ -347,11 +317,38 @@ export class BlockLoader {
 
   /** Leaves the block in `opened`. */
   #read(offset: number, length: number, type: number, readAhead: ReadAhead | undefined): void {
+    const attempt = this.#cold?.attempt;
+    if (attempt !== undefined && this.#takePiece(attempt, offset, length, type)) return;
     try {
       this.#readFrom(this.file(), offset, length, type, readAhead);
     } finally {
       if (this.#parked) this.#putDown();
     }
+  }
+
+  /** Another thread has read it; false when it could not, COLD when it shall. */
+  #takePiece(attempt: ColdAttempt, offset: number, length: number, type: number): boolean {
+    const piece = attempt.find(this.fileNumber, offset);
+    if (piece === undefined) {
+      this.want(attempt, offset, length, type);
+      throw COLD;
+    }
+    if (piece.isFailed) return false;
+    this.counters.blocksRead++;
+    this.counters.blockBytesRead += length;
+    opened.take(piece);
+    return true;
+  }
+
+  /** Asks for a piece of this table. */
+  want(attempt: ColdAttempt, offset: number, length: number, type: number): void {
+    if (offset + length > this.#limit) throw this.#past(offset, length);
+    attempt.want({ file: this.fileNumber, path: this.path, uniqueId: this.uniqueId, offset, length, type });
+  }
+
+  /** The attempt that reads of this table are part of at the moment. */
+  get attempt(): ColdAttempt | undefined {
+    return this.#cold?.attempt;
   }
 
   #readFrom(

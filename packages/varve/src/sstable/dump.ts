@@ -3,7 +3,8 @@
  */
 import { kindName } from '../base/kinds.ts';
 import { BlockView } from './block.ts';
-import { type BlockLoader, HeldBlock } from './block-loader.ts';
+import type { BlockLoader } from './block-loader.ts';
+import { HeldBlock } from './held-block.ts';
 import { transformName } from './compression.ts';
 import type { FilterParts } from './filter-parts.ts';
 import {

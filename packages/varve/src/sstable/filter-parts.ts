@@ -6,7 +6,9 @@
  * One thread, like the loader that it reads with. A question allocates nothing.
  */
 import { corruption } from '../base/errors.ts';
-import { type BlockLoader, HeldBlock } from './block-loader.ts';
+import type { BlockLoader } from './block-loader.ts';
+import { COLD } from './cold-reads.ts';
+import { HeldBlock } from './held-block.ts';
 import { Filter, type FilterLayout, GOLDEN, LINE_BYTES, SCALE, secondHigh, secondLow } from './filter.ts';
 import { BLOCK_FILTER_PART, TRAILER_BYTES } from './format.ts';
 import { ReadAhead } from './read-ahead.ts';
@@ -102,6 +104,20 @@ export class FilterParts {
 
   get #fullBytes(): number {
     return LINE_BYTES << this.#partLog;
+  }
+
+  /** When other threads read for this one: asks for all parts that have not come, at once. COLD when there are such. */
+  wantAll(loader: BlockLoader): void {
+    const { attempt } = loader;
+    if (attempt === undefined) return;
+    let isCold = false;
+    for (let part = 0; part < this.count; part++) {
+      const offset = this.offsetOf(part);
+      if (loader.hasCached(offset) || attempt.find(loader.fileNumber, offset) !== undefined) continue;
+      loader.want(attempt, offset, this.lengthOf(part), BLOCK_FILTER_PART);
+      isCold = true;
+    }
+    if (isCold) throw COLD;
   }
 
   /** Reads all parts into a filter that is held whole; yields after each. */

@@ -15,13 +15,16 @@ import { corruption } from '../base/errors.ts';
 import { hashHigh } from '../base/hash.ts';
 import { FragmentedTombstones } from '../base/range-tombstones.ts';
 import type { BlockCache } from '../cache/block-cache.ts';
-import { type FileHandle, type FileSystem, readFully } from '../fs/file-system.ts';
+import type { FileSystem } from '../fs/file-system.ts';
 import { BlockView, validateBlock } from './block.ts';
 import { lookUp } from './block-lookup.ts';
-import { BlockLoader, HeldBlock, TableCounters } from './block-loader.ts';
+import { BlockLoader, TableCounters } from './block-loader.ts';
+import { HeldBlock } from './held-block.ts';
+import type { ColdReads, Piece } from './cold-reads.ts';
 import { decodeLayout, Filter, hashPrefix } from './filter.ts';
 import type { FilterMemory } from './filter-memory.ts';
 import { FilterParts } from './filter-parts.ts';
+import { readFooterBytes } from './footer-read.ts';
 import {
   BLOCK_DATA,
   BLOCK_FILTER,
@@ -31,9 +34,7 @@ import {
   BLOCK_TOP_INDEX,
   decodeFooter,
   FOOTER_BYTES,
-  FOOTER_TAIL_BYTES,
   type Footer,
-  footerLength,
 } from './format.ts';
 import { decodeProperties, type TableProperties } from './properties.ts';
 import { ReadAhead } from './read-ahead.ts';
@@ -53,6 +54,10 @@ export interface TableReaderOptions {
   readonly counters?: TableCounters | undefined;
   /** What filters in parts may take when they are held; no limit when it is not given. */
   readonly filterMemory?: FilterMemory | undefined;
+  /** Lets other threads read for this one. */
+  readonly cold?: ColdReads | undefined;
+  /** The footer, when it was fetched already. */
+  readonly tail?: Piece | undefined;
 }
 
 /** Objects, footer, properties: what a reader holds beside its arrays, roughly. */
@@ -137,9 +142,10 @@ export class TableReader {
       options.fileNumber,
       options.cache,
       options.counters ?? new TableCounters(),
+      options.cold,
     );
     try {
-      const footer = readFooter(loader.file(), options.path);
+      const footer = readFooter(loader, options);
       checkIdentity(footer, options);
       loader.setTable(footer.uniqueId, footer.fileBytes - FOOTER_BYTES);
       return new TableReader(loader, footer, options.filterMemory);
@@ -197,6 +203,17 @@ export class TableReader {
     return false;
   }
 
+  /**
+   * Asks for what a `get` of the key would need but for the data block, while other threads read for this one; false when
+   * the filter says that the key is not here. Counts nothing.
+   */
+  prepare(key: Uint8Array, low: number, high: number, sequence: number): boolean {
+    const filter = this.#filter;
+    const may = filter === undefined ? this.#askParts(low, high) : filter.mayContain(low, high);
+    if (may) this.index.find(key, 0, key.length, sequence);
+    return may;
+  }
+
   /** Asks for what the filter will be asked, where it is held: see Filter.touch. */
   touchFilter(low: number): number {
     return this.#filter?.touch(low) ?? 0;
@@ -235,6 +252,7 @@ export class TableReader {
       this.#partsAsked++;
       return parts.mayContain(low, high, loader);
     }
+    parts.wantAll(loader);
     const filter = runToEnd(parts.load(loader));
     this.#filter = filter;
     this.#takeFilterMemory(filter.memoryBytes);
@@ -325,25 +343,11 @@ function runToEnd<T>(steps: Generator<void, T>): T {
   }
 }
 
-function readFooter(file: FileHandle, path: string): Footer {
+function readFooter(loader: BlockLoader, { path, tail }: TableReaderOptions): Footer {
+  if (tail !== undefined) return decodeFooter(tail.bytes, tail.fileBytes, path);
+  const file = loader.file();
   const size = file.size();
-  let footer = new Uint8Array(Math.min(size, FOOTER_BYTES));
-  readAt(file, footer, size - footer.length, path);
-  if (footer.length < FOOTER_TAIL_BYTES) {
-    throw corruption('not a table: shorter than a footer', { file: path, offset: 0, got: size });
-  }
-  const length = footerLength(footer.subarray(footer.length - FOOTER_TAIL_BYTES), size, path);
-  if (length !== footer.length) {
-    footer = new Uint8Array(length);
-    readAt(file, footer, size - length, path);
-  }
-  return decodeFooter(footer, size, path);
-}
-
-function readAt(file: FileHandle, target: Uint8Array, offset: number, path: string): void {
-  if (readFully(file, target, 0, target.length, offset) < target.length) {
-    throw corruption('the file ends inside its footer', { file: path, offset });
-  }
+  return decodeFooter(readFooterBytes(file, size, path), size, path);
 }
 
 function checkIdentity(footer: Footer, options: TableReaderOptions): void {

@@ -8,6 +8,7 @@ import { EMPTY } from '../base/bytes.ts';
 import { corruption } from '../base/errors.ts';
 import { getU32, putU32 } from '../base/fixed.ts';
 import { digest, xxh64 } from './checksum.ts';
+import type { Piece } from './cold-reads.ts';
 import { expandRange, TRANSFORM_NONE } from './compression.ts';
 import { blockTypeName, RAW_BLOCK_BYTES_MAX, TRAILER_BYTES } from './format.ts';
 
@@ -58,6 +59,16 @@ export class OpenedBlock {
   start = 0;
   length = 0;
   transform = 0;
+  /** The structure of a block of entries was verified as well, by another thread. */
+  isChecked = false;
+
+  /** What another thread has opened. */
+  take(piece: Piece): void {
+    this.bytes = piece.bytes;
+    this.start = piece.start;
+    this.length = piece.length;
+    this.isChecked = true;
+  }
 
   /**
    * Checks the stored block [start, start + length), read from `offset` of `file`, and undoes its transform.
@@ -72,6 +83,7 @@ export class OpenedBlock {
     file: string,
     offset: number,
   ): void {
+    this.isChecked = false;
     if (length < TRAILER_BYTES)
       throw corruption('a block is shorter than its trailer', { file, offset, length });
     const end = start + length - TRAILER_BYTES;

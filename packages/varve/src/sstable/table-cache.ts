@@ -5,9 +5,11 @@
  * so a hit costs one map lookup. A table that goes is parked, not closed: a walk that still runs over it opens the file
  * again by itself. `evict` is for tables whose file is about to be removed. One thread.
  */
+import { EMPTY } from '../base/bytes.ts';
 import type { BlockCache } from '../cache/block-cache.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { TableCounters } from './block-loader.ts';
+import { COLD, type ColdAttempt, ColdReads, type Piece, TABLE_TAIL } from './cold-reads.ts';
 import { FilterMemory } from './filter-memory.ts';
 import { TableReader } from './reader.ts';
 
@@ -22,8 +24,8 @@ export interface TableCacheOptions {
   readonly fs: FileSystem;
   /** Path of a table by its number. */
   readonly pathOf: (number: number) => string;
-  /** Most tables that are open at a time, at least 1. */
-  readonly openFilesMax: number;
+  /** Most tables that are open at a time, at least 1; asked at each open. */
+  readonly openFilesMax: number | (() => number);
   readonly cache?: BlockCache | undefined;
   /** Room for filters that are held whole; without limit when it is not given. */
   readonly filterBytesMax?: number;
@@ -33,13 +35,20 @@ export interface TableCacheOptions {
 
 export class TableCache {
   readonly counters: TableCounters = new TableCounters();
+  /** Reads that would be made from files are made by other threads while there is an attempt. */
+  readonly cold: ColdReads = new ColdReads();
   readonly #options: TableCacheOptions;
   readonly #filterMemory: FilterMemory;
   /** In the order of opening or of the last second chance. */
   readonly #readers = new Map<number, TableReader>();
 
+  /** Most tables that are open at a time: other threads may take part of what a process has. */
+  openFilesMax: () => number;
+
   constructor(options: TableCacheOptions) {
+    const { openFilesMax } = options;
     this.#options = options;
+    this.openFilesMax = typeof openFilesMax === 'number' ? () => openFilesMax : openFilesMax;
     this.#filterMemory = new FilterMemory(options.filterBytesMax);
   }
 
@@ -52,20 +61,56 @@ export class TableCache {
   }
 
   #open(table: TableReference): TableReader {
-    const { fs, cache, pathOf, openFilesMax } = this.#options;
+    const { fs, cache, pathOf } = this.#options;
+    const openFilesMax = this.openFilesMax();
+    const tail = this.#tailOf(table, this.cold.attempt);
     while (this.#readers.size > 0 && this.#readers.size >= openFilesMax) this.#parkOne();
-    const reader = TableReader.open({
-      fs,
-      path: pathOf(table.number),
-      fileNumber: table.number,
-      cache,
-      uniqueId: table.uniqueId,
-      bytes: table.bytes,
-      counters: this.counters,
-      filterMemory: this.#filterMemory,
-    });
+    const reader = this.#reading(tail, () =>
+      TableReader.open({
+        fs,
+        path: pathOf(table.number),
+        fileNumber: table.number,
+        cache,
+        uniqueId: table.uniqueId,
+        bytes: table.bytes,
+        counters: this.counters,
+        filterMemory: this.#filterMemory,
+        cold: this.cold,
+        tail: tail?.isFailed === true ? undefined : tail,
+      }),
+    );
     this.#readers.set(table.number, reader);
     return reader;
+  }
+
+  /** What another thread has read of it; COLD when there is an attempt without it. */
+  #tailOf(table: TableReference, attempt: ColdAttempt | undefined): Piece | undefined {
+    if (attempt === undefined) return undefined;
+    const tail = attempt.find(table.number, TABLE_TAIL);
+    if (tail !== undefined) return tail;
+    const path = this.#options.pathOf(table.number);
+    const wanted = {
+      file: table.number,
+      path,
+      uniqueId: EMPTY,
+      offset: TABLE_TAIL,
+      length: 0,
+      type: TABLE_TAIL,
+    };
+    attempt.want(wanted);
+    throw COLD;
+  }
+
+  /** Opens on this thread what no other could read. */
+  #reading(tail: Piece | undefined, open: () => TableReader): TableReader {
+    const { cold } = this;
+    const { attempt } = cold;
+    if (tail?.isFailed === true) cold.attempt = undefined;
+    try {
+      return open();
+    } finally {
+      cold.attempt = attempt;
+    }
   }
 
   #parkOne(): void {
@@ -89,7 +134,7 @@ export class TableCache {
 
   /** The same for all tables but those with these numbers. */
   closeAllBut(numbers: ReadonlySet<number>): void {
-    for (const number of [...this.#readers.keys()]) if (!numbers.has(number)) this.evict(number);
+    for (const number of this.#readers.keys()) if (!numbers.has(number)) this.evict(number);
   }
 
   /** Closes all tables. */

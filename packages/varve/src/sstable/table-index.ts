@@ -60,6 +60,20 @@ export class TableIndex {
     return partition;
   }
 
+  /** Does `at` find it without reading? */
+  isUnpacked(index: number): boolean {
+    return this.#partitions[index] !== undefined;
+  }
+
+  /** Where a partition lies in the file, and its stored length. */
+  partitionOffset(index: number): number {
+    return this.#flatTop.offset(index);
+  }
+
+  partitionLength(index: number): number {
+    return this.#flatTop.length(index);
+  }
+
   /** A partition by its number. */
   at(index: number): FlatIndex {
     return this.#partitions[index] ?? this.#unpack(index);

@@ -10,12 +10,18 @@ import { EntryRun } from '../base/entry-run.ts';
 import { corruption } from '../base/errors.ts';
 import { KIND_PUT } from '../base/kinds.ts';
 import { BlockView } from './block.ts';
-import { type BlockLoader, HeldBlock } from './block-loader.ts';
+import type { BlockLoader } from './block-loader.ts';
+import { HeldBlock } from './held-block.ts';
 import type { FlatIndex } from './flat-index.ts';
 import { BLOCK_DATA } from './format.ts';
 import type { TableProperties } from './properties.ts';
 import { ReadAhead } from './read-ahead.ts';
 import type { TableIndex } from './table-index.ts';
+
+/** Is told of every data block that a walk is about to need, by its place in the index. */
+export interface BlockAhead {
+  reach(loader: BlockLoader, index: TableIndex, partition: number, block: number): void;
+}
 
 export interface TableIteratorOptions {
   /** Blocks that are read go into the cache; true by default. */
@@ -24,6 +30,8 @@ export interface TableIteratorOptions {
   readonly readAheadBytes?: number;
   /** Read ahead fully from the first block on. */
   readonly eager?: boolean;
+  /** Has the blocks read ahead by other threads. */
+  readonly ahead?: BlockAhead | undefined;
   /** A walk, of any table, that makes no move any more: this one goes on in its memory. */
   readonly after?: TableIterator | undefined;
 }
@@ -41,6 +49,7 @@ export class TableIterator implements EntryIterator {
 
   readonly #loader: BlockLoader;
   readonly #fillCache: boolean;
+  readonly #ahead: BlockAhead | undefined;
   readonly #index: TableIndex;
   /** The partition that names the held block. */
   #partitionIndex = 0;
@@ -72,6 +81,7 @@ export class TableIterator implements EntryIterator {
     this.#newest = properties.largestSequence;
     this.#isDistinct = properties.keys === properties.entries;
     this.#fillCache = options.fillCache ?? true;
+    this.#ahead = options.ahead;
     const { after } = options;
     this.#blockHeld =
       after === undefined
@@ -203,6 +213,7 @@ export class TableIterator implements EntryIterator {
     this.#blockOffset = -1;
     this.#isLent = false;
     this.#isRun = undefined;
+    this.#ahead?.reach(loader, this.#index, partitionIndex, index);
     loader.aim(offset, partition.length(index));
     loader.fetchInto(this.#blockHeld, BLOCK_DATA, this.#fillCache);
     const block = this.#block;

@@ -5,8 +5,8 @@
  * All methods but the getters are called with the write lock. `unsynced` and `markSynced` are for an fsync by the owner, which
  * notes in the shared tail itself how far it came.
  */
-import { closed } from '../base/errors.ts';
-import { inDirectory, logName } from '../fs/file-names.ts';
+import { closed, systemCode } from '../base/errors.ts';
+import { inDirectory, logName, parseFileName } from '../fs/file-names.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import type { EncodedOperation } from '../record/batch.ts';
 import { LogBuffer } from './log-buffer.ts';
@@ -130,19 +130,52 @@ export class AttachedLog implements DurableLog {
     // The owner has noted it in the tail.
   }
 
-  /** Hands over and fsyncs on this thread, when everything that is not on disk lies in the segment that it has open. */
-  syncNow(): boolean {
+  /** Hands over and fsyncs on this thread. A failure of the fsync (`SYNC_FAILED`, kind io) is final. */
+  syncNow(): void {
     const { writer } = this;
     writer.handOver();
-    if (this.#tail.words.isOlderUnsynced !== 0) return false;
     try {
+      if (writer.isOlderUnsynced) this.#syncOlder();
       writer.current?.sync();
+      if (writer.isDirectoryUnsynced) this.#options.fs.syncDirectory(this.#options.directory);
     } catch (error) {
       writer.failure = error instanceof Error ? error : new Error(String(error));
       throw error;
     }
+    writer.isOlderUnsynced = false;
+    writer.isDirectoryUnsynced = false;
     writer.synced(writer.handedOver, writer.handedOverSequence);
-    return true;
+  }
+
+  /**
+   * Brings the segments before the current one to disk, and the names: the owner, who would do so too, can not while this
+   * thread has the write lock.
+   */
+  #syncOlder(): void {
+    const { fs, directory } = this.#options;
+    const { current, buffer } = this.writer;
+    for (const name of fs.list(directory)) {
+      const file = parseFileName(name);
+      if (file?.kind !== 'log' || file.number < buffer.syncedSegment || file.number >= current!.number)
+        continue;
+      this.#syncSegment(file.number, inDirectory(directory, name));
+    }
+  }
+
+  #syncSegment(number: number, path: string): void {
+    let segment: SegmentWriter;
+    try {
+      segment = SegmentWriter.join(this.#options.fs, number, path, 0);
+    } catch (error) {
+      // All that it held is in tables: it was released, and is removed just now.
+      if (systemCode(error) === 'ENOENT') return;
+      throw error;
+    }
+    try {
+      segment.sync();
+    } finally {
+      segment.close();
+    }
   }
 
   /** The body of the last batch record: what a writer that died in the middle has left to be applied. */

@@ -66,7 +66,6 @@ export interface DurableLog {
   handOver(): void;
   unsynced(): UnsyncedLog;
   markSynced(upTo: LogPosition, sequence: number): void;
-  /** False: nothing was done, because only the owner of the log can. */
-  syncNow(): boolean;
+  syncNow(): void;
   close(): void;
 }

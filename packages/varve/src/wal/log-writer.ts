@@ -51,8 +51,9 @@ export class LogWriter {
   #recordLength = 0;
   #recordOffset = 0;
   #shared: SharedTail | undefined;
-  /** Are segments before the current one, or names, not on disk? Asked by `publish`. */
-  isOlderUnsynced: () => boolean = () => false;
+  /** What else is not on disk: segments before the current one, names. Kept by the owner of the log. */
+  isOlderUnsynced = false;
+  isDirectoryUnsynced = false;
 
   constructor(
     buffer: LogBuffer,
@@ -109,6 +110,8 @@ export class LogWriter {
     this.syncedSequence = words.syncedSequence;
     this.isSealed = words.isSealed !== 0;
     this.isDiskFull = words.isDiskFull !== 0;
+    this.isOlderUnsynced = words.isOlderUnsynced !== 0;
+    this.isDirectoryUnsynced = words.isDirectoryUnsynced !== 0;
     this.lastTime = words.lastTime;
     this.#usedBefore = -1;
     let { current } = this;
@@ -139,7 +142,8 @@ export class LogWriter {
     words.recordAt = this.#recordAt;
     words.recordLength = this.#recordLength;
     words.recordOffset = this.#recordOffset;
-    words.isOlderUnsynced = this.isOlderUnsynced() ? 1 : 0;
+    words.isOlderUnsynced = this.isOlderUnsynced ? 1 : 0;
+    words.isDirectoryUnsynced = this.isDirectoryUnsynced ? 1 : 0;
     words.lastTime = this.lastTime;
     shared.store();
   }

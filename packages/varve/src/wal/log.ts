@@ -175,10 +175,16 @@ export class Log implements DurableLog {
   /** The end of the log moves into `tail`, where other threads go on from it; `begin` was called. With the write lock. */
   share(tail: SharedTail): void {
     const { writer } = this;
-    writer.isOlderUnsynced = () =>
-      this.#list.directoryUnsynced || this.#list.unsynced().some((segment) => segment !== writer.current);
     writer.share(tail);
+    this.#noteUnsynced();
     writer.publish();
+  }
+
+  /** For threads that share the log and sync it themselves: what they can not bring to disk, or do not know of. */
+  #noteUnsynced(): void {
+    const { writer } = this;
+    writer.isOlderUnsynced = this.#list.unsynced().some((segment) => segment !== writer.current);
+    writer.isDirectoryUnsynced = this.#list.directoryUnsynced;
   }
 
   /** What a thread needs to append to the log that `tail` is the end of. */
@@ -219,11 +225,12 @@ export class Log implements DurableLog {
   /** An fsync of what `unsynced` named has succeeded. Calls come in the order of the requests. */
   markSynced(upTo: LogPosition, sequence: number): void {
     this.#list.done(upTo);
+    this.#noteUnsynced();
     this.writer.synced(upTo, sequence);
   }
 
   /** Hands over and fsyncs on this thread. A failure of the fsync (`SYNC_FAILED`, kind io) is final. */
-  syncNow(): boolean {
+  syncNow(): void {
     const { writer } = this;
     writer.handOver();
     try {
@@ -234,8 +241,8 @@ export class Log implements DurableLog {
       throw error;
     }
     this.#list.doneNow(writer.handedOver);
+    this.#noteUnsynced();
     writer.synced(writer.handedOver, writer.handedOverSequence);
-    return true;
   }
 
   /** Live segments, oldest first; the last is the one being written. */
@@ -298,6 +305,8 @@ export class Log implements DurableLog {
     }
     this.#list.add(segment);
     if (last?.isSynced === true) last.close();
+    writer.isOlderUnsynced ||= last?.isSynced === false;
+    writer.isDirectoryUnsynced = true;
     writer.begin(segment, spare !== undefined);
   }
 

@@ -98,13 +98,50 @@ export class SegmentReader {
     } finally {
       file.close();
     }
+    this.#loaded(path, number);
+    this.moveTo(0);
+  }
+
+  /**
+   * Reads the first record and `length` bytes from `from` on, as far as they are there, and stands before the record at
+   * `from`; the file ends behind them then. Returns the true size of the file.
+   */
+  loadWindow(fs: FileSystem, path: string, number: number, from: number, length: number): number {
+    const file = fs.open(path, 'read');
+    let size: number;
+    try {
+      size = file.size();
+      const end = Math.min(size, from + length);
+      if (end > this.bytes.length) {
+        this.bytes = new Uint8Array(Math.max(end, Math.min(size, this.bytes.length * 2)));
+        this.#view = viewOf(this.bytes);
+      }
+      const head = readFully(file, this.bytes, 0, Math.min(START_BYTES, end), 0);
+      const got = from < end ? readFully(file, this.bytes, from, end - from, from) : 0;
+      this.size = got > 0 ? from + got : head;
+    } finally {
+      file.close();
+    }
+    this.#loaded(path, number);
+    this.moveTo(from);
+    return size;
+  }
+
+  #loaded(path: string, number: number): void {
     this.path = path;
     this.#number = number;
     this.#buffer = Buffer.from(this.bytes.buffer, this.bytes.byteOffset, this.size);
     this.start = decodeStart(this.bytes, this.size, number);
     putU32(this.#pattern, 0, this.start?.incarnation ?? 0);
     putU32(this.#pattern, 4, number);
-    this.moveTo(0);
+  }
+
+  /** Bytes that the record at `nextOffset`, which does not count, would take by its header if it is of this segment; else 0. */
+  get lengthClaimed(): number {
+    const at = this.bodyEnd;
+    if (at + HEADER_BYTES > this.size) return HEADER_BYTES;
+    this.header.decode(this.#view, at);
+    return this.header.segment === this.#number ? HEADER_BYTES + this.header.bodyLength : 0;
   }
 
   /** The next record is expected at `offset`. */

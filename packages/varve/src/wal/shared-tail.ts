@@ -28,13 +28,15 @@ export class TailWords {
   recordLength = 0;
   /** Where in the segment it begins, when it went past the buffer. */
   recordOffset = 0;
-  /** 1: segments before this one, or names of segments, are not on disk yet. */
+  /** 1: segments before this one are not on disk whole. */
   isOlderUnsynced = 0;
+  /** 1: names of segments are not on disk. */
+  isDirectoryUnsynced = 0;
   /** Stored time of the newest batch. */
   lastTime = 0;
 }
 
-const FIELDS = 15;
+const FIELDS = 16;
 /** Selector, and what keeps the copies aligned. */
 const SELECTOR_BYTES = 8;
 export const TAIL_BYTES: number = SELECTOR_BYTES + 2 * FIELDS * 8;
@@ -70,6 +72,7 @@ export class SharedTail {
     words.recordLength = copies[at++]!;
     words.recordOffset = copies[at++]!;
     words.isOlderUnsynced = copies[at++]!;
+    words.isDirectoryUnsynced = copies[at++]!;
     words.lastTime = copies[at]!;
     return words;
   }
@@ -94,6 +97,7 @@ export class SharedTail {
     copies[at++] = words.recordLength;
     copies[at++] = words.recordOffset;
     copies[at++] = words.isOlderUnsynced;
+    copies[at++] = words.isDirectoryUnsynced;
     copies[at] = words.lastTime;
     Atomics.store(this.#selector, 0, other);
   }

@@ -4,12 +4,19 @@
  * in worker threads (thread-runner) or in time slices on the owner's thread (slice-runner: memory, simulated and other
  * file systems, and hosts without worker threads).
  *
- * Lanes keep kinds of work apart: a long compaction never delays a flush or a log sync. Outcomes are delivered on the
- * owner's thread, by the event loop or, without a turn of it, by `poll` and `wait`.
+ * Lanes keep kinds of work apart: a long compaction never delays a flush, a log sync or a read, and care (removing files,
+ * remembering the cache) delays nobody. Outcomes are delivered on the owner's thread, by the event loop or, without a turn
+ * of it, by `poll` and `wait`.
  */
 import type { FileSystem } from '../fs/file-system.ts';
 
-export type Lane = 'io' | 'flush' | 'compaction';
+/**
+ * `io`: log sync and manifest; `read`: blocks that somebody waits for, a millisecond or so each; `scan`: partitions of a
+ * range, tens of milliseconds each; `care`: what nobody waits for.
+ */
+export type Lane = 'io' | 'flush' | 'compaction' | 'read' | 'scan' | 'care';
+
+export const LANES: readonly Lane[] = ['io', 'flush', 'compaction', 'read', 'scan', 'care'];
 
 export interface JobRequest {
   readonly lane: Lane;
@@ -32,6 +39,8 @@ export interface JobContext {
   readonly fs: FileSystem;
   /** True once the job was cancelled: the job cleans up and throws. */
   cancelled(): boolean;
+  /** The outcome takes this memory along instead of copying it; left out where the job runs on the owner's thread. */
+  transfer?(memory: ArrayBuffer): void;
   /** 16 bytes that no other table has, when a simulation decides them; the system's random source otherwise. */
   uniqueId?(): Uint8Array;
 }

@@ -1,9 +1,13 @@
 /**
  * What the owner and a job thread say to each other, over one message port a thread. One job at a time: a request, then
- * its reply; `undefined` instead of a request ends the thread.
+ * its reply; `undefined` instead of a request ends the thread. The first reply of a thread has the id STARTED: from now on
+ * it takes requests.
  */
 import type { MessagePort } from 'node:worker_threads';
 import type { TransferredError } from './error-transfer.ts';
+
+/** No request has this id. */
+export const STARTED = 0;
 
 export interface WorkerData {
   readonly port: MessagePort;

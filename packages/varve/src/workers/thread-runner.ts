@@ -1,6 +1,7 @@
 /**
- * Runs jobs in worker threads: one thread for log and manifest I/O, one for flushes, some for compactions. Threads start
- * with the first job of their lane and are unreferenced: they keep the process alive only while a promise waits (`hold`).
+ * Runs jobs in worker threads, some for each lane. Threads start with the first job of their lane (or with `prepare`) and
+ * are unreferenced: they keep the process alive only while a promise waits (`hold`). A thread is given jobs once it has
+ * started: until then an idle thread of another lane may take them (`HELPS`).
  *
  * Delivery needs no turn of the event loop: a thread posts its outcome and then raises the shared wake word, so the
  * owner can look with one load (`poll`) or park on the word (`wait`) and take messages off the ports synchronously.
@@ -12,8 +13,15 @@ import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from '
 import { internal } from '../base/errors.ts';
 import { systemScheduler } from '../runtime/scheduler.ts';
 import { reviveError } from './error-transfer.ts';
-import type { JobOutcome, JobRequest, JobRunner, Lane, RunningJob } from './job-runner.ts';
-import type { WorkerData, WorkerReply, WorkerRequest } from './protocol.ts';
+import {
+  type JobOutcome,
+  type JobRequest,
+  type JobRunner,
+  type Lane,
+  LANES,
+  type RunningJob,
+} from './job-runner.ts';
+import { STARTED, type WorkerData, type WorkerReply, type WorkerRequest } from './protocol.ts';
 
 interface PendingJob {
   readonly request: WorkerRequest;
@@ -21,10 +29,25 @@ interface PendingJob {
 }
 
 interface Thread {
+  readonly lane: Lane;
   readonly worker: Worker;
   readonly port: MessagePort;
+  hasStarted: boolean;
   current: PendingJob | undefined;
 }
+
+/**
+ * Whose jobs an idle thread takes, after those of its own lane and in this order. Only short ones: a sync or a flush waits
+ * behind nothing, a compaction or care at most behind one read or one partition.
+ */
+const HELPS: Readonly<Record<Lane, readonly Lane[]>> = {
+  io: [],
+  flush: [],
+  compaction: ['read', 'scan'],
+  read: [],
+  scan: ['read'],
+  care: ['read'],
+};
 
 export interface ThreadRunnerOptions {
   /** Entry file of the threads. */
@@ -37,8 +60,8 @@ export class ThreadRunner implements JobRunner {
   readonly kind = 'threads';
   readonly #entry: URL;
   readonly #limits: Readonly<Record<Lane, number>>;
-  readonly #threads: Record<Lane, Thread[]> = { io: [], flush: [], compaction: [] };
-  readonly #queues: Record<Lane, PendingJob[]> = { io: [], flush: [], compaction: [] };
+  readonly #threads: Thread[] = [];
+  readonly #queues = new Map<Lane, PendingJob[]>(LANES.map((lane) => [lane, []]));
   readonly #wake = new Int32Array(new SharedArrayBuffer(4));
   #seen = 0;
   #holds = 0;
@@ -53,13 +76,13 @@ export class ThreadRunner implements JobRunner {
   start(request: JobRequest, done: (outcome: JobOutcome) => void): RunningJob {
     const cancel = new Int32Array(new SharedArrayBuffer(4));
     const job = { request: { id: this.#nextId++, name: request.name, input: request.input, cancel }, done };
-    this.#queues[request.lane].push(job);
+    this.#queueOf(request.lane).push(job);
     this.#pump(request.lane);
     return { cancel: () => void Atomics.store(cancel, 0, 1) };
   }
 
   prepare(lane: Lane): void {
-    if (this.#threads[lane].length === 0 && !this.#closed) this.#grow(lane);
+    if (!this.#closed && !this.#threads.some((thread) => thread.lane === lane)) this.#grow(lane);
   }
 
   poll(): number {
@@ -67,18 +90,14 @@ export class ThreadRunner implements JobRunner {
     if (now === this.#seen) return 0;
     this.#seen = now;
     let delivered = 0;
-    for (const lane of lanes) {
-      // A copy: delivering an outcome may start another thread.
-      const threads = [...this.#threads[lane]];
-      for (const thread of threads) {
-        for (
-          let m = receiveMessageOnPort(thread.port);
-          m !== undefined;
-          m = receiveMessageOnPort(thread.port)
-        ) {
-          this.#settle(lane, thread, m.message as WorkerReply);
-          delivered++;
-        }
+    // A copy: delivering an outcome may start another thread.
+    for (const thread of this.#threads.slice()) {
+      for (
+        let m = receiveMessageOnPort(thread.port);
+        m !== undefined;
+        m = receiveMessageOnPort(thread.port)
+      ) {
+        if (this.#settle(thread, m.message as WorkerReply)) delivered++;
       }
     }
     return delivered;
@@ -99,44 +118,63 @@ export class ThreadRunner implements JobRunner {
     if (this.#holds++ > 0) return;
     // What is waited for may be a timer (a full disk that is tried again) while no thread runs yet.
     systemScheduler.keepAlive?.(true);
-    for (const lane of lanes) for (const thread of this.#threads[lane]) thread.port.ref();
+    for (const thread of this.#threads) thread.port.ref();
   }
 
   unhold(): void {
     if (--this.#holds > 0) return;
     systemScheduler.keepAlive?.(false);
-    for (const lane of lanes) for (const thread of this.#threads[lane]) thread.port.unref();
+    for (const thread of this.#threads) thread.port.unref();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     const ended: Promise<unknown>[] = [];
-    for (const lane of lanes) {
-      for (const job of this.#queues[lane].splice(0))
-        job.done({ ok: false, error: internal('the job was cancelled') });
-      for (const thread of this.#threads[lane]) {
-        if (thread.current !== undefined) Atomics.store(thread.current.request.cancel, 0, 1);
-        thread.worker.ref();
-        ended.push(new Promise((resolve) => thread.worker.once('exit', resolve)));
-        thread.port.postMessage(undefined);
-      }
+    for (const queue of this.#queues.values()) {
+      for (const job of queue.splice(0)) job.done({ ok: false, error: internal('the job was cancelled') });
+    }
+    for (const thread of this.#threads) {
+      if (thread.current !== undefined) Atomics.store(thread.current.request.cancel, 0, 1);
+      thread.worker.ref();
+      ended.push(new Promise((resolve) => thread.worker.once('exit', resolve)));
+      thread.port.postMessage(undefined);
     }
     await Promise.all(ended);
     this.poll();
   }
 
+  #queueOf(lane: Lane): PendingJob[] {
+    return this.#queues.get(lane)!;
+  }
+
+  /** Gives the lane's jobs to threads that are idle, and starts threads for the others. */
   #pump(lane: Lane): void {
-    const queue = this.#queues[lane];
+    const queue = this.#queueOf(lane);
     while (queue.length > 0 && !this.#closed) {
-      const thread = this.#threads[lane].find((t) => t.current === undefined) ?? this.#grow(lane);
-      if (thread === undefined) return;
+      const thread = this.#idle(lane);
+      if (thread === undefined) break;
       thread.current = queue.shift()!;
       thread.port.postMessage(thread.current.request);
     }
+    let starting = 0;
+    for (const thread of this.#threads) if (thread.lane === lane && !thread.hasStarted) starting++;
+    while (starting < queue.length && !this.#closed && this.#grow(lane)) starting++;
   }
 
-  #grow(lane: Lane): Thread | undefined {
-    if (this.#threads[lane].length >= this.#limits[lane]) return undefined;
+  /** A thread of the lane, or one that helps it. */
+  #idle(lane: Lane): Thread | undefined {
+    let helper: Thread | undefined;
+    for (const thread of this.#threads) {
+      if (!thread.hasStarted || thread.current !== undefined) continue;
+      if (thread.lane === lane) return thread;
+      if (helper === undefined && HELPS[thread.lane].includes(lane)) helper = thread;
+    }
+    return helper;
+  }
+
+  /** False when the lane has as many threads as it may. */
+  #grow(lane: Lane): boolean {
+    if (this.#threads.filter((thread) => thread.lane === lane).length >= this.#limits[lane]) return false;
     const channel = new MessageChannel();
     const data: WorkerData = { port: channel.port2, wake: this.#wake };
     const worker = new Worker(this.#entry, {
@@ -146,19 +184,25 @@ export class ThreadRunner implements JobRunner {
       // Threads load this package only: flags of the host (loaders, inspectors, memory limits) are not theirs.
       execArgv: [],
     });
-    const thread: Thread = { worker, port: channel.port1, current: undefined };
+    const thread: Thread = { lane, worker, port: channel.port1, hasStarted: false, current: undefined };
     worker.unref();
-    channel.port1.on('message', (reply: WorkerReply) => this.#settle(lane, thread, reply));
+    channel.port1.on('message', (reply: WorkerReply) => this.#settle(thread, reply));
     if (this.#holds === 0) channel.port1.unref();
-    worker.on('error', (error) => this.#lost(lane, thread, error));
-    worker.on('exit', () => this.#lost(lane, thread, internal('a worker thread ended before its job')));
-    this.#threads[lane].push(thread);
-    return thread;
+    worker.on('error', (error) => this.#lost(thread, error));
+    worker.on('exit', () => this.#lost(thread, internal('a worker thread ended before its job')));
+    this.#threads.push(thread);
+    return true;
   }
 
-  #settle(lane: Lane, thread: Thread, reply: WorkerReply): void {
+  /** True when a job ended. */
+  #settle(thread: Thread, reply: WorkerReply): boolean {
+    if (reply.id === STARTED) {
+      thread.hasStarted = true;
+      this.#isIdle(thread);
+      return false;
+    }
     const job = thread.current;
-    if (job === undefined || job.request.id !== reply.id) return;
+    if (job === undefined || job.request.id !== reply.id) return false;
     thread.current = undefined;
     try {
       // Before the next job of the lane: what this one says may call that off.
@@ -166,22 +210,30 @@ export class ThreadRunner implements JobRunner {
         reply.ok ? { ok: true, output: reply.output } : { ok: false, error: reviveError(reply.error) },
       );
     } finally {
+      this.#isIdle(thread);
+    }
+    return true;
+  }
+
+  #isIdle(thread: Thread): void {
+    this.#pump(thread.lane);
+    for (const lane of HELPS[thread.lane]) {
+      if (thread.current !== undefined) return;
       this.#pump(lane);
     }
   }
 
   /** A thread died: its job fails, the lane starts another thread for the next one. */
-  #lost(lane: Lane, thread: Thread, error: unknown): void {
-    const at = this.#threads[lane].indexOf(thread);
+  #lost(thread: Thread, error: unknown): void {
+    const at = this.#threads.indexOf(thread);
     if (at < 0) return;
-    this.#threads[lane].splice(at, 1);
+    this.#threads.splice(at, 1);
     this.poll();
     thread.port.close();
-    const job = thread.current;
+    // One that could not start fails a job too: where none ever starts nobody waits for good.
+    const job = thread.hasStarted ? thread.current : this.#queueOf(thread.lane).shift();
     thread.current = undefined;
     job?.done({ ok: false, error });
-    this.#pump(lane);
+    this.#pump(thread.lane);
   }
 }
-
-const lanes: readonly Lane[] = ['io', 'flush', 'compaction'];

@@ -3,10 +3,12 @@
  * Run it outside npm, whose `node` is the one of the tool chain: `node --test packages/varve/test/smoke/run.mjs`.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
 
 const folder = new URL('../../', import.meta.url);
 const dist = new URL('dist/', folder);
@@ -43,6 +45,39 @@ test('a database is written, flushed, compacted, closed and read again', async (
     assert.deepEqual([...again.range({ gte: 19_999 }).values()], ['word 19999', 'last']);
     assert.deepEqual((await second.verify()).problems, []);
     await second.close();
+  } finally {
+    rmSync(dirname(path), { recursive: true, force: true });
+  }
+});
+
+test('a worker thread attaches what this one shares, writes to it and ends', async () => {
+  const { open, utf8 } = await import(new URL('index.js', dist).href);
+  const path = join(mkdtempSync(join(tmpdir(), 'varve-smoke-')), 'db');
+  const code = `
+    import { parentPort, workerData } from 'node:worker_threads';
+    const { attach, utf8 } = await import(workerData.entry);
+    const db = await attach(workerData.handle);
+    const words = db.keyspace('words', { key: utf8, value: utf8 });
+    for (let i = 0; i < 5000; i++) words.put('theirs ' + i, words.get('ours ' + i));
+    await db.sync('os');
+    await db.close();
+    parentPort.postMessage('done');
+  `;
+  try {
+    const db = await open(path);
+    const words = db.keyspace('words', { key: utf8, value: utf8 });
+    for (let i = 0; i < 5000; i++) words.put(`ours ${i}`, `word ${i}`);
+    await db.flush();
+    const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), {
+      workerData: { entry: new URL('index.js', dist).href, handle: db.share() },
+    });
+    const [message] = await once(worker, 'message');
+    assert.equal(message, 'done');
+    await once(worker, 'exit');
+    assert.equal(words.count(), 10_000);
+    assert.equal(words.get('theirs 4999'), 'word 4999');
+    assert.equal(db.stats().threads.length, 1);
+    await db.close();
   } finally {
     rmSync(dirname(path), { recursive: true, force: true });
   }

@@ -26,6 +26,7 @@ import { SyncPolicy } from '../../wal/sync-policy.ts';
 import { packError, reviveError, type TransferredError } from '../../workers/error-transfer.ts';
 import { workerEntry } from '../../workers/resolve.ts';
 import { ThreadRunner } from '../../workers/thread-runner.ts';
+import { BlockFetcher } from '../block-fetcher.ts';
 import { CommitPipeline } from '../commit-pipeline.ts';
 import type { Session } from '../core.ts';
 import { Durability } from '../durability.ts';
@@ -41,25 +42,32 @@ import { AttachedKeyspaces } from './attached-keyspaces.ts';
 import { AttachedRunner } from './attached-runner.ts';
 import { AttachedViews } from './attached-views.ts';
 import { CacheAccess } from './cache-access.ts';
-import { ASKED, FLAG_CLOSED, FLAG_OWNER_GONE, FLAG_POISONED, FLAGS, LEVEL0_FILES } from './control-words.ts';
+import {
+  ASKED,
+  FLAG_CLOSED,
+  FLAG_OWNER_GONE,
+  FLAG_POISONED,
+  FLAGS,
+  LEVEL0_FILES,
+  MEMTABLE_KIB_MAX,
+} from './control-words.ts';
 import { KeyspaceWords } from './keyspace-words.ts';
 import { redo } from './redo.ts';
+import { takeSlot } from './attach-slot.ts';
 import { type Notice, RequestClient } from './requests.ts';
 import { checkHandle, type ShareData } from './share-handle.ts';
 import { SharedRegister } from './shared-register.ts';
 import { SharedViews } from './shared-views.ts';
 import { ThreadAccess } from './thread-access.ts';
-import { claimSlot, freeSlot, generationOf, isSlotDead, OWNER_SLOT } from './thread-slots.ts';
+import { freeSlot, generationOf, isSlotDead, openFilesShare, OWNER_SLOT } from './thread-slots.ts';
 
 /** How often a thread looks whether the owner is still there, unless it writes. */
 const LOOK_MS = 250;
-/** Threads share the limit of open tables; a thread has room for so many at least. */
-const OPEN_FILES_MIN = 32;
-const SHARERS = 4;
 /** Row caches are a thread's own: an attached one has a quarter of what the owner has. */
 const ROW_BYTES_MAX = 8 * 1024 * 1024;
 const ROW_SHARE = 1 / 64;
 const FILTER_SHARE = 1 / 32;
+const READ_THREADS = 2;
 
 /** The databases that this thread has attached. */
 const attachedHere = new Set<string>();
@@ -80,7 +88,8 @@ export async function attachDatabase(handle: unknown): Promise<AttachedDatabase>
   attachedHere.add(data.id);
   try {
     await ready();
-    return new Attachment(data).database;
+    const slot = await takeSlot(data);
+    return new Attachment(data, slot).database;
   } catch (error) {
     attachedHere.delete(data.id);
     throw error;
@@ -102,16 +111,15 @@ class Attachment {
   readonly #register: SharedRegister;
   readonly #tables: TableCache;
   readonly #runner: AttachedRunner;
+  readonly #reads: BlockFetcher;
   #timer: Timer | undefined;
   #isClosed = false;
 
-  constructor(data: ShareData) {
+  constructor(data: ShareData, slot: number) {
     this.#data = data;
     const control = new Int32Array(data.control);
     this.#control = control;
-    this.#checkOwner();
     const { options } = data;
-    const slot = claimSlot(control, threadId);
     this.#slot = slot;
     const state = new EngineState(data.directory);
     this.#state = state;
@@ -123,7 +131,7 @@ class Attachment {
       fs: withReads(fs, options.reads),
       pathOf: (number) => inDirectory(data.directory, tableName(number)),
       cache,
-      openFilesMax: Math.max(OPEN_FILES_MIN, Math.floor(options.openFilesMax / SHARERS)),
+      openFilesMax: () => openFilesShare(control, options.openFilesMax),
       filterBytesMax: Math.floor(options.memoryBytesMax * FILTER_SHARE),
       ownsCache: false,
     });
@@ -171,7 +179,7 @@ class Attachment {
     });
     const threads = new ThreadRunner({
       entry: workerEntry('../workers/job.worker', import.meta.url),
-      threads: { io: 1, flush: 1, compaction: 1 },
+      threads: { io: 1, flush: 1, compaction: 1, read: READ_THREADS, scan: 1, care: 1 },
     });
     const runner = new AttachedRunner({
       control,
@@ -181,6 +189,7 @@ class Attachment {
       checkOwner: () => this.#checkOwnerRuns(),
     });
     this.#runner = runner;
+    this.#reads = new BlockFetcher(runner, options.reads, READ_THREADS);
     this.#poison = new Poison((cause) => this.#poisoned(cause));
     this.#durability = new Durability({
       log,
@@ -190,7 +199,6 @@ class Attachment {
       scheduler: systemScheduler,
       clock: systemClock,
       poison: this.#poison,
-      ownerSync: () => this.#client.askNow('sync', undefined, options.syncWaitMsMax),
     });
     this.#pressure = new Pressure({
       strategy: options.pressure,
@@ -225,8 +233,11 @@ class Attachment {
       committed: (touched) => {
         if (pool.bytesUsed === poolBytesSeen) return;
         poolBytesSeen = pool.bytesUsed;
-        const isFull = touched.some((tree) => tree.activeBytes >= tree.settings.memtableBytes);
-        if (isFull || poolBytesSeen >= options.memtableBytesMax / 2) this.#ask();
+        const limit = Atomics.load(control, MEMTABLE_KIB_MAX) * 1024;
+        // It moves with the memory budget, which the owner keeps.
+        this.#pressure.limitBytes = limit;
+        const isFull = touched.some((tree) => tree.activeBytes >= rows.memtableBytes(tree.id));
+        if (isFull || poolBytesSeen >= limit / 2) this.#ask();
       },
     });
     let many: ManyGets | undefined;
@@ -240,6 +251,9 @@ class Attachment {
       durability: this.#durability,
       pressure: this.#pressure,
       pipeline,
+      tables: this.#tables,
+      reads: this.#reads,
+      owner: undefined,
       found: new PointResult(),
       get many() {
         many ??= new ManyGets();
@@ -366,8 +380,11 @@ class Attachment {
     this.#timer?.cancel();
     this.#pressure.abandon(error);
     this.#durability.detach(error, mayWrite);
+    if (mayWrite) this.#client.tell('left', generationOf(this.#control, this.#slot));
     this.#client.close(error);
     this.#state.isClosed = true;
+    this.#state.endedBy = error;
+    this.#reads.close();
     this.#tables.close();
     this.#register.clear();
     freeSlot(this.#control, this.#slot);

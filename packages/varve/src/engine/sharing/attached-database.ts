@@ -18,6 +18,7 @@ import type {
 import { BatchHandle } from '../batch.ts';
 import type { Session } from '../core.ts';
 import { checkSyncClass } from '../database.ts';
+import { notReadOnly } from '../follower.ts';
 import type { KeyspaceHandle } from '../keyspace.ts';
 import { SnapshotHandle } from '../snapshot.ts';
 import { withOptions } from '../write-wait.ts';
@@ -117,6 +118,12 @@ export class AttachedDatabase implements Database {
 
   async checkpoint(path: string): Promise<void> {
     await this.#ask('checkpoint', path);
+  }
+
+  /** What the owner and other threads do is there without it. */
+  async refresh(): Promise<never> {
+    this.#checkOpen();
+    throw notReadOnly();
   }
 
   stats(): DatabaseStats {

@@ -29,12 +29,18 @@ export class AttachedRunner implements JobRunner {
 
   start(request: JobRequest, done: (outcome: JobOutcome) => void): RunningJob {
     if (request.name !== 'sync-log') return this.#env.threads.start(request, done);
-    const answered = this.#env.client.ask('sync', undefined);
-    answered.then(
-      (output) => done({ ok: true, output }),
-      (error: unknown) => done({ ok: false, error }),
-    );
+    void this.#askForSync(done);
     return { cancel: () => undefined };
+  }
+
+  async #askForSync(done: (outcome: JobOutcome) => void): Promise<void> {
+    let outcome: JobOutcome;
+    try {
+      outcome = { ok: true, output: await this.#env.client.ask('sync', undefined) };
+    } catch (error) {
+      outcome = { ok: false, error };
+    }
+    done(outcome);
   }
 
   prepare(lane: Lane): void {

@@ -79,7 +79,7 @@ export class AttachedViews {
       return;
     }
     const [active, ...immutables] = descriptors;
-    tree.follow(
+    tree.show(
       active === 0 ? undefined : views.attach(active!),
       immutables.map((descriptor) => views.attach(descriptor)),
       version.keyspaces.get(tree.id) ?? tree.view.version,

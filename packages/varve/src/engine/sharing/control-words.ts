@@ -69,6 +69,8 @@ export const SLOT_TAKEN = 8;
 export const SLOT_SLEEP = 9;
 /** 1: promises of this thread wait for room; the owner tells it when there is some. */
 export const SLOT_WAITS = 10;
+/** How many of the owner's answers and notices the thread has taken. */
+export const SLOT_HEARD = 11;
 
 export const CONTROL_WORDS: number = SLOTS_AT + SLOTS_MAX * SLOT_WORDS;
 

@@ -11,15 +11,17 @@
  *   3. `isPast` looks at every slot after `retire`.
  * Epochs wrap; they are compared by their difference.
  */
+import { loadInOrder, storeInOrder } from '../../runtime/load-in-order.ts';
 import { EPOCH, SLOT_PIN, SLOTS_USED, slotAt } from './control-words.ts';
 
 /** Keeps what the thread in `slot` meets from now on where it is, until `unpin`. */
 export function pin(words: Int32Array, slot: number): void {
-  Atomics.store(words, slotAt(slot) + SLOT_PIN, Atomics.load(words, EPOCH));
+  // The store comes before every later load: that takes a fence.
+  Atomics.store(words, slotAt(slot) + SLOT_PIN, loadInOrder(words, EPOCH));
 }
 
 export function unpin(words: Int32Array, slot: number): void {
-  Atomics.store(words, slotAt(slot) + SLOT_PIN, 0);
+  storeInOrder(words, slotAt(slot) + SLOT_PIN, 0);
 }
 
 /** The stamp of what was just made unreachable. */

@@ -7,15 +7,17 @@
  *   r + 1  IS_DROPPED   1 once it was dropped
  *   r + 2  ACTIVE       descriptor of the memtable that takes the writes; 0: none yet
  *   r + 3  IMMUTABLES   descriptor of the newest memtable that waits to be flushed, which names the next older one; 0: none
+ *   r + 4  MEMTABLE_KIB bytes / 1024 at which the active one is to be rotated; stored by the owner, at any time
  */
 import { busy } from '../../base/errors.ts';
 import { KEYSPACES_USED } from './control-words.ts';
 
-const ROW_WORDS = 4;
+const ROW_WORDS = 5;
 const ID = 0;
 const IS_DROPPED = 1;
 const ACTIVE = 2;
 const IMMUTABLES = 3;
+const MEMTABLE_KIB = 4;
 const ROWS_MAX = 16_384;
 export const KEYSPACE_WORDS: number = ROWS_MAX * ROW_WORDS;
 
@@ -66,6 +68,14 @@ export class KeyspaceWords {
 
   setImmutables(id: number, descriptor: number): void {
     Atomics.store(this.#rows, this.#row(id) + IMMUTABLES, descriptor);
+  }
+
+  memtableBytes(id: number): number {
+    return Atomics.load(this.#rows, this.#row(id) + MEMTABLE_KIB) * 1024;
+  }
+
+  setMemtableBytes(id: number, bytes: number): void {
+    Atomics.store(this.#rows, this.#row(id) + MEMTABLE_KIB, Math.ceil(bytes / 1024));
   }
 
   setDropped(id: number): void {

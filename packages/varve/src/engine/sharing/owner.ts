@@ -12,8 +12,9 @@ import { invalid } from '../../base/errors.ts';
 import type { Timer } from '../../runtime/scheduler.ts';
 import { packError, reviveError, type TransferredError } from '../../workers/error-transfer.ts';
 import { SharedTail } from '../../wal/shared-tail.ts';
-import type { OpenReport } from '../api-types.ts';
+import type { OpenReport, ThreadStats } from '../api-types.ts';
 import type { Core } from '../core.ts';
+import type { OwnerSharing } from '../state.ts';
 import type { Tree } from '../tree.ts';
 import { CacheAccess } from './cache-access.ts';
 import {
@@ -26,7 +27,9 @@ import {
   FLAGS,
   LEVEL0_FILES,
   MANIFEST_BYTES,
+  MEMTABLE_KIB_MAX,
   PROGRESS,
+  SLOT_PIN,
   SLOT_WAITS,
   slotAt,
   SWEEP_DUE,
@@ -42,7 +45,15 @@ import { SharedLock } from './shared-lock.ts';
 import { clearRegister, REGISTER_WORDS, SharedRegister } from './shared-register.ts';
 import { SharedViews } from './shared-views.ts';
 import { ThreadAccess } from './thread-access.ts';
-import { claimSlot, freeSlot, generationOf, isSlotDead, OWNER_SLOT, takenSlots } from './thread-slots.ts';
+import {
+  claimSlot,
+  freeSlot,
+  generationOf,
+  isSlotDead,
+  openFilesShare,
+  OWNER_SLOT,
+  takenSlots,
+} from './thread-slots.ts';
 
 /** How often the owner looks for threads that are gone. */
 const REAP_MS = 100;
@@ -58,7 +69,7 @@ export interface OwnerParts {
   readonly requests: OwnerRequests;
 }
 
-export class SharedOwner {
+export class SharedOwner implements OwnerSharing {
   readonly #core: Core;
   readonly #control: Int32Array;
   readonly #register: Int32Array;
@@ -93,6 +104,7 @@ export class SharedOwner {
     const log = core.log!;
     // Before anything is shared: what can fail is this.
     log.begin();
+    log.syncNow();
     const id = randomUUID();
     this.#access = new ThreadAccess(this.#control, OWNER_SLOT, {
       flagged: (flags) => this.#flagged(flags),
@@ -107,10 +119,12 @@ export class SharedOwner {
     this.#views = new SharedViews(core.pool, this.#rows, this.#access, (free) => this.#retired.add(free));
     storeSequence(this.#control, MANIFEST_BYTES, core.installer.manifestBytes);
     Atomics.store(this.#control, LEVEL0_FILES, core.background.level0FilesMax);
+    this.memtableLimitChanged(core.memory.split.memtables);
     const { visible } = core.state;
     log.writer.lastTime = Math.max(log.writer.lastTime, core.pipeline.lastTime);
     log.share(this.#tail);
     core.state.share(this.#access);
+    core.tables.openFilesMax = () => openFilesShare(this.#control, core.options.openFilesMax);
     core.state.visible = visible;
     core.register.share(
       new SharedRegister(this.#control, this.#register, OWNER_SLOT, () => core.clock.now()),
@@ -147,9 +161,29 @@ export class SharedOwner {
     return takenSlots(this.#control).length - 1;
   }
 
+  /** Who has the database open, the owner first, and what each keeps from being given back. */
+  threads(): ThreadStats[] {
+    return this.#core.register.shared!.heldByThreads().map(({ slot, ...held }) => ({
+      ...held,
+      isOwner: slot === OWNER_SLOT,
+      isReading: Atomics.load(this.#control, slotAt(slot) + SLOT_PIN) !== 0,
+    }));
+  }
+
   /** A keyspace that other threads are to find. */
   addTree(tree: Tree): void {
     this.#core.state.exclusive(() => tree.share(this.#views));
+    this.flushSizeChanged(tree);
+  }
+
+  /** At how many bytes a memtable is to be rotated. */
+  flushSizeChanged(tree: Tree): void {
+    this.#rows.setMemtableBytes(tree.id, tree.flushBytes);
+  }
+
+  /** How many bytes all memtables together may have. */
+  memtableLimitChanged(bytes: number): void {
+    Atomics.store(this.#control, MEMTABLE_KIB_MAX, Math.floor(bytes / 1024));
   }
 
   /** A new version is durable and current: the others find it in the manifest, up to where it is written now. */
@@ -206,7 +240,7 @@ export class SharedOwner {
   #answer(name: string, input: unknown, slot: number): unknown {
     if (name === 'asked') return this.#asked();
     if (name === 'failed') return this.#core.poison.raise(reviveError(input as TransferredError));
-    if (name === 'gone') return this.#reap(slot);
+    if (name === 'left') return this.#server.forget(slot, input as number);
     const request = this.#requests[name];
     if (request === undefined) throw invalid('REQUEST_UNKNOWN', `no request named '${name}'`, { name });
     return request(input as never);
@@ -232,7 +266,7 @@ export class SharedOwner {
       const active = this.#rows.active(tree.id);
       const { memtable, immutables, version } = tree.view;
       if ((memtable?.descriptor ?? 0) === active) continue;
-      tree.follow(active === 0 ? undefined : this.#views.attach(active), immutables, version);
+      tree.show(active === 0 ? undefined : this.#views.attach(active), immutables, version);
     }
     return true;
   }
@@ -258,7 +292,8 @@ export class SharedOwner {
       // What is retired still holds memory that no tree names.
       if (!this.#retired.isEmpty) return;
       Atomics.store(this.#control, SWEEP_DUE, 0);
-      const trees = [...this.#core.state.trees.values()];
+      const { trees: live, leaving } = this.#core.state;
+      const trees = [...live.values(), ...leaving];
       this.#core.pool.sweep(trees.flatMap((tree) => tree.runs()));
     });
   }
@@ -277,6 +312,8 @@ export class SharedOwner {
       if (slot !== OWNER_SLOT && isSlotDead(this.#control, slot, isThorough)) this.#reap(slot);
     }
     if (Atomics.load(this.#control, SWEEP_DUE) !== 0) this.#sweep();
+    // Who set the word may have died before it told.
+    if (Atomics.load(this.#control, ASKED) !== 0) this.#asked();
   }
 
   /** A thread is gone: what it held is given up. */
@@ -304,7 +341,7 @@ export class SharedOwner {
 
   #tellAll(notice: string, detail: unknown): void {
     for (const slot of takenSlots(this.#control)) {
-      if (slot === OWNER_SLOT) continue;
+      if (slot === OWNER_SLOT || (notice === 'event' && !this.#server.hears(slot))) continue;
       this.#server.notify(slot, generationOf(this.#control, slot), notice, detail);
     }
   }

@@ -9,7 +9,7 @@ import { BroadcastChannel, type MessagePort, receiveMessageOnPort } from 'node:w
 import { busy, closed } from '../../base/errors.ts';
 import { packError, reviveError, type TransferredError } from '../../workers/error-transfer.ts';
 import { Deferred } from '../../runtime/deferred.ts';
-import { REQUESTS, SLOT_ANSWERS, slotAt } from './control-words.ts';
+import { REQUESTS, SLOT_ANSWERS, SLOT_HEARD, slotAt } from './control-words.ts';
 
 interface Request {
   readonly slot: number;
@@ -48,6 +48,8 @@ function take<T>(channel: BroadcastChannel): T | undefined {
   return taken?.message;
 }
 
+const BACKLOG_MAX = 1000;
+
 /** A word that is looked at while parked: how long the owner may be dead before it is noticed. */
 const LOOK_MS = 20;
 
@@ -84,6 +86,13 @@ export class RequestServer {
       if (message === undefined) return;
       this.#received(message);
     }
+  }
+
+  /** A thread that is blocked hears no more than BACKLOG_MAX events, which would else pile up for ever. */
+  hears(slot: number): boolean {
+    const at = slotAt(slot);
+    const sent = Atomics.load(this.#control, at + SLOT_ANSWERS);
+    return ((sent - Atomics.load(this.#control, at + SLOT_HEARD)) | 0) < BACKLOG_MAX;
   }
 
   notify(slot: number, generation: number, notice: string, detail: unknown): void {
@@ -167,6 +176,7 @@ export class RequestClient {
 
   /** Tells the owner; nobody waits for the answer. */
   tell(name: string, input: unknown): void {
+    if (this.#isClosed) return;
     this.#send(name, input).promise.catch(() => {
       // What it says comes back in other ways too.
     });
@@ -241,6 +251,7 @@ export class RequestClient {
   }
 
   #received(message: Answer | Notice): void {
+    Atomics.add(this.#env.control, slotAt(this.#env.slot) + SLOT_HEARD, 1);
     if ('notice' in message) {
       this.#env.noticed(message);
       return;

@@ -6,6 +6,7 @@
  *             p + 0  high word of the sequence + 1; 0: the place is free
  *             p + 1  low word, stored before the high one, which publishes it
  *             p + 2  when it was registered: seconds since the epoch
+ *             p + 3  how often the thread has it registered, for reports
  *
  * Nobody falls between a reader and a job: a reader registers, then looks at the highest floor of a job; a job publishes its
  * floor, then reads the register (CONTRACT 5). Whoever finds all places taken lowers the overflow word of its slot instead,
@@ -16,7 +17,7 @@ import { loadSequence, storeSequence } from './sequence-words.ts';
 import { takenSlots, threadIdOf } from './thread-slots.ts';
 
 const PLACES = 256;
-const PLACE_WORDS = 3;
+const PLACE_WORDS = 4;
 const HIGH = 4294967296;
 export const REGISTER_WORDS: number = SLOTS_MAX * PLACES * PLACE_WORDS;
 
@@ -32,9 +33,9 @@ interface Registration {
 export interface HeldSnapshots {
   readonly slot: number;
   readonly threadId: number;
-  readonly count: number;
-  readonly oldestSequence: number | undefined;
-  readonly oldestAgeMs: number | undefined;
+  readonly snapshots: number;
+  readonly oldestSequence?: number;
+  readonly oldestAgeMs?: number;
 }
 
 /** One thread's row, and a look at all of them. */
@@ -57,7 +58,7 @@ export class SharedRegister {
 
   get count(): number {
     let count = 0;
-    for (const held of this.heldByThreads()) count += held.count;
+    for (const held of this.heldByThreads()) count += held.snapshots;
     return count;
   }
 
@@ -76,6 +77,7 @@ export class SharedRegister {
     const held = this.#held.get(sequence);
     if (held !== undefined) {
       held.count++;
+      if (held.place >= 0) Atomics.store(this.#places, this.#at(held.place) + 3, held.count);
       return;
     }
     const place = this.#takePlace(sequence);
@@ -84,7 +86,11 @@ export class SharedRegister {
 
   remove(sequence: number): void {
     const held = this.#held.get(sequence);
-    if (held === undefined || --held.count > 0) return;
+    if (held === undefined) return;
+    if (--held.count > 0) {
+      if (held.place >= 0) Atomics.store(this.#places, this.#at(held.place) + 3, held.count);
+      return;
+    }
     this.#held.delete(sequence);
     if (held.place >= 0) {
       Atomics.store(this.#places, this.#at(held.place), 0);
@@ -155,9 +161,13 @@ export class SharedRegister {
       return {
         slot,
         threadId: threadIdOf(this.#control, slot),
-        count: slot === this.#slot ? this.#held.size : registered.length,
-        oldestSequence: oldest?.sequence,
-        oldestAgeMs: oldest === undefined ? undefined : Math.max(0, this.#now() - oldest.seconds * 1000),
+        snapshots: registered.reduce((sum, each) => sum + each.count, 0),
+        ...(oldest === undefined
+          ? {}
+          : {
+              oldestSequence: oldest.sequence,
+              oldestAgeMs: Math.max(0, this.#now() - oldest.seconds * 1000),
+            }),
       };
     });
   }
@@ -167,6 +177,7 @@ export class SharedRegister {
       const at = this.#at(place);
       if (this.#places[at] !== 0) continue;
       this.#free = place + 1;
+      Atomics.store(this.#places, at + 3, 1);
       Atomics.store(this.#places, at + 2, Math.floor(this.#now() / 1000));
       Atomics.store(this.#places, at + 1, sequence | 0);
       Atomics.store(this.#places, at, Math.floor(sequence / HIGH) + 1);
@@ -204,16 +215,23 @@ export function clearRegister(control: Int32Array, places: Int32Array, slot: num
   Atomics.store(control, slotAt(slot) + SLOT_OVERFLOW, 0);
 }
 
-function registeredIn(places: Int32Array, slot: number): { sequence: number; seconds: number }[] {
-  const found: { sequence: number; seconds: number }[] = [];
+interface Registered {
+  readonly sequence: number;
+  readonly seconds: number;
+  readonly count: number;
+}
+
+function registeredIn(places: Int32Array, slot: number): Registered[] {
+  const found: Registered[] = [];
   for (let place = 0; place < PLACES; place++) {
     const at = (slot * PLACES + place) * PLACE_WORDS;
     for (let high = Atomics.load(places, at); high !== 0; ) {
       const low = Atomics.load(places, at + 1);
       const seconds = Atomics.load(places, at + 2);
+      const count = Atomics.load(places, at + 3);
       const again = Atomics.load(places, at);
       if (again === high) {
-        found.push({ sequence: (high - 1) * HIGH + (low >>> 0), seconds });
+        found.push({ sequence: (high - 1) * HIGH + (low >>> 0), seconds, count });
         break;
       }
       high = again;

@@ -8,8 +8,10 @@
  * Both nest: codecs are user code and may come back.
  */
 import { busy } from '../../base/errors.ts';
-import { FLAGS, GENERATION, WRITE_LOCK } from './control-words.ts';
+import { loadInOrder } from '../../runtime/load-in-order.ts';
+import { FLAGS, GENERATION, VISIBLE, WRITE_LOCK } from './control-words.ts';
 import { pin, unpin } from './epochs.ts';
+import { loadSequence } from './sequence-words.ts';
 import { SharedLock } from './shared-lock.ts';
 
 /** What differs between the owner and an attached thread. */
@@ -56,9 +58,9 @@ export class ThreadAccess {
     const { control } = this;
     pin(control, this.slot);
     try {
-      const flags = Atomics.load(control, FLAGS);
+      const flags = loadInOrder(control, FLAGS);
       if (flags !== 0) this.#hooks.flagged(flags);
-      if (Atomics.load(control, GENERATION) !== this.#generation) this.#follow();
+      if (loadInOrder(control, GENERATION) !== this.#generation) this.#follow();
     } catch (error) {
       this.leave();
       throw error;
@@ -67,6 +69,20 @@ export class ThreadAccess {
 
   leave(): void {
     if (--this.#depth === 0) unpin(this.control, this.slot);
+  }
+
+  /**
+   * The sequence up to which this thread sees. Inside an operation its views hold everything up to that: a memtable that was
+   * begun since `enter`, and whose batches are visible now, is looked for here. So the views are to be taken after it.
+   */
+  get visible(): number {
+    const { control } = this;
+    for (;;) {
+      const sequence = loadSequence(control, VISIBLE);
+      if (this.#depth === 0 || this.#lockDepth > 0) return sequence;
+      if (loadInOrder(control, GENERATION) === this.#generation) return sequence;
+      this.#follow();
+    }
   }
 
   /** Becomes the only writer. @throws busy `BUSY` with reason `write-lock` after `ms` */
@@ -83,6 +99,8 @@ export class ThreadAccess {
     this.#lockDepth = 1;
     try {
       if (acquired === 'inherited') this.#hooks.repair();
+      const flags = Atomics.load(this.control, FLAGS);
+      if (flags !== 0) this.#hooks.flagged(flags);
       this.#hooks.load();
       this.enter();
     } catch (error) {

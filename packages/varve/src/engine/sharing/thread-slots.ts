@@ -8,6 +8,8 @@
  */
 import { busy } from '../../base/errors.ts';
 import {
+  SLOT_ANSWERS,
+  SLOT_HEARD,
   SLOT_OVERFLOW,
   SLOT_PIN,
   SLOT_STARTED,
@@ -34,6 +36,7 @@ export function claimSlot(words: Int32Array, threadId: number): number {
     Atomics.store(words, at + SLOT_STARTED, Math.floor((task?.started ?? 0) / TICKS));
     Atomics.store(words, at + SLOT_STARTED + 1, (task?.started ?? 0) | 0);
     Atomics.store(words, at + SLOT_THREAD, threadId);
+    Atomics.store(words, at + SLOT_HEARD, Atomics.load(words, at + SLOT_ANSWERS));
     Atomics.add(words, at + SLOT_TAKEN, 1);
     for (let used = Atomics.load(words, SLOTS_USED); used <= slot; used = Atomics.load(words, SLOTS_USED)) {
       Atomics.compareExchange(words, SLOTS_USED, used, slot + 1);
@@ -68,6 +71,14 @@ export function takenSlots(words: Int32Array): number[] {
     if (Atomics.load(words, slotAt(slot) + SLOT_TASK) !== 0) taken.push(slot);
   }
   return taken;
+}
+
+/** A thread has room for so many open tables at least. */
+const OPEN_FILES_MIN = 8;
+
+/** Tables that one thread may have open: threads share the limit. */
+export function openFilesShare(words: Int32Array, openFilesMax: number): number {
+  return Math.max(OPEN_FILES_MIN, Math.floor(openFilesMax / Math.max(1, takenSlots(words).length)));
 }
 
 /** True when the thread of a taken slot has ended. False also where the system does not tell. */

@@ -1,6 +1,7 @@
 /**
- * The jobs of the I/O lane: fsync of the log, appending to the manifest, removing files, remembering the cache's blocks. They run in a thread of their own
- * so that no fsync ever waits behind the libuv pool or a compaction, and never on the user's event loop.
+ * The jobs of the lanes `io` (fsync of the log, appending to the manifest) and `care` (removing files, remembering the cache's
+ * blocks). They run in threads of their own so that no fsync ever waits behind the libuv pool, a compaction or a removal,
+ * and never on the user's event loop.
  */
 import type { FileHandle, FileSystem } from '../../fs/file-system.ts';
 import { finalSync } from '../../fs/final-sync.ts';

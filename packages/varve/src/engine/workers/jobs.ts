@@ -3,7 +3,10 @@
  */
 import { compactionJob } from '../../compaction/compaction-job.ts';
 import { flushJob } from '../../compaction/flush-job.ts';
+import { readPieces, readTail } from '../../sstable/read-pieces.ts';
 import type { JobTable } from '../../workers/job-runner.ts';
+import { countEntries } from './count-job.ts';
+import { verifyTable } from './verify-job.ts';
 import { installEdits, remember, removeFiles, syncLog } from './io-jobs.ts';
 
 export const jobs: JobTable = {
@@ -13,4 +16,8 @@ export const jobs: JobTable = {
   remember,
   flush: flushJob,
   compaction: compactionJob,
+  count: countEntries,
+  verify: verifyTable,
+  'read-pieces': readPieces,
+  'read-tail': readTail,
 };

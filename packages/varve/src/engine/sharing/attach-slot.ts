@@ -1,0 +1,29 @@
+/**
+ * The first step of `attach`: a slot in the shared memory, by which the thread is known from then on.
+ */
+import { threadId } from 'node:worker_threads';
+import { closed } from '../../base/errors.ts';
+import { systemScheduler } from '../../runtime/scheduler.ts';
+import { FLAG_CLOSED, FLAG_OWNER_GONE, FLAGS } from './control-words.ts';
+import type { ShareData } from './share-handle.ts';
+import { claimSlot, isSlotDead, takenSlots } from './thread-slots.ts';
+
+const SLOT_TRIES = 20;
+const SLOT_WAIT_MS = 50;
+
+/** A slot for this thread. Threads that are gone keep theirs until the owner has looked, so it is worth a wait. */
+export async function takeSlot(data: ShareData): Promise<number> {
+  const control = new Int32Array(data.control);
+  for (let tries = 1; ; tries++) {
+    const flags = Atomics.load(control, FLAGS);
+    if ((flags & (FLAG_CLOSED | FLAG_OWNER_GONE)) !== 0) throw closed('the database', { path: data.path });
+    try {
+      return claimSlot(control, threadId);
+    } catch (error) {
+      if (tries === SLOT_TRIES || !takenSlots(control).some((slot) => isSlotDead(control, slot, true))) {
+        throw error;
+      }
+    }
+    await new Promise<void>((resolve) => systemScheduler.after(SLOT_WAIT_MS, resolve, true));
+  }
+}
