@@ -7,7 +7,7 @@ import type { Figure } from '../large/figures.ts';
 import { Crew } from './crew.ts';
 import { median, ratio } from './ratio.ts';
 import type { Sizes } from './sizes.ts';
-import { setStage, together } from './stage.ts';
+import { setStage, settle, together } from './stage.ts';
 import type { Kind } from './tasks.ts';
 
 export const engines = ['varve', 'lmdb', 'rocksdb'] as const;
@@ -35,7 +35,7 @@ export async function measurePeer(engine: Engine, path: string, sizes: Sizes): P
       const rate = together(await threads.run(tasks));
       if (run > 0) found.push(rate);
       // A compaction of rocksdb is a new opening, and its threads are at the old one.
-      if (isWriting && engine !== 'rocksdb') await store.compact();
+      if (isWriting && engine !== 'rocksdb') await settle(store);
     }
     rates[kind] = median(found);
   }

@@ -16,7 +16,7 @@ export interface Stage {
   crew(): CrewData;
 }
 
-/** A store at `path`, each key in it once, compacted. */
+/** A store at `path`, each key in it once, settled. */
 export async function setStage(engine: NodeEngine, path: string, sizes: Sizes): Promise<Stage> {
   const { cacheBytes, memtableBytes, num: entries, keySize, valueSize, seed } = sizes;
   const settings: StoreSettings = { path, cacheBytes, memtableBytes, synced: false, handOver: 'tick' };
@@ -30,8 +30,16 @@ export async function setStage(engine: NodeEngine, path: string, sizes: Sizes): 
     await store.putBatch(filler.fill(from, Math.min(from + CHUNK, entries)));
     await turn();
   }
-  await store.compact();
+  await settle(store);
   return { store, crew: () => ({ engine, settings: { ...settings, shared: store.shared }, sizes }) };
+}
+
+/** Compacts the store and reads all of it once: the next run of reads meets what every run meets. */
+export async function settle(store: Store): Promise<void> {
+  await store.compact();
+  const scan = store.scan(false, 'cursor');
+  while ((await scan.next(CHUNK)) === CHUNK) await turn();
+  await scan.close();
 }
 
 /** Operations a second of threads that ran at the same time. */

@@ -8,7 +8,7 @@ import type { Figure } from '../../large/figures.ts';
 import { Crew } from '../crew.ts';
 import { median, quotients, ratio } from '../ratio.ts';
 import type { Sizes } from '../sizes.ts';
-import { processorNanoseconds, setStage, together } from '../stage.ts';
+import { processorNanoseconds, setStage, settle, together } from '../stage.ts';
 
 const MIN = 0.7;
 
@@ -28,7 +28,7 @@ export async function measureBeside(path: string, sizes: Sizes): Promise<Figure[
     const write = { kind: 'put', seed: sizes.seed - round } as const;
     const { main, beside } = await threads.runBeside(read, write);
     const [after] = await threads.run([read]);
-    await store.compact();
+    await settle(store);
     if (round === 0) continue;
     rates.idle.push(together([idle!]));
     rates.beside.push(together([main]));

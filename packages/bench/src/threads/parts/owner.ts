@@ -9,7 +9,7 @@ import type { Store } from '../../store.ts';
 import { Crew, freshWords } from '../crew.ts';
 import { median, quotients, ratio } from '../ratio.ts';
 import type { Sizes } from '../sizes.ts';
-import { nanoseconds, processorNanoseconds, setStage } from '../stage.ts';
+import { nanoseconds, processorNanoseconds, setStage, settle } from '../stage.ts';
 import { type Done, perform, type Task } from '../tasks.ts';
 
 const GET_MAX = 1.15;
@@ -63,19 +63,20 @@ export async function measureOwner(path: string, sizes: Sizes): Promise<Figure[]
   });
 }
 
-/** Gets and puts of each, in turn; every run meets a database that is compacted. */
+/** Gets of each in turn, then puts of each in turn; who comes first alternates, and every run meets a database that is settled. */
 async function costsOf(runs: readonly Run[], store: Store, sizes: Sizes): Promise<Costs[]> {
   const all = runs.map(() => ({ get: [] as Done[], put: [] as Done[] }));
-  for (let round = 0; round <= sizes.rounds; round++) {
-    const seed = sizes.seed + round;
-    for (const [i, run] of runs.entries()) {
-      const done = await run({ kind: 'get', seed, ms: sizes.readMs });
-      if (round > 0) all[i]!.get.push(done);
-    }
-    for (const [i, run] of runs.entries()) {
-      const done = await run({ kind: 'put', seed, count: sizes.writes });
-      await store.compact();
-      if (round > 0) all[i]!.put.push(done);
+  await settle(store);
+  for (const kind of ['get', 'put'] as const) {
+    for (let round = 0; round <= sizes.rounds; round++) {
+      const seed = sizes.seed + round;
+      const limit = kind === 'get' ? { ms: sizes.readMs } : { count: sizes.writes };
+      for (let turn = 0; turn < runs.length; turn++) {
+        const i = (round + turn) % runs.length;
+        const done = await runs[i]!({ kind, seed, ...limit });
+        if (kind === 'put') await settle(store);
+        if (round > 0) all[i]![kind].push(done);
+      }
     }
   }
   return all;

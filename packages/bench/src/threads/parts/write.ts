@@ -4,7 +4,7 @@ import type { Figure } from '../../large/figures.ts';
 import { Crew } from '../crew.ts';
 import { median, quotients, ratio } from '../ratio.ts';
 import type { Sizes } from '../sizes.ts';
-import { setStage, together } from '../stage.ts';
+import { setStage, settle, together } from '../stage.ts';
 
 const MIN = 0.9;
 const THREADS = 4;
@@ -19,14 +19,14 @@ export async function measureWrite(path: string, sizes: Sizes): Promise<Figure[]
   for (let round = 0; round <= sizes.rounds; round++) {
     const seed = sizes.seed + THREADS * round;
     const one = await threads.run([{ kind: 'put', seed, count: sizes.writes }], round % THREADS);
-    await store.compact();
+    await settle(store);
     const count = Math.ceil(sizes.writes / THREADS);
     const tasks = Array.from(
       { length: THREADS },
       (_, i) => ({ kind: 'put', seed: seed + i, count }) as const,
     );
     const four = await threads.run(tasks);
-    await store.compact();
+    await settle(store);
     if (round === 0) continue;
     alone.push(together(one));
     all.push(together(four));
