@@ -253,7 +253,16 @@ export class Durability {
     });
   }
 
+  /** Called by timers and microtasks: a database that another thread has closed meanwhile is no error of theirs. */
   #requestSync(): void {
+    try {
+      this.#startSync();
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #startSync(): void {
     if (this.#closed || this.#env.poison.raised) return;
     if (this.#syncing) {
       this.#syncAgain = true;
@@ -278,7 +287,12 @@ export class Durability {
         return;
       }
       if (this.#closed || this.#env.poison.raised) return;
-      this.#exclusive(() => this.#log.markSynced(unsynced.upTo, unsynced.sequence));
+      try {
+        this.#exclusive(() => this.#log.markSynced(unsynced.upTo, unsynced.sequence));
+      } catch (error) {
+        this.#failed(error);
+        return;
+      }
       this.#noteSync();
       this.#settle();
       if (this.#syncAgain || this.#diskWaiters.length > 0) {

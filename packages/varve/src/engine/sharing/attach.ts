@@ -78,11 +78,16 @@ export async function attachDatabase(handle: unknown): Promise<AttachedDatabase>
     });
   }
   attachedHere.add(data.id);
+  let slot = -1;
   try {
     await ready();
-    return new Attachment(data).database;
+    const control = new Int32Array(data.control);
+    checkNotEnded(control, data.path);
+    slot = claimSlot(control, threadId);
+    return new Attachment(data, slot).database;
   } catch (error) {
     attachedHere.delete(data.id);
+    if (slot >= 0) freeSlot(new Int32Array(data.control), slot);
     throw error;
   }
 }
@@ -105,13 +110,12 @@ class Attachment {
   #timer: Timer | undefined;
   #isClosed = false;
 
-  constructor(data: ShareData) {
+  /** @param slot of this thread, given back by whoever took it when this throws */
+  constructor(data: ShareData, slot: number) {
     this.#data = data;
     const control = new Int32Array(data.control);
     this.#control = control;
-    this.#checkOwner();
     const { options } = data;
-    const slot = claimSlot(control, threadId);
     this.#slot = slot;
     const state = new EngineState(data.directory);
     this.#state = state;
@@ -134,7 +138,7 @@ class Attachment {
       handle: data.log,
       counters,
       segmentFull: () => this.#ask(),
-      beforeWrite: () => this.#checkOwnerRuns(),
+      checkOwner: () => this.#checkOwnerRuns(),
     });
     const access = new ThreadAccess(control, slot, {
       flagged: (flags) => this.#flagged(flags),
@@ -299,16 +303,10 @@ class Attachment {
   }
 
   #flagged(flags: number): void {
-    if ((flags & FLAG_OWNER_GONE) !== 0) throw this.#ownerGone();
-    if ((flags & FLAG_CLOSED) !== 0) throw closed('the database', { path: this.#data.path, by: 'its owner' });
+    checkNotEnded(this.#control, this.#data.path);
     if ((flags & FLAG_POISONED) !== 0 && this.#poison?.raised === false) {
       this.#poison.raise(new Error('the owner of the database could not write'));
     }
-  }
-
-  #ownerGone(): VarveError {
-    const message = 'the thread that opened the database is gone; open it again';
-    return new VarveError('closed', 'OWNER_GONE', message, { path: this.#data.path });
   }
 
   /** Asks the owner to make room, once until it has looked. */
@@ -368,10 +366,21 @@ class Attachment {
     this.#client.close(error);
     this.#state.isClosed = true;
     this.#tables.close();
-    this.#register.clear();
-    freeSlot(this.#control, this.#slot);
+    this.#state.access!.end(error, () => {
+      this.#register.end();
+      freeSlot(this.#control, this.#slot);
+    });
   }
 
   /** The thread ends without having closed the database: nothing of it is left behind. */
   readonly #exit = (): void => this.#giveUp(closed('the thread', {}), true);
+}
+
+/** Throws when the owner has closed the database, or is known to be gone. */
+function checkNotEnded(control: Int32Array, path: string): void {
+  const flags = Atomics.load(control, FLAGS);
+  if ((flags & FLAG_OWNER_GONE) !== 0) {
+    throw new VarveError('closed', 'OWNER_GONE', 'the thread that opened the database is gone; open it again', { path });
+  }
+  if ((flags & FLAG_CLOSED) !== 0) throw closed('the database', { path, by: 'its owner' });
 }

@@ -42,7 +42,7 @@ import { SharedLock } from './shared-lock.ts';
 import { clearRegister, REGISTER_WORDS, SharedRegister } from './shared-register.ts';
 import { SharedViews } from './shared-views.ts';
 import { ThreadAccess } from './thread-access.ts';
-import { claimSlot, freeSlot, generationOf, isSlotDead, OWNER_SLOT, takenSlots } from './thread-slots.ts';
+import { claimSlot, freeSlot, generationOf, isLeft, isSlotDead, OWNER_SLOT, takenSlots } from './thread-slots.ts';
 
 /** How often the owner looks for threads that are gone. */
 const REAP_MS = 100;
@@ -72,6 +72,8 @@ export class SharedOwner {
   readonly handle: ShareData;
   #timer: Timer | undefined;
   #looks = 0;
+  /** When, by the monotonic clock. */
+  #lookedAt = 0;
   #isClosed = false;
 
   constructor(core: Core, parts: OwnerParts) {
@@ -117,9 +119,7 @@ export class SharedOwner {
     );
     core.cache.share(new CacheAccess(this.#control, OWNER_SLOT));
     for (const tree of core.state.trees.values()) this.addTree(tree);
-    this.#server = new RequestServer(id, this.#control, (name, input, slot) =>
-      this.#answer(name, input, slot),
-    );
+    this.#server = new RequestServer(id, this.#control, (name, input) => this.#answer(name, input));
     const { clock: _clock, fileSystem: _fileSystem, ...options } = core.options;
     this.handle = shareData({
       id,
@@ -179,7 +179,11 @@ export class SharedOwner {
   /** Answers what was asked, in the middle of the owner's own work: nobody waits for a turn of its event loop. */
   serve(): void {
     this.#server.serve();
-    if (!this.#retired.isEmpty && this.#retired.collect()) this.progress();
+    // Also of a thread that died before it could send its request.
+    if (Atomics.load(this.#control, ASKED) !== 0) this.#asked();
+    if (this.#retired.isEmpty) return;
+    if (this.#retired.collect()) this.progress();
+    else if (this.#core.clock.monotonic() - this.#lookedAt > REAP_MS) this.#look();
   }
 
   /** The database accepts no writes any more, for this cause. */
@@ -203,10 +207,9 @@ export class SharedOwner {
     this.#server.close();
   }
 
-  #answer(name: string, input: unknown, slot: number): unknown {
+  #answer(name: string, input: unknown): unknown {
     if (name === 'asked') return this.#asked();
     if (name === 'failed') return this.#core.poison.raise(reviveError(input as TransferredError));
-    if (name === 'gone') return this.#reap(slot);
     const request = this.#requests[name];
     if (request === undefined) throw invalid('REQUEST_UNKNOWN', `no request named '${name}'`, { name });
     return request(input as never);
@@ -272,6 +275,9 @@ export class SharedOwner {
   }
 
   #look(): void {
+    this.#lookedAt = this.#core.clock.monotonic();
+    if (Atomics.load(this.#control, ASKED) !== 0) this.#asked();
+    this.#server.forgetGone((slot, generation) => !isLeft(this.#control, slot, generation));
     const isThorough = ++this.#looks % THOROUGH_LOOKS === 0;
     for (const slot of takenSlots(this.#control)) {
       if (slot !== OWNER_SLOT && isSlotDead(this.#control, slot, isThorough)) this.#reap(slot);
@@ -281,19 +287,19 @@ export class SharedOwner {
 
   /** A thread is gone: what it held is given up. */
   #reap(slot: number): void {
-    const generation = generationOf(this.#control, slot);
     // A lock that it holds is taken over, so that no later thread in this slot is taken for its holder.
     if (new SharedLock(this.#control, WRITE_LOCK, OWNER_SLOT).holder === slot) {
       this.#access.exclusive(() => undefined);
     }
     const cacheLock = new SharedLock(this.#control, CACHE_LOCK, OWNER_SLOT);
-    if (cacheLock.holder === slot && cacheLock.tryInherit() === 'inherited') {
-      this.#core.cache.startOver();
-      cacheLock.release();
+    if (cacheLock.holder === slot) {
+      // Another thread may have inherited it, and given it back, just now.
+      const acquired = cacheLock.tryInherit();
+      if (acquired === 'inherited') this.#core.cache.startOver();
+      if (acquired !== 'busy') cacheLock.release();
     }
     clearRegister(this.#control, this.#register, slot);
     freeSlot(this.#control, slot);
-    this.#server.forget(slot, generation);
     // What it had put into the log's buffer is on no other thread's way to the system.
     this.#core.durability?.handOver();
     if (this.#retired.collect()) {

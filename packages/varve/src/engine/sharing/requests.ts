@@ -56,14 +56,14 @@ export class RequestServer {
   readonly #id: string;
   readonly #control: Int32Array;
   readonly #channel: BroadcastChannel;
-  readonly #answer: (name: string, input: unknown, slot: number) => unknown;
-  readonly #slots = new Map<string, BroadcastChannel>();
+  readonly #answer: (name: string, input: unknown) => unknown;
+  readonly #slots = new Map<string, { slot: number; generation: number; channel: BroadcastChannel }>();
   #seen = 0;
 
   constructor(
     id: string,
     control: Int32Array,
-    answer: (name: string, input: unknown, slot: number) => unknown,
+    answer: (name: string, input: unknown) => unknown,
   ) {
     this.#id = id;
     this.#control = control;
@@ -90,16 +90,18 @@ export class RequestServer {
     this.#post(slot, generation, { notice, detail } satisfies Notice);
   }
 
-  /** The thread of a slot is gone. */
-  forget(slot: number, generation: number): void {
-    const name = slotChannel(this.#id, slot, generation);
-    this.#slots.get(name)?.close();
-    this.#slots.delete(name);
+  /** Closes the channels to threads that have left their slots. */
+  forgetGone(isThere: (slot: number, generation: number) => boolean): void {
+    for (const [name, { slot, generation, channel }] of this.#slots) {
+      if (isThere(slot, generation)) continue;
+      channel.close();
+      this.#slots.delete(name);
+    }
   }
 
   close(): void {
     this.#channel.close();
-    for (const channel of this.#slots.values()) channel.close();
+    for (const { channel } of this.#slots.values()) channel.close();
     this.#slots.clear();
   }
 
@@ -107,7 +109,7 @@ export class RequestServer {
     const failed = (error: unknown): void =>
       this.#post(slot, generation, { id, error: packError(error) } satisfies Answer);
     try {
-      const output = this.#answer(name, input, slot);
+      const output = this.#answer(name, input);
       // Answered at once where that is possible: the thread that asks may be parked.
       if (output instanceof Promise) {
         output.then((value) => this.#post(slot, generation, { id, output: value }), failed);
@@ -119,13 +121,13 @@ export class RequestServer {
 
   #post(slot: number, generation: number, message: Answer | Notice): void {
     const name = slotChannel(this.#id, slot, generation);
-    let channel = this.#slots.get(name);
-    if (channel === undefined) {
-      channel = new BroadcastChannel(name);
-      unref(channel);
-      this.#slots.set(name, channel);
+    let to = this.#slots.get(name);
+    if (to === undefined) {
+      to = { slot, generation, channel: new BroadcastChannel(name) };
+      unref(to.channel);
+      this.#slots.set(name, to);
     }
-    channel.postMessage(message);
+    to.channel.postMessage(message);
     const at = slotAt(slot) + SLOT_ANSWERS;
     Atomics.add(this.#control, at, 1);
     Atomics.notify(this.#control, at);
