@@ -235,7 +235,8 @@ export class RequestClient {
   }
 
   #drain(): void {
-    for (;;) {
+    // A notice may have closed it.
+    while (!this.#isClosed) {
       const message = take<Answer | Notice>(this.#answers);
       if (message === undefined) return;
       this.#received(message);
