@@ -136,8 +136,7 @@ function keyText(range: number, number: number): string {
 /** Mostly short; now and then as large as what bypasses the log's buffer. */
 function filler(random: Random): string {
   const roll = random.below(1500);
-  const length =
-    roll === 0 ? random.below(150 * KIB) : roll < 60 ? random.below(8 * KIB) : random.below(200);
+  const length = roll === 0 ? random.below(150 * KIB) : roll < 60 ? random.below(8 * KIB) : random.below(200);
   const noise = random.u32().toString(36) + random.u32().toString(36);
   return noise.repeat(Math.ceil(length / noise.length));
 }

@@ -10,7 +10,14 @@ import { programEntry } from '../program-entry.ts';
 import { Board, Life, PHASE } from './board.ts';
 import { emptyModel } from './history.ts';
 import { openKeyspaces } from './keyspaces.ts';
-import { type HostOrders, journalOf, type KillOrders, optionsOf, type SessionsOrders } from './orders.ts';
+import {
+  type HostOrders,
+  journalOf,
+  type KillOrders,
+  optionsOf,
+  promisesOf,
+  type SessionsOrders,
+} from './orders.ts';
 import {
   nothingCarried,
   Session,
@@ -22,7 +29,14 @@ import type { WriterInput } from './writer.worker.ts';
 
 const orders = JSON.parse(process.argv[2]!) as HostOrders;
 
-const endings: readonly SessionEnding[] = ['close', 'close', 'stop', 'owner-dies', 'owner-dies', 'owner-closes'];
+const endings: readonly SessionEnding[] = [
+  'close',
+  'close',
+  'stop',
+  'owner-dies',
+  'owner-dies',
+  'owner-closes',
+];
 
 async function runSessions({ path, seed, terminations, writers }: SessionsOrders): Promise<SessionCounts> {
   const random = new Random(seed);
@@ -88,7 +102,8 @@ async function writeUntilKilled({ path, seed, writers, firstLife, models }: Kill
     const life = new Life();
     lives.push(life);
     const model = emptyModel();
-    for (const name of ['a', 'b'] as const) for (const entry of models[range]![name]) model[name].set(...entry);
+    for (const name of ['a', 'b'] as const)
+      for (const entry of models[range]![name]) model[name].set(...entry);
     const input: WriterInput = {
       handle,
       seed,
@@ -98,7 +113,7 @@ async function writeUntilKilled({ path, seed, writers, firstLife, models }: Kill
       model,
       lifeMemory: life.memory,
       board: board.memory,
-      journal: journalOf(path, range),
+      journal: { sequences: journalOf(path, range), promises: promisesOf(path, range) },
     };
     const entry = programEntry('./writer.worker', import.meta.url);
     const worker = new Worker(entry.path, { workerData: input, execArgv: [...entry.execArgv] });
@@ -111,7 +126,8 @@ async function writeUntilKilled({ path, seed, writers, firstLife, models }: Kill
 }
 
 function fail(error: unknown): void {
-  const text = error instanceof Violation ? error.message : error instanceof Error ? error.stack : String(error);
+  const text =
+    error instanceof Violation ? error.message : error instanceof Error ? error.stack : String(error);
   process.stderr.write(`${text}\n`);
   process.exit(3);
 }

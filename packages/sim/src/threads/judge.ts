@@ -23,7 +23,13 @@ export interface LifeRecord {
   readonly sequences: Float64Array;
 }
 
-export function recordOf(seed: number, number: number, range: number, base: RangeModel, life: Life): LifeRecord {
+export function recordOf(
+  seed: number,
+  number: number,
+  range: number,
+  base: RangeModel,
+  life: Life,
+): LifeRecord {
   const { sequences } = life;
   const acked = life.get(ACKED);
   // In that order: a thread that still runs has begun no less than it was acknowledged.

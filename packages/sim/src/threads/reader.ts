@@ -120,7 +120,9 @@ export class Reader {
     const key = pairKey(range);
     const [one, other] = [snapshot.get(a, key), snapshot.get(b, key)];
     if (one !== other) {
-      throw new Violation(`half a batch at ${snapshot.sequence}: ${key} is ${brief(one)} and ${brief(other)}`);
+      throw new Violation(
+        `half a batch at ${snapshot.sequence}: ${key} is ${brief(one)} and ${brief(other)}`,
+      );
     }
     return one;
   }

@@ -4,14 +4,14 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { open } from 'varve';
 import { Random } from 'varve/testing';
 import { Violation } from '../check.ts';
 import { programEntry } from '../program-entry.ts';
 import { checkCounters, count, judgeRecovered, type LifeRecord } from './judge.ts';
 import { openKeyspaces } from './keyspaces.ts';
-import { type HostOrders, journalOf, type KillOrders, optionsOf } from './orders.ts';
+import { type HostOrders, journalOf, type KillOrders, optionsOf, promisesOf } from './orders.ts';
 import { type Carried, nothingCarried, type SessionCounts } from './session.ts';
 
 interface HostEnd {
@@ -34,7 +34,11 @@ export async function runSessions(
 ): Promise<SessionCounts> {
   return inDirectory(keepFailed, async (root) => {
     const orders: HostOrders = { kind: 'sessions', path: join(root, 'db'), seed, terminations, writers };
-    const { code, signal, stdout, stderr } = await runHost(orders, MS_MIN + MS_EACH * terminations, () => undefined);
+    const { code, signal, stdout, stderr } = await runHost(
+      orders,
+      MS_MIN + MS_EACH * terminations,
+      () => undefined,
+    );
     if (code !== 0) throw new Violation(`the process ended with ${code ?? signal}: ${stderr}`);
     return JSON.parse(stdout.trim().split('\n').at(-1)!) as SessionCounts;
   });
@@ -58,8 +62,18 @@ export async function runKills(
   return inDirectory(keepFailed, async (root) => {
     const path = join(root, 'db');
     for (let firstLife = 1; counts.kills < kills; firstLife += writers) {
+      for (let range = 0; range < writers; range++) {
+        for (const file of [journalOf(path, range), promisesOf(path, range)]) rmSync(file, { force: true });
+      }
       const models = carried.models.map(({ a, b }) => ({ a: [...a], b: [...b] }));
-      const orders: KillOrders = { kind: 'kill', path, seed: random.below(2 ** 31), writers, firstLife, models };
+      const orders: KillOrders = {
+        kind: 'kill',
+        path,
+        seed: random.below(2 ** 31),
+        writers,
+        firstLife,
+        models,
+      };
       const delay = random.below(random.pick([20, 200, 1000]));
       const { signal, stderr } = await runHost(orders, MS_MIN, (kill) => setTimeout(kill, delay));
       if (signal !== 'SIGKILL') throw new Violation(`a writing process ended by itself: ${stderr}`);
@@ -70,7 +84,10 @@ export async function runKills(
   });
 }
 
-async function judgeKilled({ path, seed, writers, firstLife }: KillOrders, carried: Carried): Promise<number> {
+async function judgeKilled(
+  { path, seed, writers, firstLife }: KillOrders,
+  carried: Carried,
+): Promise<number> {
   const db = await open(path, optionsOf(new Random(seed)));
   let operations = 0;
   try {
@@ -80,10 +97,19 @@ async function judgeKilled({ path, seed, writers, firstLife }: KillOrders, carri
     for (let range = 0; range < writers; range++) {
       const sequences = numbersOf(journalOf(path, range));
       const acked = sequences.length;
-      const handedOver = numbersOf(`${journalOf(path, range)}.promises`)[0] ?? 0;
+      const handedOver = numbersOf(promisesOf(path, range))[0] ?? 0;
       const base = carried.models[range]!;
       const life = firstLife + range;
-      const record: LifeRecord = { seed, life, range, base, started: acked + 1, acked, handedOver, sequences };
+      const record: LifeRecord = {
+        seed,
+        life,
+        range,
+        base,
+        started: acked + 1,
+        acked,
+        handedOver,
+        sequences,
+      };
       const { model, from, to } = judgeRecovered(snapshot, keyspaces, record, sequence);
       carried.models[range] = model;
       count(carried.counters, record, from, to);
@@ -117,6 +143,8 @@ async function runHost(
   const entry = programEntry('./host', import.meta.url);
   const child = spawn(process.execPath, [...entry.execArgv, entry.path, JSON.stringify(orders)], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    // Most of what a short life takes is loading the engine.
+    env: { ...process.env, NODE_COMPILE_CACHE: join(dirname(orders.path), 'code') },
   });
   const kill = (): void => void child.kill('SIGKILL');
   const hanging = setTimeout(kill, hangMs);
@@ -149,7 +177,8 @@ async function inDirectory<T>(keepFailed: boolean, run: (root: string) => Promis
     isDone = true;
     return result;
   } catch (error) {
-    if (keepFailed && error instanceof Violation) throw new Violation(`${error.message}\nwhat is left is in ${root}`);
+    if (keepFailed && error instanceof Violation)
+      throw new Violation(`${error.message}\nwhat is left is in ${root}`);
     throw error;
   } finally {
     if (isDone || !keepFailed) rmSync(root, { recursive: true, force: true });

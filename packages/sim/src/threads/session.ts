@@ -7,20 +7,19 @@
  */
 import { Worker } from 'node:worker_threads';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { attach, type Database, type DatabaseOptions, open, type ShareHandle, type Snapshot, VarveError } from 'varve';
+import {
+  attach,
+  type Database,
+  type DatabaseOptions,
+  open,
+  type ShareHandle,
+  type Snapshot,
+  VarveError,
+} from 'varve';
 import { Random, SharedWords } from 'varve/testing';
 import { Violation } from '../check.ts';
 import { programEntry } from '../program-entry.ts';
-import {
-  ACKED,
-  Board,
-  BUSY,
-  Life,
-  PHASE,
-  PHASE_ATTACHED,
-  PHASE_ENDED,
-  STARTED,
-} from './board.ts';
+import { ACKED, Board, BUSY, Life, PHASE, PHASE_ATTACHED, PHASE_ENDED, STARTED } from './board.ts';
 import { COUNTERS, emptyModel, names, type RangeModel } from './history.ts';
 import {
   checkCounters,
@@ -230,7 +229,9 @@ export class Session {
       } catch (error) {
         if (!(error instanceof VarveError) || error.kind !== 'busy') throw error;
         if (performance.now() - since > WATCHDOG_MS) {
-          throw new Violation(`a write is refused for ${WATCHDOG_MS} ms: ${error.message} ${JSON.stringify(error.context)}`);
+          throw new Violation(
+            `a write is refused for ${WATCHDOG_MS} ms: ${error.message} ${JSON.stringify(error.context)}`,
+          );
         }
         await sleep(5);
       }
@@ -272,7 +273,8 @@ export class Session {
     if (this.#held === undefined) return;
     const { snapshot, range, model } = this.#held;
     const difference = differenceOf(snapshot, this.#keyspaces, range, model, 0);
-    if (difference !== undefined) throw new Violation(`a snapshot held at ${snapshot.sequence}: ${difference}`);
+    if (difference !== undefined)
+      throw new Violation(`a snapshot held at ${snapshot.sequence}: ${difference}`);
   }
 
   #others(victim: Running): Map<Running, number> {
@@ -421,7 +423,8 @@ export class Session {
       const snapshot = db.snapshot();
       this.#carried.models.forEach((model, range) => {
         const difference = differenceOf(snapshot, this.#keyspaces, range, model, 0);
-        if (difference !== undefined) throw new Violation(`after the database was opened again, range ${range}: ${difference}`);
+        if (difference !== undefined)
+          throw new Violation(`after the database was opened again, range ${range}: ${difference}`);
       });
       snapshot.close();
       const { problems } = await db.verify({ full: true });

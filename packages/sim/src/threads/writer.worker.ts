@@ -34,8 +34,8 @@ export interface WriterInput {
   readonly model: RangeModel;
   readonly lifeMemory: LifeMemory;
   readonly board: SharedArrayBuffer;
-  /** Where what was acknowledged is noted so that it survives the process; undefined when nothing has to. */
-  readonly journal: string | undefined;
+  /** Files in which what was acknowledged is noted so that it survives the process; undefined when nothing has to. */
+  readonly journal: { readonly sequences: string; readonly promises: string } | undefined;
 }
 
 /** How the thread ended: by itself when it was told to, refused with a code, or with what it found. */
@@ -73,7 +73,8 @@ class Writer {
       words.sequences[index] = sequence;
       if (operation.kind === 'countCommon') words.count(operation.counter);
       words.set(ACKED, index + 1);
-      const isHandedOver = operation.kind === 'write' && (operation.wait === 'os' || operation.wait === 'disk');
+      const isHandedOver =
+        operation.kind === 'write' && (operation.wait === 'os' || operation.wait === 'disk');
       if (isHandedOver) words.set(HANDED_OVER, index + 1);
       this.#journal?.note(index, sequence, isHandedOver);
       apply(model, operation);
@@ -140,7 +141,10 @@ class Writer {
       const got = keyspaces[keyspace].update(key, counted);
       if (got !== expected) throw new Violation(`update of ${key} gives ${got}, should be ${expected}`);
     } else if (operation.kind === 'countCommon') {
-      this.#reader.countedTo(operation.counter, keyspaces.common.update(`counter${operation.counter}`, counted));
+      this.#reader.countedTo(
+        operation.counter,
+        keyspaces.common.update(`counter${operation.counter}`, counted),
+      );
     } else this.#race();
     return 0;
   }
@@ -191,9 +195,9 @@ class Journal {
   readonly #sequences: number;
   readonly #promises: number;
 
-  constructor(path: string) {
-    this.#sequences = openSync(path, 'w');
-    this.#promises = openSync(`${path}.promises`, 'w');
+  constructor({ sequences, promises }: { readonly sequences: string; readonly promises: string }) {
+    this.#sequences = openSync(sequences, 'w');
+    this.#promises = openSync(promises, 'w');
     process.on('exit', () => [this.#sequences, this.#promises].forEach(closeSync));
   }
 

@@ -156,7 +156,8 @@ export class AttachedLog implements DurableLog {
     const { current, buffer } = this.writer;
     for (const name of fs.list(directory)) {
       const file = parseFileName(name);
-      if (file?.kind !== 'log' || file.number < buffer.syncedSegment || file.number >= current!.number) continue;
+      if (file?.kind !== 'log' || file.number < buffer.syncedSegment || file.number >= current!.number)
+        continue;
       this.#syncSegment(file.number, inDirectory(directory, name));
     }
     fs.syncDirectory(directory);

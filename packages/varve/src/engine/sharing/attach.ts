@@ -380,7 +380,12 @@ class Attachment {
 function checkNotEnded(control: Int32Array, path: string): void {
   const flags = Atomics.load(control, FLAGS);
   if ((flags & FLAG_OWNER_GONE) !== 0) {
-    throw new VarveError('closed', 'OWNER_GONE', 'the thread that opened the database is gone; open it again', { path });
+    throw new VarveError(
+      'closed',
+      'OWNER_GONE',
+      'the thread that opened the database is gone; open it again',
+      { path },
+    );
   }
   if ((flags & FLAG_CLOSED) !== 0) throw closed('the database', { path, by: 'its owner' });
 }

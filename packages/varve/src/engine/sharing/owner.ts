@@ -42,7 +42,15 @@ import { SharedLock } from './shared-lock.ts';
 import { clearRegister, REGISTER_WORDS, SharedRegister } from './shared-register.ts';
 import { SharedViews } from './shared-views.ts';
 import { ThreadAccess } from './thread-access.ts';
-import { claimSlot, freeSlot, generationOf, isLeft, isSlotDead, OWNER_SLOT, takenSlots } from './thread-slots.ts';
+import {
+  claimSlot,
+  freeSlot,
+  generationOf,
+  isLeft,
+  isSlotDead,
+  OWNER_SLOT,
+  takenSlots,
+} from './thread-slots.ts';
 
 /** How often the owner looks for threads that are gone. */
 const REAP_MS = 100;

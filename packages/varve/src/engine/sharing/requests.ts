@@ -60,11 +60,7 @@ export class RequestServer {
   readonly #slots = new Map<string, { slot: number; generation: number; channel: BroadcastChannel }>();
   #seen = 0;
 
-  constructor(
-    id: string,
-    control: Int32Array,
-    answer: (name: string, input: unknown) => unknown,
-  ) {
+  constructor(id: string, control: Int32Array, answer: (name: string, input: unknown) => unknown) {
     this.#id = id;
     this.#control = control;
     this.#answer = answer;
