@@ -6,6 +6,7 @@
  *   npm run sim -- --seeds 2000 --from 1     runs a set
  *   npm run sim -- kill --rounds 200         SIGKILLs a writing process again and again (real files)
  *   npm run sim -- mutate --positions 5000   flips one bit at a time in the files of a database
+ *   npm run sim -- threads --rounds 2000     terminates threads that share a database (real files and threads)
  *   npm run sim -- keyspaces --count 10000   that many keyspaces on disk with the default memory
  *   npm run sim -- interleave [--help]       every order of the atomic steps of the shared algorithms, on small instances
  *
@@ -22,12 +23,14 @@ import { runKeyspaces } from './keyspaces/command.ts';
 import { runKillRounds } from './kill/command.ts';
 import { runMutateCommand } from './mutate/command.ts';
 import type { Mutation } from './mutate/judge.ts';
+import { runThreadsCommand } from './threads/command.ts';
 import type { Variants } from './variants.ts';
 
 const usage = `usage: npm run sim -- [--seconds S | --seed N | --seeds COUNT --from FIRST] [--stop]
        npm run sim -- kill [--rounds N] [--seed N] [VARIANT]
        npm run sim -- mutate [--positions N] [--seed N] [VARIANT]
        npm run sim -- mutate --seed N --specimen NAME --file NAME --offset N --bit N [VARIANT]
+       npm run sim -- threads [--rounds N] [--from SEED] [--workers N]
        npm run sim -- keyspaces [--count N] [VARIANT]
        npm run sim -- interleave [--algorithm NAME] [--deep] [--help]
        VARIANT: [--reads pread|direct|mmap] [--memtable btree|skiplist]`;
@@ -47,6 +50,7 @@ const options = {
   reads: { type: 'string' },
   memtable: { type: 'string' },
   count: { type: 'string' },
+  workers: { type: 'string' },
 } as const;
 
 function wrongCall(why: string): never {
@@ -115,6 +119,14 @@ if (command === 'kill') {
     seed: number('seed', fresh),
     ...onlyOne(),
     ...variants(),
+    log,
+  });
+  process.exitCode = failed === 0 ? 0 : 1;
+} else if (command === 'threads') {
+  const { failed } = await runThreadsCommand({
+    rounds: number('rounds', 200),
+    from: number('from', fresh),
+    writers: number('workers', 4),
     log,
   });
   process.exitCode = failed === 0 ? 0 : 1;

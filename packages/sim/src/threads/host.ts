@@ -10,7 +10,14 @@ import { programEntry } from '../program-entry.ts';
 import { Board, Life, PHASE } from './board.ts';
 import { emptyModel } from './history.ts';
 import { openKeyspaces } from './keyspaces.ts';
-import { type HostOrders, journalOf, type KillOrders, optionsOf, type SessionsOrders } from './orders.ts';
+import {
+  type HostOrders,
+  journalOf,
+  type KillOrders,
+  optionsOf,
+  promisesOf,
+  type SessionsOrders,
+} from './orders.ts';
 import {
   nothingCarried,
   Session,
@@ -106,7 +113,7 @@ async function writeUntilKilled({ path, seed, writers, firstLife, models }: Kill
       model,
       lifeMemory: life.memory,
       board: board.memory,
-      journal: journalOf(path, range),
+      journal: { sequences: journalOf(path, range), promises: promisesOf(path, range) },
     };
     const entry = programEntry('./writer.worker', import.meta.url);
     const worker = new Worker(entry.path, { workerData: input, execArgv: [...entry.execArgv] });

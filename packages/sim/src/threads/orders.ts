@@ -26,6 +26,11 @@ export function journalOf(path: string, range: number): string {
   return `${path}.journal-${range}`;
 }
 
+/** Another one: how many operations it was told to be with the system. */
+export function promisesOf(path: string, range: number): string {
+  return `${path}.promises-${range}`;
+}
+
 const KIB = 1024;
 
 /** Sizes so small that flushes, compactions, evictions and new log segments happen all the time. */

@@ -4,14 +4,14 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { open } from 'varve';
 import { Random } from 'varve/testing';
 import { Violation } from '../check.ts';
 import { programEntry } from '../program-entry.ts';
 import { checkCounters, count, judgeRecovered, type LifeRecord } from './judge.ts';
 import { openKeyspaces } from './keyspaces.ts';
-import { type HostOrders, journalOf, type KillOrders, optionsOf } from './orders.ts';
+import { type HostOrders, journalOf, type KillOrders, optionsOf, promisesOf } from './orders.ts';
 import { type Carried, nothingCarried, type SessionCounts } from './session.ts';
 
 interface HostEnd {
@@ -62,6 +62,9 @@ export async function runKills(
   return inDirectory(keepFailed, async (root) => {
     const path = join(root, 'db');
     for (let firstLife = 1; counts.kills < kills; firstLife += writers) {
+      for (let range = 0; range < writers; range++) {
+        for (const file of [journalOf(path, range), promisesOf(path, range)]) rmSync(file, { force: true });
+      }
       const models = carried.models.map(({ a, b }) => ({ a: [...a], b: [...b] }));
       const orders: KillOrders = {
         kind: 'kill',
@@ -94,7 +97,7 @@ async function judgeKilled(
     for (let range = 0; range < writers; range++) {
       const sequences = numbersOf(journalOf(path, range));
       const acked = sequences.length;
-      const handedOver = numbersOf(`${journalOf(path, range)}.promises`)[0] ?? 0;
+      const handedOver = numbersOf(promisesOf(path, range))[0] ?? 0;
       const base = carried.models[range]!;
       const life = firstLife + range;
       const record: LifeRecord = {
@@ -140,6 +143,8 @@ async function runHost(
   const entry = programEntry('./host', import.meta.url);
   const child = spawn(process.execPath, [...entry.execArgv, entry.path, JSON.stringify(orders)], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    // Most of what a short life takes is loading the engine.
+    env: { ...process.env, NODE_COMPILE_CACHE: join(dirname(orders.path), 'code') },
   });
   const kill = (): void => void child.kill('SIGKILL');
   const hanging = setTimeout(kill, hangMs);

@@ -326,8 +326,16 @@ export class Session {
     );
     return (
       `threads ${words.threads().join()}, write lock ${words.holder('write')}, cache lock ${words.holder('cache')}, ` +
-      `changing ${words.isChanging}; ${lives.join('; ')}`
+      `changing ${words.isChanging}; ${lives.join('; ')}; ${this.#stats()}`
     );
+  }
+
+  #stats(): string {
+    try {
+      return JSON.stringify(this.#db.stats());
+    } catch (error) {
+      return String(error);
+    }
   }
 
   async #closeInOrder(): Promise<void> {

@@ -34,8 +34,8 @@ export interface WriterInput {
   readonly model: RangeModel;
   readonly lifeMemory: LifeMemory;
   readonly board: SharedArrayBuffer;
-  /** Where what was acknowledged is noted so that it survives the process; undefined when nothing has to. */
-  readonly journal: string | undefined;
+  /** Files in which what was acknowledged is noted so that it survives the process; undefined when nothing has to. */
+  readonly journal: { readonly sequences: string; readonly promises: string } | undefined;
 }
 
 /** How the thread ended: by itself when it was told to, refused with a code, or with what it found. */
@@ -195,9 +195,9 @@ class Journal {
   readonly #sequences: number;
   readonly #promises: number;
 
-  constructor(path: string) {
-    this.#sequences = openSync(path, 'w');
-    this.#promises = openSync(`${path}.promises`, 'w');
+  constructor({ sequences, promises }: { readonly sequences: string; readonly promises: string }) {
+    this.#sequences = openSync(sequences, 'w');
+    this.#promises = openSync(promises, 'w');
     process.on('exit', () => [this.#sequences, this.#promises].forEach(closeSync));
   }
 

@@ -253,7 +253,16 @@ export class Durability {
     });
   }
 
+  /** Called by timers and microtasks: a database that another thread has closed meanwhile is no error of theirs. */
   #requestSync(): void {
+    try {
+      this.#startSync();
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #startSync(): void {
     if (this.#closed || this.#env.poison.raised) return;
     if (this.#syncing) {
       this.#syncAgain = true;

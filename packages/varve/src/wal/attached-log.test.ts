@@ -24,7 +24,7 @@ function shared(): { bench: LogBench; log: Log; attached: AttachedLog } {
     handle: log.handle(tail),
     counters: { log: 0 },
     segmentFull: () => undefined,
-    beforeWrite: () => undefined,
+    checkOwner: () => undefined,
   });
   return { bench, log, attached };
 }

@@ -31,8 +31,8 @@ export interface AttachedLogOptions {
   readonly counters: { log: number };
   /** The current segment is longer than it should get. */
   readonly segmentFull: () => void;
-  /** Before every write to a file: throws when the owner of the database is gone. */
-  readonly beforeWrite: () => void;
+  /** Before and after every write to a file: throws when the owner of the database is gone. */
+  readonly checkOwner: () => void;
 }
 
 export class AttachedLog implements DurableLog {
@@ -42,7 +42,7 @@ export class AttachedLog implements DurableLog {
   #segment: SegmentWriter | undefined;
 
   constructor(options: AttachedLogOptions) {
-    const { handle, counters, segmentFull, beforeWrite } = options;
+    const { handle, counters, segmentFull, checkOwner } = options;
     this.#options = options;
     this.#tail = new SharedTail(handle.tail);
     const buffer = new LogBuffer(
@@ -51,7 +51,7 @@ export class AttachedLog implements DurableLog {
       handle.timestamps,
       handle.buffer,
     );
-    const segments = { full: segmentFull, follow: this.#follow, beforeWrite };
+    const segments = { full: segmentFull, follow: this.#follow, checkOwner };
     const start = { segment: 0, offset: 0 };
     this.writer = new LogWriter(buffer, handle.segmentBytes, counters, segments, start, 0);
     this.writer.share(this.#tail);

@@ -22,8 +22,8 @@ export interface SegmentSource {
   full(): void;
   /** Number of the segment that the tail names is not that of `current`: opens it. */
   follow(number: number, lastSequence: number): SegmentWriter;
-  /** Before bytes go to a file; throws when this thread must not write any more. */
-  beforeWrite(): void;
+  /** Before and after bytes go to a file; throws when the owner is gone: the next one may have read the file already. */
+  checkOwner(): void;
 }
 
 export class LogWriter {
@@ -300,7 +300,7 @@ export class LogWriter {
   #write(bytes: Uint8Array, start: number, end: number): void {
     const segment = this.current!;
     const before = segment.bytes;
-    this.#segments.beforeWrite();
+    this.#segments.checkOwner();
     try {
       segment.write(bytes, start, end);
     } catch (error) {
@@ -308,6 +308,7 @@ export class LogWriter {
       if (this.isDiskFull) segment.cut(before);
       throw failure;
     }
+    this.#segments.checkOwner();
     this.#counters.log += end - start;
   }
 

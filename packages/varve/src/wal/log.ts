@@ -59,7 +59,7 @@ export class Log implements DurableLog {
       buffer,
       options.segmentBytes,
       options.counters ?? { log: 0 },
-      { full: () => this.#rotate(), follow: (number) => this.#lost(number), beforeWrite: () => undefined },
+      { full: () => this.#rotate(), follow: (number) => this.#lost(number), checkOwner: () => undefined },
       { segment: previous.segment, offset: previous.endOffset },
       previous.lastSequence,
     );

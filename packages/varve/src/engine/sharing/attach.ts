@@ -86,12 +86,14 @@ export async function attachDatabase(handle: unknown): Promise<AttachedDatabase>
     });
   }
   attachedHere.add(data.id);
+  let slot = -1;
   try {
     await ready();
-    const slot = await takeSlot(data);
+    slot = await takeSlot(data);
     return new Attachment(data, slot).database;
   } catch (error) {
     attachedHere.delete(data.id);
+    if (slot >= 0) freeSlot(new Int32Array(data.control), slot);
     throw error;
   }
 }
@@ -115,6 +117,7 @@ class Attachment {
   #timer: Timer | undefined;
   #isClosed = false;
 
+  /** @param slot of this thread, given back by whoever took it when this throws */
   constructor(data: ShareData, slot: number) {
     this.#data = data;
     const control = new Int32Array(data.control);
@@ -142,7 +145,7 @@ class Attachment {
       handle: data.log,
       counters,
       segmentFull: () => this.#ask(),
-      beforeWrite: () => this.#checkOwnerRuns(),
+      checkOwner: () => this.#checkOwnerRuns(),
     });
     const access = new ThreadAccess(control, slot, {
       flagged: (flags) => this.#flagged(flags),
@@ -314,16 +317,10 @@ class Attachment {
   }
 
   #flagged(flags: number): void {
-    if ((flags & FLAG_OWNER_GONE) !== 0) throw this.#ownerGone();
-    if ((flags & FLAG_CLOSED) !== 0) throw closed('the database', { path: this.#data.path, by: 'its owner' });
+    checkNotEnded(this.#control, this.#data.path);
     if ((flags & FLAG_POISONED) !== 0 && this.#poison?.raised === false) {
       this.#poison.raise(new Error('the owner of the database could not write'));
     }
-  }
-
-  #ownerGone(): VarveError {
-    const message = 'the thread that opened the database is gone; open it again';
-    return new VarveError('closed', 'OWNER_GONE', message, { path: this.#data.path });
   }
 
   /** Asks the owner to make room, once until it has looked. */
@@ -380,16 +377,31 @@ class Attachment {
     this.#timer?.cancel();
     this.#pressure.abandon(error);
     this.#durability.detach(error, mayWrite);
-    if (mayWrite) this.#client.tell('left', generationOf(this.#control, this.#slot));
     this.#client.close(error);
     this.#state.isClosed = true;
     this.#state.endedBy = error;
     this.#reads.close();
     this.#tables.close();
-    this.#register.clear();
-    freeSlot(this.#control, this.#slot);
+    this.#state.access!.end(error, () => {
+      this.#register.end();
+      freeSlot(this.#control, this.#slot);
+    });
   }
 
   /** The thread ends without having closed the database: nothing of it is left behind. */
   readonly #exit = (): void => this.#giveUp(closed('the thread', {}), true);
+}
+
+/** Throws when the owner has closed the database, or is known to be gone. */
+function checkNotEnded(control: Int32Array, path: string): void {
+  const flags = Atomics.load(control, FLAGS);
+  if ((flags & FLAG_OWNER_GONE) !== 0) {
+    throw new VarveError(
+      'closed',
+      'OWNER_GONE',
+      'the thread that opened the database is gone; open it again',
+      { path },
+    );
+  }
+  if ((flags & FLAG_CLOSED) !== 0) throw closed('the database', { path, by: 'its owner' });
 }

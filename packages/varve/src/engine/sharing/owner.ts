@@ -49,6 +49,7 @@ import {
   claimSlot,
   freeSlot,
   generationOf,
+  isLeft,
   isSlotDead,
   openFilesShare,
   OWNER_SLOT,
@@ -83,6 +84,8 @@ export class SharedOwner implements OwnerSharing {
   readonly handle: ShareData;
   #timer: Timer | undefined;
   #looks = 0;
+  /** When, by the monotonic clock. */
+  #lookedAt = 0;
   #isClosed = false;
 
   constructor(core: Core, parts: OwnerParts) {
@@ -131,9 +134,7 @@ export class SharedOwner implements OwnerSharing {
     );
     core.cache.share(new CacheAccess(this.#control, OWNER_SLOT));
     for (const tree of core.state.trees.values()) this.addTree(tree);
-    this.#server = new RequestServer(id, this.#control, (name, input, slot) =>
-      this.#answer(name, input, slot),
-    );
+    this.#server = new RequestServer(id, this.#control, (name, input) => this.#answer(name, input));
     const { clock: _clock, fileSystem: _fileSystem, ...options } = core.options;
     this.handle = shareData({
       id,
@@ -213,7 +214,11 @@ export class SharedOwner implements OwnerSharing {
   /** Answers what was asked, in the middle of the owner's own work: nobody waits for a turn of its event loop. */
   serve(): void {
     this.#server.serve();
-    if (!this.#retired.isEmpty && this.#retired.collect()) this.progress();
+    // Also of a thread that died before it could send its request.
+    if (Atomics.load(this.#control, ASKED) !== 0) this.#asked();
+    if (this.#retired.isEmpty) return;
+    if (this.#retired.collect()) this.progress();
+    else if (this.#core.clock.monotonic() - this.#lookedAt > REAP_MS) this.#look();
   }
 
   /** The database accepts no writes any more, for this cause. */
@@ -237,10 +242,9 @@ export class SharedOwner implements OwnerSharing {
     this.#server.close();
   }
 
-  #answer(name: string, input: unknown, slot: number): unknown {
+  #answer(name: string, input: unknown): unknown {
     if (name === 'asked') return this.#asked();
     if (name === 'failed') return this.#core.poison.raise(reviveError(input as TransferredError));
-    if (name === 'left') return this.#server.forget(slot, input as number);
     const request = this.#requests[name];
     if (request === undefined) throw invalid('REQUEST_UNKNOWN', `no request named '${name}'`, { name });
     return request(input as never);
@@ -307,6 +311,9 @@ export class SharedOwner implements OwnerSharing {
   }
 
   #look(): void {
+    this.#lookedAt = this.#core.clock.monotonic();
+    if (Atomics.load(this.#control, ASKED) !== 0) this.#asked();
+    this.#server.forgetGone((slot, generation) => !isLeft(this.#control, slot, generation));
     const isThorough = ++this.#looks % THOROUGH_LOOKS === 0;
     for (const slot of takenSlots(this.#control)) {
       if (slot !== OWNER_SLOT && isSlotDead(this.#control, slot, isThorough)) this.#reap(slot);
@@ -318,19 +325,19 @@ export class SharedOwner implements OwnerSharing {
 
   /** A thread is gone: what it held is given up. */
   #reap(slot: number): void {
-    const generation = generationOf(this.#control, slot);
     // A lock that it holds is taken over, so that no later thread in this slot is taken for its holder.
     if (new SharedLock(this.#control, WRITE_LOCK, OWNER_SLOT).holder === slot) {
       this.#access.exclusive(() => undefined);
     }
     const cacheLock = new SharedLock(this.#control, CACHE_LOCK, OWNER_SLOT);
-    if (cacheLock.holder === slot && cacheLock.tryInherit() === 'inherited') {
-      this.#core.cache.startOver();
-      cacheLock.release();
+    if (cacheLock.holder === slot) {
+      // Another thread may have inherited it, and given it back, just now.
+      const acquired = cacheLock.tryInherit();
+      if (acquired === 'inherited') this.#core.cache.startOver();
+      if (acquired !== 'busy') cacheLock.release();
     }
     clearRegister(this.#control, this.#register, slot);
     freeSlot(this.#control, slot);
-    this.#server.forget(slot, generation);
     // What it had put into the log's buffer is on no other thread's way to the system.
     this.#core.durability?.handOver();
     if (this.#retired.collect()) {

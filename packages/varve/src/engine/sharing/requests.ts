@@ -58,15 +58,11 @@ export class RequestServer {
   readonly #id: string;
   readonly #control: Int32Array;
   readonly #channel: BroadcastChannel;
-  readonly #answer: (name: string, input: unknown, slot: number) => unknown;
-  readonly #slots = new Map<string, BroadcastChannel>();
+  readonly #answer: (name: string, input: unknown) => unknown;
+  readonly #slots = new Map<string, { slot: number; generation: number; channel: BroadcastChannel }>();
   #seen = 0;
 
-  constructor(
-    id: string,
-    control: Int32Array,
-    answer: (name: string, input: unknown, slot: number) => unknown,
-  ) {
+  constructor(id: string, control: Int32Array, answer: (name: string, input: unknown) => unknown) {
     this.#id = id;
     this.#control = control;
     this.#answer = answer;
@@ -99,16 +95,18 @@ export class RequestServer {
     this.#post(slot, generation, { notice, detail } satisfies Notice);
   }
 
-  /** The thread of a slot is gone. */
-  forget(slot: number, generation: number): void {
-    const name = slotChannel(this.#id, slot, generation);
-    this.#slots.get(name)?.close();
-    this.#slots.delete(name);
+  /** Closes the channels to threads that have left their slots. */
+  forgetGone(isThere: (slot: number, generation: number) => boolean): void {
+    for (const [name, { slot, generation, channel }] of this.#slots) {
+      if (isThere(slot, generation)) continue;
+      channel.close();
+      this.#slots.delete(name);
+    }
   }
 
   close(): void {
     this.#channel.close();
-    for (const channel of this.#slots.values()) channel.close();
+    for (const { channel } of this.#slots.values()) channel.close();
     this.#slots.clear();
   }
 
@@ -116,7 +114,7 @@ export class RequestServer {
     const failed = (error: unknown): void =>
       this.#post(slot, generation, { id, error: packError(error) } satisfies Answer);
     try {
-      const output = this.#answer(name, input, slot);
+      const output = this.#answer(name, input);
       // Answered at once where that is possible: the thread that asks may be parked.
       if (output instanceof Promise) {
         output.then((value) => this.#post(slot, generation, { id, output: value }), failed);
@@ -128,13 +126,13 @@ export class RequestServer {
 
   #post(slot: number, generation: number, message: Answer | Notice): void {
     const name = slotChannel(this.#id, slot, generation);
-    let channel = this.#slots.get(name);
-    if (channel === undefined) {
-      channel = new BroadcastChannel(name);
-      unref(channel);
-      this.#slots.set(name, channel);
+    let to = this.#slots.get(name);
+    if (to === undefined) {
+      to = { slot, generation, channel: new BroadcastChannel(name) };
+      unref(to.channel);
+      this.#slots.set(name, to);
     }
-    channel.postMessage(message);
+    to.channel.postMessage(message);
     const at = slotAt(slot) + SLOT_ANSWERS;
     Atomics.add(this.#control, at, 1);
     Atomics.notify(this.#control, at);
@@ -243,7 +241,8 @@ export class RequestClient {
   }
 
   #drain(): void {
-    for (;;) {
+    // A notice may have closed it.
+    while (!this.#isClosed) {
       const message = take<Answer | Notice>(this.#answers);
       if (message === undefined) return;
       this.#received(message);

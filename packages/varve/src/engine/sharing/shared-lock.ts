@@ -10,7 +10,7 @@
  * compare-and-exchange, and the new holder is told: what the lock guards may be half changed.
  */
 import { SLOT_SLEEP, slotAt } from './control-words.ts';
-import { generationOf, isSlotDead } from './thread-slots.ts';
+import { generationOf, isLeft, isSlotDead } from './thread-slots.ts';
 
 const SPINS = 64;
 const SLEEP_MS_MIN = 0.02;
@@ -26,6 +26,8 @@ export class SharedLock {
   readonly #at: number;
   readonly #slot: number;
   readonly #mine: number;
+  /** The word of the dead holder that the lock was last taken from. */
+  #from = 0;
 
   constructor(words: Int32Array, at: number, slot: number) {
     this.#words = words;
@@ -52,10 +54,11 @@ export class SharedLock {
   tryInherit(): Acquired {
     const holder = Atomics.load(this.#words, this.#at);
     if (holder === 0) return this.tryAcquire(0);
-    if (!isSlotDead(this.#words, (holder & 255) - 1, true)) return 'busy';
-    return Atomics.compareExchange(this.#words, this.#at, holder, this.#mine) === holder
-      ? 'inherited'
-      : 'busy';
+    const slot = (holder & 255) - 1;
+    if (!isLeft(this.#words, slot, holder >>> 8) && !isSlotDead(this.#words, slot, true)) return 'busy';
+    if (Atomics.compareExchange(this.#words, this.#at, holder, this.#mine) !== holder) return 'busy';
+    this.#from = holder;
+    return 'inherited';
   }
 
   /** Takes the lock; 'busy' only after `ms`. Sleeps in between. */
@@ -77,6 +80,11 @@ export class SharedLock {
 
   release(): void {
     Atomics.store(this.#words, this.#at, 0);
+  }
+
+  /** After 'inherited': the lock is the dead thread's again, for the next one to inherit. */
+  giveBack(): void {
+    Atomics.store(this.#words, this.#at, this.#from);
   }
 
   /** Slot of who holds the lock; -1 when it is free. */

@@ -47,6 +47,7 @@ export class SharedRegister {
   readonly #held = new Map<number, Registration>();
   readonly #overflowed = new Map<number, number>();
   #free = 0;
+  #isEnded = false;
 
   /** @param now milliseconds since the epoch */
   constructor(control: Int32Array, places: Int32Array, slot: number, now: () => number) {
@@ -74,6 +75,8 @@ export class SharedRegister {
 
   /** Registers a sequence that is registered already, or that was read while nothing could be dropped. */
   add(sequence: number, now: number): void {
+    // Another thread may have the slot by now, and its row.
+    if (this.#isEnded) return;
     const held = this.#held.get(sequence);
     if (held !== undefined) {
       held.count++;
@@ -101,8 +104,9 @@ export class SharedRegister {
     this.#storeOverflow();
   }
 
-  /** Gives everything back: the thread closes. */
-  clear(): void {
+  /** Gives everything back: the thread leaves its slot, and registers nothing any more. */
+  end(): void {
+    this.#isEnded = true;
     this.#held.clear();
     this.#overflowed.clear();
     clearRegister(this.#control, this.#places, this.#slot);

@@ -39,6 +39,9 @@ export class ThreadAccess {
   #depth = 0;
   #lockDepth = 0;
   #generation = 0;
+  /** Set once this thread has given up its slot: why nothing begins any more. */
+  #ended: Error | undefined;
+  #leaveSlot: (() => void) | undefined;
 
   constructor(control: Int32Array, slot: number, hooks: AccessHooks) {
     this.control = control;
@@ -55,6 +58,11 @@ export class ThreadAccess {
   /** Begins an operation. Throws, and has begun nothing, when this thread may not go on. */
   enter(): void {
     if (this.#depth++ > 0) return;
+    // Its slot is another thread's by now, and so would be the pin.
+    if (this.#ended !== undefined) {
+      this.#depth = 0;
+      throw this.#ended;
+    }
     const { control } = this;
     pin(control, this.slot);
     try {
@@ -68,7 +76,21 @@ export class ThreadAccess {
   }
 
   leave(): void {
-    if (--this.#depth === 0) unpin(this.control, this.slot);
+    if (--this.#depth > 0) return;
+    unpin(this.control, this.slot);
+    const leaveSlot = this.#leaveSlot;
+    this.#leaveSlot = undefined;
+    leaveSlot?.();
+  }
+
+  /**
+   * This thread takes no part any more: whatever would begin throws `error`. `leaveSlot` gives the slot back, once no
+   * operation is in progress: one that is may have called what ends it, from a codec.
+   */
+  end(error: Error, leaveSlot: () => void): void {
+    this.#ended = error;
+    if (this.#depth === 0) leaveSlot();
+    else this.#leaveSlot = leaveSlot;
   }
 
   /**
@@ -91,21 +113,25 @@ export class ThreadAccess {
       this.#lockDepth++;
       return;
     }
+    if (this.#ended !== undefined) throw this.#ended;
     const acquired = this.#lock.acquire(ms);
     if (acquired === 'busy') {
       const context = { reason: 'write-lock', holder: this.#lock.holder, waitedMs: ms };
       throw busy('BUSY', `another thread has held the write lock for ${ms} ms`, context);
     }
     this.#lockDepth = 1;
+    let isWhole = acquired === 'taken';
     try {
-      if (acquired === 'inherited') this.#hooks.repair();
+      if (!isWhole) this.#hooks.repair();
+      isWhole = true;
       const flags = Atomics.load(this.control, FLAGS);
       if (flags !== 0) this.#hooks.flagged(flags);
       this.#hooks.load();
       this.enter();
+      if (this.#depth > 1) this.#followAgain();
     } catch (error) {
       this.#lockDepth = 0;
-      this.#lock.release();
+      this.#giveUp(isWhole);
       throw error;
     }
   }
@@ -131,9 +157,12 @@ export class ThreadAccess {
     const { control } = this;
     const generation = Atomics.load(control, GENERATION);
     Atomics.store(control, GENERATION, (generation + 1) | 0);
-    step();
-    Atomics.store(control, GENERATION, (generation + 2) | 0);
-    this.#generation = (generation + 2) | 0;
+    try {
+      step();
+    } finally {
+      Atomics.store(control, GENERATION, (generation + 2) | 0);
+      this.#generation = (generation + 2) | 0;
+    }
   }
 
   /** The generation is left odd by a thread that died: the words are whole after each store, so it only has to be ended. */
@@ -161,14 +190,32 @@ export class ThreadAccess {
     }
   }
 
+  /** Inside an operation the lock was taken: views may have been replaced since the operation began, and writes need the new ones. */
+  #followAgain(): void {
+    try {
+      if (Atomics.load(this.control, GENERATION) !== this.#generation) this.#follow();
+    } catch (error) {
+      this.leave();
+      throw error;
+    }
+  }
+
   #endByLock(): void {
     const acquired = this.#lock.acquire(LOCK_MS_MAX);
     if (acquired === 'busy')
       throw busy('BUSY', 'another thread holds the write lock', { reason: 'write-lock' });
+    let isWhole = acquired === 'taken';
     try {
-      if (acquired === 'inherited') this.#hooks.repair();
+      if (!isWhole) this.#hooks.repair();
+      isWhole = true;
     } finally {
-      this.#lock.release();
+      this.#giveUp(isWhole);
     }
+  }
+
+  /** Of the lock that was just taken. What is not whole yet has to be repaired by whoever takes it next. */
+  #giveUp(isWhole: boolean): void {
+    if (isWhole) this.#lock.release();
+    else this.#lock.giveBack();
   }
 }

@@ -25,6 +25,8 @@ import { currentTask, isRunning } from './thread-liveness.ts';
 
 export const OWNER_SLOT = 0;
 const TICKS = 4294967296;
+/** What a lock word has room for. */
+const GENERATION_MASK = 0xff_ffff;
 
 /** Takes a free slot for the calling thread. @throws busy `TOO_MANY_THREADS` */
 export function claimSlot(words: Int32Array, threadId: number): number {
@@ -89,4 +91,10 @@ export function isSlotDead(words: Int32Array, slot: number, isThorough: boolean)
   const high = Atomics.load(words, at + SLOT_STARTED);
   const started = high * TICKS + (Atomics.load(words, at + SLOT_STARTED + 1) >>> 0);
   return !isRunning({ number, started }, isThorough && started !== 0);
+}
+
+/** True when the thread that took the slot for the `generation`th time has left it. */
+export function isLeft(words: Int32Array, slot: number, generation: number): boolean {
+  const isAnother = ((generationOf(words, slot) ^ generation) & GENERATION_MASK) !== 0;
+  return isAnother || Atomics.load(words, slotAt(slot) + SLOT_TASK) === 0;
 }
