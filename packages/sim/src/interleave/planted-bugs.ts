@@ -151,8 +151,8 @@ export const interleavedBugs: readonly InterleavedBug[] = [
     edits: [
       {
         file: 'engine/sharing/sequence-words.ts',
-        find: '  const low = Atomics.load(words, at + 1);\n  const high = Atomics.load(words, at);',
-        replace: '  const high = Atomics.load(words, at);\n  const low = Atomics.load(words, at + 1);',
+        find: '  const low = loadInOrder(words, at + 1);\n  const high = loadInOrder(words, at);',
+        replace: '  const high = loadInOrder(words, at);\n  const low = loadInOrder(words, at + 1);',
       },
     ],
   },
