@@ -44,7 +44,6 @@ import { AttachedViews } from './attached-views.ts';
 import { CacheAccess } from './cache-access.ts';
 import {
   ASKED,
-  FLAG_CLOSED,
   FLAG_OWNER_GONE,
   FLAG_POISONED,
   FLAGS,
