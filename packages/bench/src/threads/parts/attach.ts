@@ -73,7 +73,7 @@ async function timesWith(
   await once(worker, 'message');
   worker.postMessage(db.share());
   const [times] = (await once(worker, 'message')) as [AttachTimes];
-  await once(worker, 'exit');
+  await worker.terminate();
   const found = tablesOf(db);
   await db.close();
   return { ...times, tables: found };
