@@ -15,6 +15,13 @@ export function programEntry(name: string, base: string): ProgramEntry {
   if (!base.endsWith('.ts')) return { path: `${path}.js`, execArgv: [] };
   // Older type declarations and runtimes do not have the feature.
   const stripsTypes = Boolean((process.features as { typescript?: unknown }).typescript);
-  if (stripsTypes) return { path: `${path}.ts`, execArgv: ['--conditions=varve-source', '--no-warnings'] };
+  if (stripsTypes) {
+    return { path: `${path}.ts`, execArgv: ['--conditions=varve-source', '--no-warnings', ...preloads()] };
+  }
   return { path: `${path.replace(/([\\/])src([\\/])(?!.*[\\/]src[\\/])/, '$1dist$2')}.js`, execArgv: [] };
+}
+
+/** What this process was told to load first, by `--import`: planted bugs are planted in the programs that it starts, too. */
+function preloads(): string[] {
+  return process.execArgv.flatMap((flag, i, all) => (flag === '--import' ? [flag, all[i + 1]!] : []));
 }

@@ -64,7 +64,7 @@ export const interleavedBugs: readonly InterleavedBug[] = [
     edits: [
       {
         file: 'engine/sharing/shared-lock.ts',
-        find: 'if (!isSlotDead(this.#words, (holder & 255) - 1, true)) return',
+        find: 'if (!isGone(this.#words, holder)) return',
         replace: 'return',
       },
     ],
@@ -76,8 +76,8 @@ export const interleavedBugs: readonly InterleavedBug[] = [
     edits: [
       {
         file: 'engine/sharing/shared-lock.ts',
-        find: 'Atomics.compareExchange(this.#words, this.#at, holder, this.#mine) === holder',
-        replace: 'Atomics.store(this.#words, this.#at, this.#mine) === this.#mine',
+        find: 'if (Atomics.compareExchange(this.#words, this.#at, holder, this.#mine) !== holder) return',
+        replace: 'if (Atomics.store(this.#words, this.#at, this.#mine) !== this.#mine) return',
       },
     ],
   },
@@ -97,7 +97,9 @@ export const interleavedBugs: readonly InterleavedBug[] = [
     name: 'lock-inherited-in-silence',
     algorithm: 'lock',
     breaks: 'who takes a lock over from the dead is not told',
-    edits: [{ file: 'engine/sharing/shared-lock.ts', find: "? 'inherited'", replace: "? 'taken'" }],
+    edits: [
+      { file: 'engine/sharing/shared-lock.ts', find: "return 'inherited';", replace: "return 'taken';" },
+    ],
   },
   {
     name: 'slot-claimed-by-a-store',

@@ -3,10 +3,11 @@
  */
 import { registerHooks } from 'node:module';
 import { interleavedBugs } from '../interleave/planted-bugs.ts';
+import { threadBugs } from '../threads/planted-bugs.ts';
 import { plantedBugs } from './bugs.ts';
 
 const name = process.env['PLANTED_BUG'];
-const bugs = [...plantedBugs, ...interleavedBugs];
+const bugs = [...plantedBugs, ...interleavedBugs, ...threadBugs];
 const bug = bugs.find((each) => each.name === name);
 if (bug === undefined)
   throw new Error(`PLANTED_BUG must be one of ${bugs.map((each) => each.name).join(', ')}`);

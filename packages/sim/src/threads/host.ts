@@ -1,7 +1,8 @@
 /**
- * The process that sessions run in: orders in an argument, one line of JSON with what was counted on standard output at the end.
+ * The process that sessions run in: orders in a file that the argument names, one line of JSON with what was counted on standard output at the end.
  * In `kill` orders it writes until it is killed.
  */
+import { readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { open } from 'varve';
 import { Random } from 'varve/testing';
@@ -27,7 +28,7 @@ import {
 } from './session.ts';
 import type { WriterInput } from './writer.worker.ts';
 
-const orders = JSON.parse(process.argv[2]!) as HostOrders;
+const orders = JSON.parse(readFileSync(process.argv[2]!, 'utf8')) as HostOrders;
 
 const endings: readonly SessionEnding[] = [
   'close',

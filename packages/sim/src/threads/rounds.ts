@@ -2,7 +2,7 @@
  * The rig's parent: starts the processes that threads run and die in, and kills some of them whole.
  */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { open } from 'varve';
@@ -141,7 +141,10 @@ async function runHost(
   ready: (kill: () => void) => unknown,
 ): Promise<HostEnd> {
   const entry = programEntry('./host', import.meta.url);
-  const child = spawn(process.execPath, [...entry.execArgv, entry.path, JSON.stringify(orders)], {
+  // In a file: what a database holds is more than fits an argument.
+  const file = `${orders.path}.orders`;
+  writeFileSync(file, JSON.stringify(orders));
+  const child = spawn(process.execPath, [...entry.execArgv, entry.path, file], {
     stdio: ['ignore', 'pipe', 'pipe'],
     // Most of what a short life takes is loading the engine.
     env: { ...process.env, NODE_COMPILE_CACHE: join(dirname(orders.path), 'code') },

@@ -54,8 +54,7 @@ export class SharedLock {
   tryInherit(): Acquired {
     const holder = Atomics.load(this.#words, this.#at);
     if (holder === 0) return this.tryAcquire(0);
-    const slot = (holder & 255) - 1;
-    if (!isLeft(this.#words, slot, holder >>> 8) && !isSlotDead(this.#words, slot, true)) return 'busy';
+    if (!isGone(this.#words, holder)) return 'busy';
     if (Atomics.compareExchange(this.#words, this.#at, holder, this.#mine) !== holder) return 'busy';
     this.#from = holder;
     return 'inherited';
@@ -91,4 +90,10 @@ export class SharedLock {
   get holder(): number {
     return (Atomics.load(this.#words, this.#at) & 255) - 1;
   }
+}
+
+/** The thread that a lock word names has ended, or has left its slot. */
+function isGone(words: Int32Array, holder: number): boolean {
+  const slot = (holder & 255) - 1;
+  return isLeft(words, slot, holder >>> 8) || isSlotDead(words, slot, true);
 }

@@ -2,7 +2,15 @@
  * The way into a shared database, with several threads' objects in one thread: each has a slot of its own over the same words.
  */
 import { expect, test } from 'vitest';
-import { CONTROL_WORDS, EPOCH, GENERATION, SLOT_PIN, SLOT_TASK, slotAt, WRITE_LOCK } from './control-words.ts';
+import {
+  CONTROL_WORDS,
+  EPOCH,
+  GENERATION,
+  SLOT_PIN,
+  SLOT_TASK,
+  slotAt,
+  WRITE_LOCK,
+} from './control-words.ts';
 import { pin } from './epochs.ts';
 import { type AccessHooks, ThreadAccess } from './thread-access.ts';
 import { claimSlot, freeSlot } from './thread-slots.ts';
