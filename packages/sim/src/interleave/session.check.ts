@@ -88,7 +88,7 @@ export function openSession(
     },
     counters: { log: 0 },
     segmentFull: () => undefined,
-    beforeWrite: () => undefined,
+    checkOwner: () => undefined,
   });
   const access: ThreadAccess = new ThreadAccess(words, slot, {
     flagged: () => undefined,
