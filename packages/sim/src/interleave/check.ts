@@ -23,7 +23,7 @@ export interface Verdict extends Found {
 
 const STATES_MAX = 2_000_000;
 /** For the search of a simpler schedule. */
-const SIMPLE_STATES_MAX = 100_000;
+const SIMPLE_STATES_MAX = 30_000;
 
 interface Model {
   readonly machine: Machine;

@@ -65,10 +65,6 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     return keyspace as KeyspaceHandle<K, V>;
   }
 
-  get isDropped(): boolean {
-    return this.#tree.isDropped;
-  }
-
   get codecs(): { readonly key: KeyCodec<K>; readonly value: ValueCodec<V> } {
     return { key: this.#key, value: this.#value };
   }
@@ -319,7 +315,10 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
 
   hasAt(key: K, sequence: number | undefined): boolean {
     const k = this.encodeKey(key);
-    return this.#entered(() => this.#find(k, sequence ?? this.#core.state.visible));
+    const { state } = this.#core;
+    if (state.access !== undefined) return this.#entered(() => this.#find(k, sequence ?? state.visible));
+    this.check();
+    return this.#find(k, sequence ?? state.visible);
   }
 
   /** A range at `sequence`, or at the sequence that is visible when each iteration begins. */

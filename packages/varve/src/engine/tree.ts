@@ -264,7 +264,7 @@ export class Tree {
     const free = immutables.length - this.flushing;
     this.#release([...(memtable === undefined ? [] : [memtable]), ...immutables.slice(0, free)]);
     this.#held = immutables.slice(free);
-    if (this.#held.length > 0) this.#state.leaving.add(this);
+    if (this.#held.length > 0 || this.#pins > 0) this.#state.leaving.add(this);
     if (memtable !== undefined) kept.delete(memtable);
     for (const each of immutables) kept.delete(each);
     for (const each of kept) each.release();
@@ -273,17 +273,24 @@ export class Tree {
   /** The running flush has ended and is not installed: it failed, or the tree was dropped meanwhile. */
   flushEnded(): void {
     this.flushing = 0;
-    this.#state.leaving.delete(this);
     this.#release(this.#held);
     this.#held = [];
+    this.#left();
   }
 
   /** Keeps the memory of the view's immutables until the function that is returned is called, once. */
   pin(): () => void {
     this.#pins++;
     return () => {
-      if (--this.#pins === 0) this.#release(this.#pinned.splice(0));
+      if (--this.#pins > 0) return;
+      this.#release(this.#pinned.splice(0));
+      this.#left();
     };
+  }
+
+  /** Of a dropped tree: nothing reads its memtables any more. */
+  #left(): void {
+    if (this.#held.length === 0 && this.#pins === 0) this.#state.leaving.delete(this);
   }
 
   /** Gives memtables back that no view names any more, once nobody reads them. */

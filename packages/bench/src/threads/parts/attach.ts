@@ -73,7 +73,8 @@ async function timesWith(
   await once(worker, 'message');
   worker.postMessage(db.share());
   const [times] = (await once(worker, 'message')) as [AttachTimes];
-  await once(worker, 'exit');
+  // Its end may have come together with the message: nobody would hear of it any more.
+  await worker.terminate();
   const found = tablesOf(db);
   await db.close();
   return { ...times, tables: found };

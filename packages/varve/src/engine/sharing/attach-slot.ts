@@ -2,7 +2,7 @@
  * The first step of `attach`: a slot in the shared memory, by which the thread is known from then on.
  */
 import { threadId } from 'node:worker_threads';
-import { closed } from '../../base/errors.ts';
+import { closed, VarveError } from '../../base/errors.ts';
 import { systemScheduler } from '../../runtime/scheduler.ts';
 import { FLAG_CLOSED, FLAG_OWNER_GONE, FLAGS } from './control-words.ts';
 import type { ShareData } from './share-handle.ts';
@@ -15,8 +15,7 @@ const SLOT_WAIT_MS = 50;
 export async function takeSlot(data: ShareData): Promise<number> {
   const control = new Int32Array(data.control);
   for (let tries = 1; ; tries++) {
-    const flags = Atomics.load(control, FLAGS);
-    if ((flags & (FLAG_CLOSED | FLAG_OWNER_GONE)) !== 0) throw closed('the database', { path: data.path });
+    checkNotEnded(control, data.path);
     try {
       return claimSlot(control, threadId);
     } catch (error) {
@@ -26,4 +25,18 @@ export async function takeSlot(data: ShareData): Promise<number> {
     }
     await new Promise<void>((resolve) => systemScheduler.after(SLOT_WAIT_MS, resolve, true));
   }
+}
+
+/** Throws when the owner has closed the database, or is known to be gone. */
+export function checkNotEnded(control: Int32Array, path: string): void {
+  const flags = Atomics.load(control, FLAGS);
+  if ((flags & FLAG_OWNER_GONE) !== 0) {
+    throw new VarveError(
+      'closed',
+      'OWNER_GONE',
+      'the thread that opened the database is gone; open it again',
+      { path },
+    );
+  }
+  if ((flags & FLAG_CLOSED) !== 0) throw closed('the database', { path, by: 'its owner' });
 }

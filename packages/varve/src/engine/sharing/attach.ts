@@ -44,7 +44,6 @@ import { AttachedViews } from './attached-views.ts';
 import { CacheAccess } from './cache-access.ts';
 import {
   ASKED,
-  FLAG_CLOSED,
   FLAG_OWNER_GONE,
   FLAG_POISONED,
   FLAGS,
@@ -53,7 +52,7 @@ import {
 } from './control-words.ts';
 import { KeyspaceWords } from './keyspace-words.ts';
 import { redo } from './redo.ts';
-import { takeSlot } from './attach-slot.ts';
+import { checkNotEnded, takeSlot } from './attach-slot.ts';
 import { type Notice, RequestClient } from './requests.ts';
 import { checkHandle, type ShareData } from './share-handle.ts';
 import { SharedRegister } from './shared-register.ts';
@@ -390,18 +389,4 @@ class Attachment {
 
   /** The thread ends without having closed the database: nothing of it is left behind. */
   readonly #exit = (): void => this.#giveUp(closed('the thread', {}), true);
-}
-
-/** Throws when the owner has closed the database, or is known to be gone. */
-function checkNotEnded(control: Int32Array, path: string): void {
-  const flags = Atomics.load(control, FLAGS);
-  if ((flags & FLAG_OWNER_GONE) !== 0) {
-    throw new VarveError(
-      'closed',
-      'OWNER_GONE',
-      'the thread that opened the database is gone; open it again',
-      { path },
-    );
-  }
-  if ((flags & FLAG_CLOSED) !== 0) throw closed('the database', { path, by: 'its owner' });
 }

@@ -32,7 +32,7 @@ type AnyHandle = KeyspaceHandle<unknown, unknown>;
 
 export class AttachedKeyspaces {
   readonly #env: AttachedKeyspacesEnv;
-  readonly #handles = new Map<string, AnyHandle>();
+  readonly #open = new Map<string, { readonly handle: AnyHandle; readonly tree: Tree }>();
 
   constructor(env: AttachedKeyspacesEnv) {
     this.#env = env;
@@ -46,12 +46,13 @@ export class AttachedKeyspaces {
     checkCodec('key', options.key);
     checkCodec('value', options.value);
     const settings = settingsOf(options);
-    const open = this.#handles.get(name);
-    if (open !== undefined && !open.isDropped) {
-      checkSame(name, 'key', open.codecs.key.name, options.key);
-      checkSame(name, 'value', open.codecs.value.name, options.value);
+    const open = this.#open.get(name);
+    if (open !== undefined && !open.tree.isDropped) {
+      const { codecs } = open.handle;
+      checkSame(name, 'key', codecs.key.name, options.key);
+      checkSame(name, 'value', codecs.value.name, options.value);
       if (Object.keys(settings).length > 0) this.#ask(name, options, settings);
-      return open as unknown as KeyspaceHandle<K, V>;
+      return open.handle as unknown as KeyspaceHandle<K, V>;
     }
     const known = Object.keys(settings).length > 0 ? undefined : this.#env.known(name);
     const answer = known ?? this.#ask(name, options, settings);
@@ -60,7 +61,7 @@ export class AttachedKeyspaces {
     const value = (options.value ?? bytes) as ValueCodec<V>;
     const tree = this.#env.makeTree(answer);
     const handle = new KeyspaceHandle<K, V>(this.#env.session, tree, key, value);
-    this.#handles.set(name, handle as unknown as AnyHandle);
+    this.#open.set(name, { handle: handle as unknown as AnyHandle, tree });
     return handle;
   }
 

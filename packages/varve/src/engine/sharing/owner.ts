@@ -312,6 +312,7 @@ export class SharedOwner implements OwnerSharing {
 
   #look(): void {
     this.#lookedAt = this.#core.clock.monotonic();
+    // Who set the word may have died before it told.
     if (Atomics.load(this.#control, ASKED) !== 0) this.#asked();
     this.#server.forgetGone((slot, generation) => !isLeft(this.#control, slot, generation));
     const isThorough = ++this.#looks % THOROUGH_LOOKS === 0;
@@ -319,8 +320,6 @@ export class SharedOwner implements OwnerSharing {
       if (slot !== OWNER_SLOT && isSlotDead(this.#control, slot, isThorough)) this.#reap(slot);
     }
     if (Atomics.load(this.#control, SWEEP_DUE) !== 0) this.#sweep();
-    // Who set the word may have died before it told.
-    if (Atomics.load(this.#control, ASKED) !== 0) this.#asked();
   }
 
   /** A thread is gone: what it held is given up. */
