@@ -21,6 +21,7 @@
  *              d + 11   RANDOM         state of the generator of heights
  *              d + 12   ENTRY_ARENA    state of the arena of entries (arena/shared-arena.ts), d + 18 TOWER_ARENA of towers
  *              d + 66   HEAD_TOWER, d + 70 HEAD, d + 74 EMPTY_VALUE the value record that deletes by a range share
+ *              d + 75   FILTER         stored when the filter is complete; 0 while the list is small
  *
  * Hints are offset-value codes (base/offset-value.ts): they tell most keys apart, whatever prefix these have in common;
  * only equal codes send a search to the keys.
@@ -58,6 +59,8 @@ export const HEAD_TOWER: number = TOWER_ARENA + ARENA_WORDS + 2 * HEIGHT_MAX;
 export const HEAD: number = HEAD_TOWER + 1 + OWN_WORDS;
 /** Behind the head, whose key is empty. */
 const EMPTY_VALUE: number = HEAD + KEY;
+/** The filter of its keys (memtable/key-filter.ts), 0 for none. */
+export const FILTER: number = EMPTY_VALUE + 1;
 export const DESCRIPTOR_BYTES: number = 4 * (EMPTY_VALUE + 2);
 
 /** Makes fresh memory the descriptor of an empty list, but for the arenas. */

@@ -30,6 +30,8 @@ import {
   storeSequence,
 } from './descriptor.ts';
 import {
+  KEY,
+  KEY_LENGTH,
   KIND_MAX,
   lendEntry,
   RECORD_OVERHEAD_MAX,
@@ -38,15 +40,18 @@ import {
   VALUE,
   writeEntry,
 } from './entry-record.ts';
+import { addToFilter, clearFilter, FILTER_BYTES, mayHold } from './key-filter.ts';
 import { linkEntry, linkTower, repairCopy } from './link.ts';
 import type { MemtableHandle } from './memtable-handle.ts';
 import {
   BACK,
   DESCRIPTOR_BYTES,
   ENTRY_ARENA,
+  FILTER,
   HEAD,
   HEIGHT_MAX,
   initDescriptor,
+  NEXT,
   OWN_WORDS,
   RANDOM,
   TOWER_ARENA,
@@ -56,6 +61,9 @@ import { isNextTo, Place, search } from './search.ts';
 import { SkipListIterator } from './skiplist-iterator.ts';
 
 const ENTRY_OVERHEAD_MAX = RECORD_OVERHEAD_MAX + 4 * OWN_WORDS;
+
+/** Entry memory from which on a list has a filter of its keys: a smaller one is searched as fast. */
+const FILTERED_BYTES = 2 * 1024 * 1024;
 
 export class SkipList {
   readonly #pool: SegmentPool;
@@ -172,6 +180,10 @@ export class SkipList {
     );
     words[entry + BACK] = place.before;
     words[list + ENTRIES] = entries + 1;
+    const filter = words[list + FILTER]!;
+    if (filter !== 0) addToFilter(words, filter, key, keyStart, keyEnd);
+    else if ((entries & 1023) === 1023 && arena.bytes >= FILTERED_BYTES)
+      this.#makeFilter(key, keyStart, keyEnd);
     linkEntry(pool, list, place, entry);
     const levels = this.#randomLevels();
     if (levels > 1) linkTower(pool, this.#towers, list, place, entry, levels, isAtHand);
@@ -183,6 +195,8 @@ export class SkipList {
     const list = this.#descriptor;
     if (list === 0) return false;
     const pool = this.#pool;
+    const filter = pool.words[list + FILTER]!;
+    if (filter !== 0 && !mayHold(pool.words, filter, key, keyStart, keyEnd)) return false;
     const place = this.#scratch;
     search(pool, list, key, keyStart, keyEnd, sequence, place);
     if (!place.isSameKey) return false;
@@ -282,6 +296,21 @@ export class SkipList {
     Atomics.store(words, list + NEWEST_RANGE_DELETE, record);
     const deleted = words[list + HEAD + VALUE]! | KIND_DELETE;
     this.#batch.replaceValues(pool, key, keyStart, keyEnd, value, valueStart, valueEnd, deleted);
+  }
+
+  /** The list has become large: a filter of all its keys and the one that is being added; none when there is no room for it. */
+  #makeFilter(key: Uint8Array, keyStart: number, keyEnd: number): void {
+    const towers = this.#towers;
+    if (!towers.reserve(FILTER_BYTES)) return;
+    const { words, bytes } = this.#pool;
+    const list = this.#descriptor;
+    const filter = clearFilter(words, towers.allocate(FILTER_BYTES));
+    for (let at = words[list + HEAD + NEXT]!; at !== 0; at = words[at + NEXT]!) {
+      const start = (at + KEY) * 4;
+      addToFilter(words, filter, bytes, start, start + words[at + KEY_LENGTH]!);
+    }
+    addToFilter(words, filter, key, keyStart, keyEnd);
+    Atomics.store(words, list + FILTER, filter);
   }
 
   /** 1 with probability 1/2, one more with 1/2 each. */

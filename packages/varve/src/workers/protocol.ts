@@ -13,6 +13,8 @@ export interface WorkerData {
   readonly port: MessagePort;
   /** Raised by one after every posted reply. */
   readonly wake: Int32Array;
+  /** Of the lane: priority.ts. */
+  readonly niceness: number;
 }
 
 export interface WorkerRequest {

@@ -7,10 +7,12 @@ import { workerData } from 'node:worker_threads';
 import type { FileSystem } from '../fs/file-system.ts';
 import { packError } from './error-transfer.ts';
 import type { JobTable } from './job-runner.ts';
+import { lowerPriority } from './priority.ts';
 import { STARTED, type WorkerData, type WorkerReply, type WorkerRequest } from './protocol.ts';
 
 export function serveJobs(jobs: JobTable, fs: FileSystem, ready: Promise<void>): void {
-  const { port, wake } = workerData as WorkerData;
+  const { port, wake, niceness } = workerData as WorkerData;
+  lowerPriority(niceness);
   const post = (reply: WorkerReply, memory: readonly ArrayBuffer[]): void => {
     port.postMessage(reply, memory);
     Atomics.add(wake, 0, 1);

@@ -49,6 +49,19 @@ const HELPS: Readonly<Record<Lane, readonly Lane[]>> = {
   care: ['read'],
 };
 
+/**
+ * What the system is told of a lane's threads (priority.ts). Writes wait for syncs and flushes; compaction and care only have to
+ * keep up, and back-pressure sees to it that they do.
+ */
+const NICENESS: Readonly<Record<Lane, number>> = {
+  io: 0,
+  flush: 0,
+  compaction: 10,
+  read: 0,
+  scan: 5,
+  care: 15,
+};
+
 export interface ThreadRunnerOptions {
   /** Entry file of the threads. */
   readonly entry: URL;
@@ -176,7 +189,7 @@ export class ThreadRunner implements JobRunner {
   #grow(lane: Lane): boolean {
     if (this.#threads.filter((thread) => thread.lane === lane).length >= this.#limits[lane]) return false;
     const channel = new MessageChannel();
-    const data: WorkerData = { port: channel.port2, wake: this.#wake };
+    const data: WorkerData = { port: channel.port2, wake: this.#wake, niceness: NICENESS[lane] };
     const worker = new Worker(this.#entry, {
       workerData: data,
       transferList: [channel.port2],
