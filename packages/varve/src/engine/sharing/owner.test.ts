@@ -65,7 +65,9 @@ test('a thread that could not attach leaves no slot taken', async () => {
     worker.once('message', resolve);
     worker.once('error', reject);
   });
-  await expect(attach({ ...handle, pool: { ...handle.pool, chunkBytes: 7 } })).rejects.toThrow(/multiple of 8/);
+  await expect(attach({ ...handle, pool: { ...handle.pool, chunkBytes: 7 } })).rejects.toThrow(
+    /multiple of 8/,
+  );
   expect(new SharedWords(handle).threads()).toHaveLength(1);
   const db = await attach(handle);
   expect(new SharedWords(handle).threads()).toHaveLength(2);
