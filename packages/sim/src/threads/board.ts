@@ -19,8 +19,6 @@ export const HANDED_OVER = 2;
 export const PHASE = 3;
 /** Refusals by back-pressure. */
 export const BUSY = 4;
-/** Raised with everything the thread does, reads too. */
-export const STEPS = 5;
 /** Increments of each common counter that were acknowledged. */
 const COUNTED = 8;
 const LIFE_WORDS = COUNTED + COUNTERS;

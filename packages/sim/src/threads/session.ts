@@ -11,6 +11,7 @@ import {
   attach,
   type Database,
   type DatabaseOptions,
+  type DatabaseStats,
   open,
   type ShareHandle,
   type Snapshot,
@@ -19,7 +20,7 @@ import {
 import { Random, SharedWords } from 'varve/testing';
 import { Violation } from '../check.ts';
 import { programEntry } from '../program-entry.ts';
-import { ACKED, Board, BUSY, Life, PHASE, PHASE_ATTACHED, PHASE_ENDED, STARTED } from './board.ts';
+import { BUSY } from './board.ts';
 import { COUNTERS, emptyModel, names, type RangeModel } from './history.ts';
 import {
   checkCounters,
@@ -34,7 +35,7 @@ import {
 import { type Keyspaces, openKeyspaces } from './keyspaces.ts';
 import { moment, momentKinds } from './moments.ts';
 import type { OwnerInput } from './owner.worker.ts';
-import type { WriterEnd, WriterInput } from './writer.worker.ts';
+import { type Running, WATCHDOG_MS, Writers } from './writers.ts';
 
 export type SessionEnding = 'close' | 'stop' | 'owner-dies' | 'owner-closes';
 
@@ -74,20 +75,6 @@ export interface SessionCounts {
   slowestMs: number;
 }
 
-/** How long anything may take before it counts as hanging. The machine may be busy with other things. */
-const WATCHDOG_MS = 30_000;
-
-interface Running {
-  readonly worker: Worker;
-  readonly threadId: number;
-  readonly number: number;
-  readonly range: number;
-  readonly life: Life;
-  readonly base: RangeModel;
-  readonly exited: Promise<unknown>;
-  end: WriterEnd | undefined;
-}
-
 export class Session {
   readonly counts: SessionCounts = {
     terminations: 0,
@@ -101,56 +88,53 @@ export class Session {
   readonly #orders: SessionOrders;
   readonly #carried: Carried;
   readonly #random: Random;
-  readonly #board = new Board();
-  readonly #running: (Running | undefined)[] = [];
   #owner: Worker | undefined;
   #db!: Database;
   #keyspaces!: Keyspaces;
-  #handle: ShareHandle;
   #words!: SharedWords;
-  #nextLife: number;
-  #violation: string | undefined;
-  /** From the end of the database on. */
-  #mayRefuse = false;
+  #writers!: Writers;
   #held: { snapshot: Snapshot; range: number; model: RangeModel } | undefined;
 
   constructor(orders: SessionOrders, carried: Carried) {
     this.#orders = orders;
     this.#carried = carried;
     this.#random = new Random(orders.seed);
-    this.#nextLife = orders.firstLife;
   }
 
   get nextLife(): number {
-    return this.#nextLife;
+    return this.#writers.nextLife;
   }
 
   async run(): Promise<void> {
     const { writers, terminations, ending } = this.#orders;
     await this.#open();
     try {
-      for (let range = 0; range < writers; range++) this.#start(range);
+      for (let range = 0; range < writers; range++) this.#writers.start(range, this.#carried.models[range]!);
       for (let i = 0; i < terminations; i++) await this.#terminateOne();
       if (ending === 'owner-dies') await this.#ownerDies();
       else if (ending === 'owner-closes') await this.#ownerCloses();
       else await this.#closeInOrder();
     } finally {
-      await Promise.all(this.#running.map((running) => running?.worker.terminate()));
+      await this.#writers.terminateAll();
       await this.#owner?.terminate();
     }
   }
 
   async #open(): Promise<void> {
     const { path, options, owner } = this.#orders;
+    let handle: ShareHandle;
     if (owner === 'here') {
       this.#db = await open(path, options);
-      this.#handle = this.#db.share();
+      handle = this.#db.share();
     } else {
-      this.#handle = await this.#startOwner({ path, options });
-      this.#db = await attach(this.#handle);
+      handle = await this.#startOwner({ path, options });
+      this.#db = await attach(handle);
     }
-    this.#words = new SharedWords(this.#handle);
+    this.#words = new SharedWords(handle);
     this.#keyspaces = openKeyspaces(this.#db);
+    const { seed, writers: ranges, firstLife } = this.#orders;
+    const stats = (): DatabaseStats => this.#db.stats();
+    this.#writers = new Writers({ handle, words: this.#words, seed, ranges, firstLife, stats });
   }
 
   async #startOwner(input: OwnerInput): Promise<ShareHandle> {
@@ -163,55 +147,25 @@ export class Session {
     });
   }
 
-  #start(range: number): void {
-    const life = new Life();
-    const number = this.#nextLife++;
-    const base = this.#carried.models[range]!;
-    const input: WriterInput = {
-      handle: this.#handle,
-      seed: this.#orders.seed,
-      life: number,
-      range,
-      ranges: this.#orders.writers,
-      model: base,
-      lifeMemory: life.memory,
-      board: this.#board.memory,
-      journal: undefined,
-    };
-    const entry = programEntry('./writer.worker', import.meta.url);
-    const worker = new Worker(entry.path, { workerData: input, execArgv: [...entry.execArgv] });
-    const exited = new Promise((resolve) => worker.once('exit', resolve));
-    const { threadId } = worker;
-    const running: Running = { worker, threadId, number, range, life, base, exited, end: undefined };
-    worker.on('message', (end: WriterEnd) => {
-      running.end = end;
-      if (end.ended === 'violation') this.#violation ??= end.message;
-      else if (end.ended === 'refused' && !this.#mayRefuse)
-        this.#violation ??= `life ${number} was refused with ${end.code}`;
-    });
-    worker.on('error', (error) => (this.#violation ??= `life ${number}: ${error.stack ?? String(error)}`));
-    this.#running[range] = running;
-  }
-
   async #terminateOne(): Promise<void> {
     const random = this.#random;
     const range = random.below(this.#orders.writers);
-    const victim = this.#running[range]!;
+    const victim = this.#writers.running[range]!;
     const kind = random.pick(momentKinds);
-    if (kind !== 'attaching' || random.oneIn(2)) await this.#attached(victim);
+    if (kind !== 'attaching' || random.oneIn(2)) await this.#writers.attached(victim);
     else await sleep(random.below(120));
     const hit = await moment(kind, victim, this.#words, random);
     if (hit) this.counts.hits[kind] = (this.counts.hits[kind] ?? 0) + 1;
     await victim.worker.terminate();
-    const others = this.#others(victim);
+    const others = this.#writers.others(victim);
     this.counts.terminations++;
     await this.#settle();
     this.#judge(victim);
     this.#lookAtHeld();
     if (random.oneIn(5)) this.#hold(range);
-    this.#start(range);
-    await this.#goOn(others);
-    await this.#until(
+    this.#writers.start(range, this.#carried.models[range]!);
+    await this.#writers.goOn(others);
+    await this.#writers.until(
       () => !this.#words.threads().includes(victim.threadId),
       () => `the slot of thread ${victim.threadId} is not given back`,
     );
@@ -221,7 +175,7 @@ export class Session {
   async #settle(): Promise<void> {
     const since = performance.now();
     for (;;) {
-      this.#checkViolation();
+      this.#writers.check();
       try {
         this.#keyspaces.common.put('settled', String(this.counts.terminations));
         this.counts.slowestMs = Math.max(this.counts.slowestMs, performance.now() - since);
@@ -277,75 +231,14 @@ export class Session {
       throw new Violation(`a snapshot held at ${snapshot.sequence}: ${difference}`);
   }
 
-  #others(victim: Running): Map<Running, number> {
-    const others = new Map<Running, number>();
-    for (const running of this.#running) {
-      if (running === undefined || running === victim || running.life.get(PHASE) !== PHASE_ATTACHED) continue;
-      others.set(running, running.life.get(ACKED));
-    }
-    return others;
-  }
-
-  /** Everybody else has acknowledged more since. */
-  async #goOn(others: Map<Running, number>): Promise<void> {
-    for (const [running, acked] of others) {
-      await this.#until(
-        () => running.life.get(ACKED) > acked || running.life.get(PHASE) === PHASE_ENDED,
-        () => `life ${running.number} stands still at operation ${acked} after another one's death`,
-      );
-    }
-  }
-
-  async #attached(running: Running): Promise<void> {
-    await this.#until(
-      () => running.life.get(PHASE) !== 0 && running.life.get(ACKED) > 0,
-      () => `life ${running.number} does not begin`,
-    );
-  }
-
-  async #until(holds: () => boolean, otherwise: () => string): Promise<void> {
-    const until = performance.now() + WATCHDOG_MS;
-    while (!holds()) {
-      this.#checkViolation();
-      if (performance.now() > until) throw new Violation(`${otherwise()}; ${this.#state()}`);
-      await sleep(1);
-    }
-    this.#checkViolation();
-  }
-
-  #checkViolation(): void {
-    if (this.#violation !== undefined) throw new Violation(this.#violation);
-  }
-
-  /** For messages. */
-  #state(): string {
-    const words = this.#words;
-    const lives = this.#running.map(
-      (each) =>
-        `${each?.number}(thread ${each?.threadId}): ${each?.life.get(STARTED)}/${each?.life.get(ACKED)} phase ${each?.life.get(PHASE)} busy ${each?.life.get(BUSY)}`,
-    );
-    return (
-      `threads ${words.threads().join()}, write lock ${words.holder('write')}, cache lock ${words.holder('cache')}, ` +
-      `changing ${words.isChanging}; ${lives.join('; ')}; ${this.#stats()}`
-    );
-  }
-
-  #stats(): string {
-    try {
-      return JSON.stringify(this.#db.stats());
-    } catch (error) {
-      return String(error);
-    }
-  }
-
   async #closeInOrder(): Promise<void> {
     if (this.#orders.ending === 'stop') {
-      this.#board.stop();
-      await this.#allEnded('stop');
-    } else await Promise.all(this.#running.map((running) => running!.worker.terminate()));
+      this.#writers.board.stop();
+      await this.#writers.allEnded('stop');
+    } else await this.#writers.terminateAll();
     await this.#settle();
-    for (const running of this.#running) this.#judge(running!);
-    this.#running.length = 0;
+    for (const running of this.#writers.running) this.#judge(running);
+    this.#writers.running.length = 0;
     this.#held?.snapshot.close();
     await this.#checkLevel();
     checkCounters(this.#carried.counters, this.#keyspaces);
@@ -365,7 +258,7 @@ export class Session {
   /** With nobody left, everything that the dead have held is given up. */
   async #checkLevel(): Promise<void> {
     const alone = this.#orders.owner === 'here' ? 1 : 2;
-    await this.#until(
+    await this.#writers.until(
       () => this.#words.threads().length === alone,
       () => `${this.#words.threads().length} slots are taken with ${alone} threads left`,
     );
@@ -373,7 +266,7 @@ export class Session {
     const db = this.#db;
     let pool = -1;
     let snapshots = -1;
-    await this.#until(
+    await this.#writers.until(
       () => {
         const stats = db.stats();
         pool = stats.memoryBytes.pool;
@@ -383,7 +276,7 @@ export class Session {
       () => `${pool} bytes of the memtable pool and ${snapshots} snapshots are held with nobody writing`,
     );
     for (const lock of ['write', 'cache'] as const) {
-      await this.#until(
+      await this.#writers.until(
         () => this.#words.holder(lock) === undefined,
         () => `the ${lock} lock is held by thread ${this.#words.holder(lock)}`,
       );
@@ -404,8 +297,8 @@ export class Session {
   /** Races have a winner that says so; `isWhole`: each of them. */
   #checkRaces(isWhole: boolean): void {
     const { common } = this.#keyspaces;
-    for (let race = 0; race < this.#board.race; race++) {
-      const winner = this.#board.winner(race);
+    for (let race = 0; race < this.#writers.board.race; race++) {
+      const winner = this.#writers.board.winner(race);
       const got = common.get(`race${race}`);
       if (isWhole && got === undefined) throw new Violation(`race${race} is decided and has no winner`);
       if (got !== undefined && winner !== 0 && got !== String(winner)) {
@@ -436,7 +329,7 @@ export class Session {
 
   /** The owner closes the database under threads that write. */
   async #ownerCloses(): Promise<void> {
-    this.#mayRefuse = true;
+    this.#writers.mayRefuse = true;
     this.#held?.snapshot.close();
     if (this.#orders.owner === 'here') await this.#db.close();
     else {
@@ -447,18 +340,18 @@ export class Session {
       this.#owner = undefined;
       await this.#db.close();
     }
-    await this.#allEnded('CLOSED');
+    await this.#writers.allEnded('CLOSED');
     await this.#judgePrefix(true);
   }
 
   async #ownerDies(): Promise<void> {
-    this.#mayRefuse = true;
+    this.#writers.mayRefuse = true;
     const owner = this.#owner!;
     const spin = performance.now() + this.#random.below(30);
     while (performance.now() < spin);
     await owner.terminate();
     this.#owner = undefined;
-    await this.#allEnded('OWNER_GONE');
+    await this.#writers.allEnded('OWNER_GONE');
     await this.#refused();
     await this.#db.close();
     await this.#judgePrefix(false);
@@ -466,7 +359,7 @@ export class Session {
 
   /** Every call says that the owner is gone, before long. */
   async #refused(): Promise<void> {
-    await this.#until(
+    await this.#writers.until(
       () => {
         try {
           this.#keyspaces.common.put('settled', 'late');
@@ -479,18 +372,6 @@ export class Session {
     );
   }
 
-  async #allEnded(why: string): Promise<void> {
-    const since = performance.now();
-    for (const running of this.#running) {
-      const late = sleep(WATCHDOG_MS, 'late', { ref: false });
-      if ((await Promise.race([running!.exited, late])) === 'late') {
-        throw new Violation(`life ${running!.number} does not end after ${why}; ${this.#state()}`);
-      }
-    }
-    this.counts.slowestMs = Math.max(this.counts.slowestMs, performance.now() - since);
-    this.#checkViolation();
-  }
-
   /** What the next open finds is everything up to one sequence, and all that was handed over. */
   async #judgePrefix(isWhole: boolean): Promise<void> {
     const db = await open(this.#orders.path, this.#orders.options);
@@ -499,8 +380,8 @@ export class Session {
       this.#keyspaces = openKeyspaces(db);
       const { sequence } = db.stats();
       const snapshot = db.snapshot();
-      for (const running of this.#running) {
-        const told = this.#recordOf(running!);
+      for (const running of this.#writers.running) {
+        const told = this.#recordOf(running);
         const record = isWhole ? { ...told, handedOver: told.acked } : told;
         const { model, from, to } = judgeRecovered(snapshot, this.#keyspaces, record, sequence);
         this.#carried.models[record.range] = model;
@@ -513,6 +394,6 @@ export class Session {
     } finally {
       await db.close();
     }
-    this.#running.length = 0;
+    this.#writers.running.length = 0;
   }
 }

@@ -108,6 +108,10 @@ export function assemble(
     flushPending: () => core.background.flushPending,
     level0Files: () => core.background.level0FilesMax,
     makeRoom: () => core.background.makeRoom(),
+    serve: () => {
+      state.sharing?.serve();
+      return state.sharing !== undefined;
+    },
   });
   const marks = new TimeMarks(options.timestamps);
   const pipeline = new CommitPipeline({

@@ -18,6 +18,8 @@ const SLOW_MS = 4;
 const SLOW_BYTES = 64 * 1024;
 /** Share of the budget from which on `slow` delays. */
 const SOFT = 0.75;
+/** Longest park between two looks at what other threads of a shared database want or have given up. */
+const SERVE_MS = 10;
 export const LEVEL0_FILES_SLOW = 20;
 export const LEVEL0_FILES_STOP = 36;
 
@@ -36,6 +38,8 @@ export interface PressureEnv {
   level0Files(): number;
   /** Starts what can free memtable memory, if nothing is on its way. */
   makeRoom(): void;
+  /** In the owner of a shared database: does for the other threads what is due; false when there are none. */
+  serve?(): boolean;
 }
 
 export interface PressureStats {
@@ -123,7 +127,8 @@ export class Pressure {
     while (still !== undefined) {
       const left = syncWaitMsMax - (clock.monotonic() - since);
       if (left <= 0) break;
-      const delivered = runner.wait(left);
+      const isShared = this.#env.serve?.() === true;
+      const delivered = runner.wait(isShared ? Math.min(left, SERVE_MS) : left);
       still = this.stopReason();
       if (!delivered && runner.kind === 'slices') break;
     }

@@ -8,7 +8,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { threadId } from 'node:worker_threads';
-import { invalid } from '../../base/errors.ts';
+import { invalid, VarveError } from '../../base/errors.ts';
 import type { Timer } from '../../runtime/scheduler.ts';
 import { packError, reviveError, type TransferredError } from '../../workers/error-transfer.ts';
 import { SharedTail } from '../../wal/shared-tail.ts';
@@ -305,7 +305,12 @@ export class SharedOwner implements OwnerSharing {
   #lookLater(): void {
     this.#timer = this.#core.scheduler.after(REAP_MS, () => {
       if (this.#isClosed) return;
-      this.#look();
+      try {
+        this.#look();
+      } catch (error) {
+        // What a dead thread holds could not be taken over just now (no memory for its batch): the next look tries again.
+        if (!(error instanceof VarveError) || error.kind !== 'busy') this.#core.poison.raise(error);
+      }
       this.#lookLater();
     });
   }
