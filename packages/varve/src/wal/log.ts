@@ -175,6 +175,7 @@ export class Log implements DurableLog {
   /** The end of the log moves into `tail`, where other threads go on from it; `begin` was called. With the write lock. */
   share(tail: SharedTail): void {
     const { writer } = this;
+    writer.buffer.share();
     writer.share(tail);
     this.#noteUnsynced();
     writer.publish();
@@ -191,7 +192,7 @@ export class Log implements DurableLog {
   handle(tail: SharedTail): LogHandle {
     const { buffer, segmentBytes } = this.writer;
     const { incarnation, timestamps } = buffer;
-    return { buffer: buffer.memory, tail: tail.memory, incarnation, timestamps, segmentBytes };
+    return { buffer: buffer.share(), tail: tail.memory, incarnation, timestamps, segmentBytes };
   }
 
   /** Goes on in a new segment when the current one is as long as it should get: other threads can not. With the write lock. */
