@@ -56,7 +56,7 @@ const heir: SessionThread = thread<SharedDatabase, Session>({
 /** Every sequence has one intact record in the log's buffer. */
 function expectLog({ log }: Session, sequence: number): void {
   const { tail } = log;
-  const view = new DataView(log.writer.buffer.memory);
+  const view = new DataView(log.writer.buffer.share());
   must(tail.lastSequence === sequence, () => `the log ends at ${tail.lastSequence}, not ${sequence}`);
   let at = 0;
   for (let next = 1; next <= sequence; next++) {
