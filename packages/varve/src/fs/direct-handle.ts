@@ -8,6 +8,7 @@
  */
 import { systemCode } from '../base/errors.ts';
 import type { FileHandle, OtherReads } from './file-system.ts';
+import { ForwardingHandle } from './forwarding-handle.ts';
 import { pageAlignedMemory } from './page-aligned-memory.ts';
 
 /** Fits the blocks of nearly all disks; where blocks are larger the system refuses, and pread takes over. */
@@ -22,30 +23,27 @@ function bounce(): Uint8Array {
 }
 
 /** Made by `openDirect`; exported for tests. */
-export class DirectHandle implements FileHandle {
-  readonly path: string;
+export class DirectHandle extends ForwardingHandle {
   readonly #openPlain: () => FileHandle;
-  #file: FileHandle;
   #isDirect = true;
 
   constructor(file: FileHandle, openPlain: () => FileHandle) {
-    this.path = file.path;
-    this.#file = file;
+    super(file);
     this.#openPlain = openPlain;
   }
 
-  read(target: Uint8Array, offset: number, length: number, position: number): number {
-    if (!this.#isDirect) return this.#file.read(target, offset, length, position);
+  override read(target: Uint8Array, offset: number, length: number, position: number): number {
+    if (!this.#isDirect) return super.read(target, offset, length, position);
     const aligned = bounce();
     const skew = position % ALIGNMENT;
     const wanted = Math.min(aligned.length, Math.ceil((skew + length) / ALIGNMENT) * ALIGNMENT);
     let got: number;
     try {
-      got = this.#file.read(aligned, 0, wanted, position - skew);
+      got = this.file.read(aligned, 0, wanted, position - skew);
     } catch (error) {
       if (systemCode(error) !== 'EINVAL') throw error;
       this.#giveUp();
-      return this.#file.read(target, offset, length, position);
+      return super.read(target, offset, length, position);
     }
     // Short of a whole block only at the end of the file.
     const here = Math.min(length, got - skew);
@@ -57,33 +55,9 @@ export class DirectHandle implements FileHandle {
   /** The first read comes right after open, while the file still has its name. */
   #giveUp(): void {
     const plain = this.#openPlain();
-    this.#file.close();
-    this.#file = plain;
+    this.file.close();
+    this.file = plain;
     this.#isDirect = false;
-  }
-
-  write(source: Uint8Array, offset: number, length: number, position: number): number {
-    return this.#file.write(source, offset, length, position);
-  }
-
-  size(): number {
-    return this.#file.size();
-  }
-
-  truncate(length: number): void {
-    this.#file.truncate(length);
-  }
-
-  sync(): void {
-    this.#file.sync();
-  }
-
-  dataSync(): void {
-    this.#file.dataSync();
-  }
-
-  close(): void {
-    this.#file.close();
   }
 }
 

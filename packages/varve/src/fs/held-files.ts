@@ -8,6 +8,7 @@
  */
 import { busy, systemCode } from '../base/errors.ts';
 import type { FileHandle, FileSystem } from './file-system.ts';
+import { ForwardingHandle } from './forwarding-handle.ts';
 import { ReadingFs } from './reading-fs.ts';
 
 /** A descriptor, how many read through it, and whether it is to stay when nobody does. */
@@ -90,42 +91,15 @@ export class HeldFiles {
 }
 
 /** One user's handle of a held file. */
-class SharedHandle implements FileHandle {
-  readonly path: string;
-  readonly #file: FileHandle;
+class SharedHandle extends ForwardingHandle {
   #release: (() => void) | undefined;
 
   constructor(file: FileHandle, release: () => void) {
-    this.path = file.path;
-    this.#file = file;
+    super(file);
     this.#release = release;
   }
 
-  read(target: Uint8Array, offset: number, length: number, position: number): number {
-    return this.#file.read(target, offset, length, position);
-  }
-
-  write(source: Uint8Array, offset: number, length: number, position: number): number {
-    return this.#file.write(source, offset, length, position);
-  }
-
-  size(): number {
-    return this.#file.size();
-  }
-
-  truncate(length: number): void {
-    this.#file.truncate(length);
-  }
-
-  sync(): void {
-    this.#file.sync();
-  }
-
-  dataSync(): void {
-    this.#file.dataSync();
-  }
-
-  close(): void {
+  override close(): void {
     this.#release?.();
     this.#release = undefined;
   }

@@ -11,13 +11,12 @@
  */
 import { EMPTY } from '../base/bytes.ts';
 import type { FileHandle, Mapping } from './file-system.ts';
+import { ForwardingHandle } from './forwarding-handle.ts';
 
 /** Larger reads go by pread. */
 const MAPPED_READ_BYTES_MAX = 16 * 1024;
 
-export class MappedHandle implements FileHandle {
-  readonly path: string;
-  readonly #file: FileHandle;
+export class MappedHandle extends ForwardingHandle {
   #unmap: (() => void) | undefined;
   #view: Uint8Array;
   /** Bytes of the mapping; -1 when it is gone. */
@@ -25,47 +24,26 @@ export class MappedHandle implements FileHandle {
 
   /** Takes over both: they are closed with it. */
   constructor(file: FileHandle, { view, unmap }: Mapping) {
-    this.path = file.path;
-    this.#file = file;
+    super(file);
     this.#view = view;
     this.#end = view.length;
     this.#unmap = unmap;
   }
 
-  read(target: Uint8Array, offset: number, length: number, position: number): number {
+  override read(target: Uint8Array, offset: number, length: number, position: number): number {
     if (length > MAPPED_READ_BYTES_MAX || position + length > this.#end) {
-      return this.#file.read(target, offset, length, position);
+      return super.read(target, offset, length, position);
     }
     target.set(this.#view.subarray(position, position + length), offset);
     return length;
   }
 
-  write(source: Uint8Array, offset: number, length: number, position: number): number {
-    return this.#file.write(source, offset, length, position);
-  }
-
-  size(): number {
-    return this.#file.size();
-  }
-
-  truncate(length: number): void {
-    this.#file.truncate(length);
-  }
-
-  sync(): void {
-    this.#file.sync();
-  }
-
-  dataSync(): void {
-    this.#file.dataSync();
-  }
-
-  close(): void {
+  override close(): void {
     const unmap = this.#unmap;
     this.#unmap = undefined;
     this.#view = EMPTY;
     this.#end = -1;
     unmap?.();
-    this.#file.close();
+    super.close();
   }
 }
