@@ -8,9 +8,9 @@
 import { closed, systemCode } from '../base/errors.ts';
 import { inDirectory, logName, parseFileName } from '../fs/file-names.ts';
 import type { FileSystem } from '../fs/file-system.ts';
-import type { EncodedOperation } from '../record/batch.ts';
 import { LogBuffer } from './log-buffer.ts';
-import type { DurableLog, UnsyncedLog } from './log-options.ts';
+import { LogFront } from './log-front.ts';
+import type { UnsyncedLog } from './log-options.ts';
 import { LogWriter } from './log-writer.ts';
 import { SegmentWriter } from './segment-writer.ts';
 import { SharedTail, type TailWords } from './shared-tail.ts';
@@ -35,25 +35,27 @@ export interface AttachedLogOptions {
   readonly checkOwner: () => void;
 }
 
-export class AttachedLog implements DurableLog {
+export class AttachedLog extends LogFront {
   readonly #options: AttachedLogOptions;
   readonly #tail: SharedTail;
-  readonly writer: LogWriter;
   #segment: SegmentWriter | undefined;
 
   constructor(options: AttachedLogOptions) {
     const { handle, counters, segmentFull, checkOwner } = options;
-    this.#options = options;
-    this.#tail = new SharedTail(handle.tail);
     const buffer = new LogBuffer(
       handle.buffer.byteLength,
       handle.incarnation,
       handle.timestamps,
       handle.buffer,
     );
-    const segments = { full: segmentFull, follow: this.#follow, checkOwner };
-    const start = { segment: 0, offset: 0 };
-    this.writer = new LogWriter(buffer, handle.segmentBytes, counters, segments, start, 0);
+    const segments = {
+      full: segmentFull,
+      follow: (number: number, lastSequence: number) => this.#follow(number, lastSequence),
+      checkOwner,
+    };
+    super(new LogWriter(buffer, handle.segmentBytes, counters, segments, { segment: 0, offset: 0 }, 0));
+    this.#options = options;
+    this.#tail = new SharedTail(handle.tail);
     this.writer.share(this.#tail);
   }
 
@@ -62,76 +64,24 @@ export class AttachedLog implements DurableLog {
     return this.#tail.load();
   }
 
-  get lastSequence(): number {
-    return this.writer.lastSequence;
-  }
-
-  /** Stored time of the newest batch that was appended. */
-  get lastTime(): number {
-    return this.writer.lastTime;
-  }
-
-  get handedOverSequence(): number {
-    return this.writer.handedOverSequence;
-  }
-
-  get syncedSequence(): number {
-    return this.writer.syncedSequence;
-  }
-
-  get diskFull(): boolean {
-    return this.writer.isDiskFull;
-  }
-
-  get operationBytesMax(): number {
-    return this.writer.operationBytesMax;
-  }
-
-  load(): void {
-    this.writer.load();
-  }
-
-  append(kind: number, sequence: number, timeMs: number, body: Uint8Array, start: number, end: number): void {
-    this.writer.append(kind, sequence, timeMs, body, start, end);
-  }
-
-  appendOperation(
-    sequence: number,
-    timeMs: number,
-    kind: number,
-    keyspaceId: number,
-    key: Uint8Array,
-    value: Uint8Array,
-  ): EncodedOperation {
-    return this.writer.appendOperation(sequence, timeMs, kind, keyspaceId, key, value);
-  }
-
-  takeBack(): boolean {
-    return this.writer.takeBack();
-  }
-
   /** The owner seals the log. */
-  writeMarker(): void {
+  override writeMarker(): void {
     // Nothing to do in this thread.
   }
 
-  handOver(): void {
-    this.writer.handOver();
-  }
-
   /** What the owner is asked to bring to disk: everything that is handed over now. */
-  unsynced(): UnsyncedLog {
+  override unsynced(): UnsyncedLog {
     const { handedOver, handedOverSequence, syncedSequence, current } = this.writer;
     const paths = current === undefined || handedOverSequence <= syncedSequence ? [] : [current.path];
     return { paths, directory: undefined, upTo: handedOver, sequence: handedOverSequence };
   }
 
-  markSynced(): void {
+  override markSynced(): void {
     // The owner has noted it in the tail.
   }
 
   /** Hands over and fsyncs on this thread. A failure of the fsync (`SYNC_FAILED`, kind io) is final. */
-  syncNow(): void {
+  override syncNow(): void {
     const { writer } = this;
     writer.handOver();
     try {
@@ -178,27 +128,25 @@ export class AttachedLog implements DurableLog {
     }
   }
 
-  /** The body of the last batch record: what a writer that died in the middle has left to be applied. */
-  lastRecord(): { bytes: Uint8Array; start: number; end: number } {
-    return lastRecordOf(this.#tail.load(), this.writer);
-  }
-
   /** Closes this thread's descriptor. */
-  close(): void {
+  override close(): void {
     this.writer.failure ??= closed('the log');
     this.#segment?.close();
   }
 
-  readonly #follow = (number: number, lastSequence: number): SegmentWriter => {
+  #follow(number: number, lastSequence: number): SegmentWriter {
     this.#segment?.close();
     const { fs, directory } = this.#options;
     const path = inDirectory(directory, logName(number));
     this.#segment = SegmentWriter.join(fs, number, path, lastSequence);
     return this.#segment;
-  };
+  }
 }
 
-/** See `AttachedLog.lastRecord`; for the owner's log too. Reads the body from the file when it went past the buffer. */
+/**
+ * The body of the last batch record: what a writer that died in the middle has left to be applied. It is read from the file when it
+ * went past the buffer. For the owner's log too.
+ */
 export function lastRecordOf(
   tail: TailWords,
   writer: LogWriter,

@@ -15,17 +15,11 @@ import { assert } from '../base/assert.ts';
 import { closed } from '../base/errors.ts';
 import { inDirectory, logName } from '../fs/file-names.ts';
 import type { FileSystem } from '../fs/file-system.ts';
-import {
-  comparePosition,
-  type LogPosition,
-  RECORD_BATCH,
-  RECORD_KEYSPACE,
-  RECORD_MARKER,
-} from '../record/log-record.ts';
-import type { EncodedOperation } from '../record/batch.ts';
+import { comparePosition, type LogPosition, RECORD_MARKER } from '../record/log-record.ts';
 import type { LogHandle } from './attached-log.ts';
 import { LogBuffer } from './log-buffer.ts';
-import type { DurableLog, LogOptions, UnsyncedLog } from './log-options.ts';
+import { LogFront } from './log-front.ts';
+import type { LogOptions, UnsyncedLog } from './log-options.ts';
 import { LogWriter } from './log-writer.ts';
 import { SegmentList } from './segment-list.ts';
 import { type LogSegment, SegmentWriter } from './segment-writer.ts';
@@ -33,21 +27,15 @@ import type { SharedTail } from './shared-tail.ts';
 
 const BUFFER_BYTES = 65_536;
 
-export class Log implements DurableLog {
+export class Log extends LogFront {
   readonly #fs: FileSystem;
   readonly #directory: string;
   readonly #nextSegment: () => number;
   readonly #list: SegmentList;
-  /** The end of the log. */
-  readonly writer: LogWriter;
 
   constructor(options: LogOptions) {
     const previous = options.previous ?? { segment: 0, endOffset: 0, lastSequence: 0 };
     assert(options.segmentBytes <= 1024 ** 3, 'a log segment is at most 1 GiB');
-    this.#fs = options.fs;
-    this.#directory = options.directory;
-    this.#nextSegment = options.nextSegment;
-    this.#list = new SegmentList(options.recovered ?? [], 2 * options.segmentBytes);
     const buffer = new LogBuffer(
       options.bufferBytes ?? BUFFER_BYTES,
       options.incarnation,
@@ -55,32 +43,20 @@ export class Log implements DurableLog {
     );
     buffer.syncedSegment = previous.segment;
     buffer.syncedOffset = previous.endOffset;
-    this.writer = new LogWriter(
-      buffer,
-      options.segmentBytes,
-      options.counters ?? { log: 0 },
-      { full: () => this.#rotate(), follow: (number) => this.#lost(number), checkOwner: () => undefined },
-      { segment: previous.segment, offset: previous.endOffset },
-      previous.lastSequence,
+    super(
+      new LogWriter(
+        buffer,
+        options.segmentBytes,
+        options.counters ?? { log: 0 },
+        { full: () => this.#rotate(), follow: (number) => this.#lost(number), checkOwner: () => undefined },
+        { segment: previous.segment, offset: previous.endOffset },
+        previous.lastSequence,
+      ),
     );
-  }
-
-  /** Sequence of the last record appended. */
-  get lastSequence(): number {
-    return this.writer.lastSequence;
-  }
-
-  /** Stored time of the newest batch that was appended. */
-  get lastTime(): number {
-    return this.writer.lastTime;
-  }
-
-  get handedOverSequence(): number {
-    return this.writer.handedOverSequence;
-  }
-
-  get syncedSequence(): number {
-    return this.writer.syncedSequence;
+    this.#fs = options.fs;
+    this.#directory = options.directory;
+    this.#nextSegment = options.nextSegment;
+    this.#list = new SegmentList(options.recovered ?? [], 2 * options.segmentBytes);
   }
 
   /** End of what was appended. */
@@ -98,11 +74,6 @@ export class Log implements DurableLog {
     return { segment: buffer.syncedSegment, offset: buffer.syncedOffset };
   }
 
-  /** True from a write that found no room until one succeeds. */
-  get diskFull(): boolean {
-    return this.writer.isDiskFull;
-  }
-
   /** Bytes of records in live segments, to hold against `logBytesMax`. */
   get bytes(): number {
     return this.#list.bytes + this.writer.buffer.used;
@@ -114,45 +85,10 @@ export class Log implements DurableLog {
   }
 
   /**
-   * Appends a batch or keyspace change whose sequence follows the last one. Throws, and has appended nothing, when the
-   * record needs a hand-over or a new segment that fails: `DISK_FULL` (busy), or what made the log fail for good.
-   */
-  append(kind: number, sequence: number, timeMs: number, body: Uint8Array, start: number, end: number): void {
-    assert(kind === RECORD_BATCH || kind === RECORD_KEYSPACE, 'only data records are appended');
-    assert(sequence === this.writer.lastSequence + 1, 'log records come in sequence');
-    this.writer.append(kind, sequence, timeMs, body, start, end);
-  }
-
-  /** Longest key and value together for `appendOperation`. */
-  get operationBytesMax(): number {
-    return this.writer.operationBytesMax;
-  }
-
-  /** `append` of a batch of one operation: built in the log's own buffer, and lent from there until the next append. */
-  appendOperation(
-    sequence: number,
-    timeMs: number,
-    kind: number,
-    keyspaceId: number,
-    key: Uint8Array,
-    value: Uint8Array,
-  ): EncodedOperation {
-    return this.writer.appendOperation(sequence, timeMs, kind, keyspaceId, key, value);
-  }
-
-  /**
-   * Takes the record of the last `append` out of the buffer again, as if it had been refused: for a write that had to be on
-   * disk at once and met a full one. False, and nothing happens, when it is in the file already.
-   */
-  takeBack(): boolean {
-    return this.writer.takeBack();
-  }
-
-  /**
    * Appends a record that states the synced position, so that damage at the very end is told from a torn tail. Nothing
    * happens when the last record is such a marker already, or nothing was ever appended by this open.
    */
-  writeMarker(): void {
+  override writeMarker(): void {
     const { writer } = this;
     if (writer.isSealed) return;
     const { bytes, syncedSegment, syncedOffset } = writer.buffer;
@@ -160,11 +96,6 @@ export class Log implements DurableLog {
     writer.append(RECORD_MARKER, writer.lastSequence, 0, bytes, 0, 0);
     writer.isSealed = all;
     writer.publish();
-  }
-
-  /** Writes the buffer to the segment. Throws `DISK_FULL` (busy; the buffer stays), or what made the log fail for good. */
-  handOver(): void {
-    this.writer.handOver();
   }
 
   /** Makes sure that there is a segment to write to. */
@@ -200,17 +131,17 @@ export class Log implements DurableLog {
     if (this.writer.isSegmentFull) this.#rotate();
   }
 
-  /** Takes over what other threads have done. With the write lock. */
-  load(): void {
+  /** Takes over what other threads have done, an fsync of the current segment too. With the write lock. */
+  override load(): void {
+    super.load();
     const { writer } = this;
-    writer.load();
     const { syncedSegment, syncedOffset } = writer.buffer;
     const { current } = writer;
     if (current?.number === syncedSegment) current.syncedBytes = Math.max(current.syncedBytes, syncedOffset);
   }
 
   /** What an fsync by somebody else has to cover; it covers what is handed over now. */
-  unsynced(): UnsyncedLog {
+  override unsynced(): UnsyncedLog {
     const segments = this.#list.unsynced();
     const directory = this.#list.directoryUnsynced ? this.#directory : undefined;
     const upTo = this.writer.handedOver;
@@ -224,14 +155,14 @@ export class Log implements DurableLog {
   }
 
   /** An fsync of what `unsynced` named has succeeded. Calls come in the order of the requests. */
-  markSynced(upTo: LogPosition, sequence: number): void {
+  override markSynced(upTo: LogPosition, sequence: number): void {
     this.#list.done(upTo);
     this.#noteUnsynced();
     this.writer.synced(upTo, sequence);
   }
 
   /** Hands over and fsyncs on this thread. A failure of the fsync (`SYNC_FAILED`, kind io) is final. */
-  syncNow(): void {
+  override syncNow(): void {
     const { writer } = this;
     writer.handOver();
     try {
@@ -279,7 +210,7 @@ export class Log implements DurableLog {
   }
 
   /** Closes the files and removes spares. Hands nothing over: see `syncNow`. Idempotent. */
-  close(): void {
+  override close(): void {
     this.writer.failure ??= closed('the log');
     for (const path of this.#list.close()) {
       try {
