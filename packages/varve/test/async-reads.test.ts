@@ -4,29 +4,19 @@
  */
 import { closeSync, openSync, readdirSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Database, type Keyspace, open, utf8, VarveError } from 'varve';
+import { type Database, type Keyspace, open, VarveError } from 'varve';
 import { Random } from 'varve/testing';
 import { expect, onTestFinished, test } from 'vitest';
+import { key, small } from './small-tables.ts';
 import { temporaryDirectory } from './temp-directory.ts';
 
 type Strings = Keyspace<string, string>;
-
-const key = (number: number): string => String(number).padStart(8, '0');
 
 async function openAt(path: string, cacheBytesMax: number): Promise<Database> {
   const db = await open(path, { workers: 1, cacheBytesMax, sync: 'manual' });
   onTestFinished(() => db.close());
   return db;
 }
-
-const small = {
-  key: utf8,
-  value: utf8,
-  blockBytes: 512,
-  memtableBytes: 64 * 1024,
-  tableBytes: 32 * 1024,
-  levelRatio: 2,
-} as const;
 
 async function collect<T>(entries: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];

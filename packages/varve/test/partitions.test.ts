@@ -4,24 +4,14 @@
  */
 import { rmSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Database, type Keyspace, open, type Range, utf8 } from 'varve';
+import { type Database, type Keyspace, open, type Range } from 'varve';
 import { Random } from 'varve/testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { inMemory } from './in-memory.ts';
+import { key, small } from './small-tables.ts';
 import { temporaryDirectory } from './temp-directory.ts';
 
 type Strings = Keyspace<string, string>;
-
-const key = (number: number): string => String(number).padStart(8, '0');
-
-const small = {
-  key: utf8,
-  value: utf8,
-  blockBytes: 512,
-  memtableBytes: 64 * 1024,
-  tableBytes: 32 * 1024,
-  levelRatio: 2,
-} as const;
 
 async function onDisk(): Promise<{ db: Database; space: Strings; path: string }> {
   const path = temporaryDirectory();

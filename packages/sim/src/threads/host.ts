@@ -21,6 +21,7 @@ import {
 } from './orders.ts';
 import {
   nothingCarried,
+  nothingCounted,
   Session,
   type SessionCounts,
   type SessionEnding,
@@ -42,15 +43,7 @@ const endings: readonly SessionEnding[] = [
 async function runSessions({ path, seed, terminations, writers }: SessionsOrders): Promise<SessionCounts> {
   const random = new Random(seed);
   const carried = nothingCarried(writers);
-  const total: SessionCounts = {
-    terminations: 0,
-    operations: 0,
-    completed: 0,
-    undone: 0,
-    busy: 0,
-    hits: {},
-    slowestMs: 0,
-  };
+  const total = nothingCounted();
   let firstLife = 1;
   while (total.terminations < terminations) {
     const ending = random.pick(endings);

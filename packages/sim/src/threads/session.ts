@@ -75,16 +75,12 @@ export interface SessionCounts {
   slowestMs: number;
 }
 
+export function nothingCounted(): SessionCounts {
+  return { terminations: 0, operations: 0, completed: 0, undone: 0, busy: 0, hits: {}, slowestMs: 0 };
+}
+
 export class Session {
-  readonly counts: SessionCounts = {
-    terminations: 0,
-    operations: 0,
-    completed: 0,
-    undone: 0,
-    busy: 0,
-    hits: {},
-    slowestMs: 0,
-  };
+  readonly counts: SessionCounts = nothingCounted();
   readonly #orders: SessionOrders;
   readonly #carried: Carried;
   readonly #random: Random;

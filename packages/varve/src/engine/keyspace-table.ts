@@ -66,13 +66,7 @@ export class KeyspaceTable {
   }
 
   open<K, V>(name: string, options: KeyspaceOptions<K, V> = {}): KeyspaceHandle<K, V> {
-    checkName(name);
-    if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-      throw invalid('OPTION_INVALID', 'the options of a keyspace are an object', { got: typeof options });
-    }
-    checkCodec('key', options.key);
-    checkCodec('value', options.value);
-    const settings = settingsOf(options);
+    const settings = checkedSettings(name, options);
     const resolved = this.#resolve(settings);
     const known = this.#handles.get(name);
     if (known !== undefined) {
@@ -212,19 +206,28 @@ export class KeyspaceTable {
   }
 }
 
-/** The settings among the options of a keyspace. */
-export function settingsOf(options: object): Record<string, unknown> {
+/** The settings among the options of a keyspace, of which name and codecs are checked here. */
+export function checkedSettings(
+  name: string,
+  options: KeyspaceOptions<unknown, unknown>,
+): Record<string, unknown> {
+  checkName(name);
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw invalid('OPTION_INVALID', 'the options of a keyspace are an object', { got: typeof options });
+  }
+  checkCodec('key', options.key);
+  checkCodec('value', options.value);
   return Object.fromEntries(Object.entries(options).filter(([option]) => !optionNames.has(option)));
 }
 
-export function checkName(name: unknown): asserts name is string {
+function checkName(name: unknown): asserts name is string {
   if (typeof name === 'string' && name.length > 0 && Buffer.byteLength(name) <= NAME_BYTES_MAX) return;
   throw invalid('NAME_INVALID', `a keyspace name is a string of 1 to ${NAME_BYTES_MAX} bytes`, {
     got: typeof name === 'string' ? name.length : typeof name,
   });
 }
 
-export function checkCodec(option: 'key' | 'value', codec: unknown): void {
+function checkCodec(option: 'key' | 'value', codec: unknown): void {
   if (codec === undefined) return;
   const candidate = codec as Partial<KeyCodec<unknown>> | null;
   const complete =

@@ -137,7 +137,7 @@ export class Tree {
     this.#replace({ ...this.#view, memtable: undefined, immutables: [] });
   }
 
-  /** Another thread has replaced the memtables or tables: they are these now. */
+  /** The memtables and tables are these now. */
   show(memtable: Memtable | undefined, immutables: readonly Memtable[], version: KeyspaceVersion): void {
     const versionId = this.#idOf(version);
     const fences = version === this.#view.version ? this.#view.fences : fencesOf(version, this.#view.fences);
@@ -177,21 +177,13 @@ export class Tree {
     this.#rotatedAt = this.#rotatedAt.slice(0, keep);
     this.flushing = 0;
     this.#shared?.cut(this.id, this.#view.immutables[keep - 1]);
-    this.#replace({
-      memtable: this.#view.memtable,
-      immutables: this.#view.immutables.slice(0, keep),
-      version,
-      versionId: this.#idOf(version),
-      fences: fencesOf(version, this.#view.fences),
-    });
+    this.show(this.#view.memtable, this.#view.immutables.slice(0, keep), version);
     this.#release(gone);
   }
 
   installVersion(version: KeyspaceVersion): void {
-    if (version !== this.#view.version) {
-      const versionId = this.#idOf(version);
-      this.#replace({ ...this.#view, version, versionId, fences: fencesOf(version, this.#view.fences) });
-    }
+    const { memtable, immutables } = this.#view;
+    if (version !== this.#view.version) this.show(memtable, immutables, version);
   }
 
   /**
@@ -217,13 +209,7 @@ export class Tree {
     const left = [...(active === undefined ? [] : [active]), ...immutables].filter(isLeft);
     const takesMore =
       left[0] !== undefined && left[0] === active && active.bytes < this.settings.memtableBytes;
-    this.#replace({
-      memtable: takesMore ? active : undefined,
-      immutables: takesMore ? left.slice(1) : left,
-      version,
-      versionId: this.#idOf(version),
-      fences: fencesOf(version, before.fences),
-    });
+    this.show(takesMore ? active : undefined, takesMore ? left.slice(1) : left, version);
     this.#followed ??= new FollowedViews();
     this.#floor = flushed;
     for (const memtable of this.#followed.replace(before, this.#view, registered)) memtable.release();

@@ -15,7 +15,7 @@ const SLOT_WAIT_MS = 50;
 export async function takeSlot(data: ShareData): Promise<number> {
   const control = new Int32Array(data.control);
   for (let tries = 1; ; tries++) {
-    checkNotEnded(control, data.path);
+    checkNotEnded(Atomics.load(control, FLAGS), data.path);
     try {
       return claimSlot(control, threadId);
     } catch (error) {
@@ -28,8 +28,7 @@ export async function takeSlot(data: ShareData): Promise<number> {
 }
 
 /** Throws when the owner has closed the database, or is known to be gone. */
-export function checkNotEnded(control: Int32Array, path: string): void {
-  const flags = Atomics.load(control, FLAGS);
+export function checkNotEnded(flags: number, path: string): void {
   if ((flags & FLAG_OWNER_GONE) !== 0) {
     throw new VarveError(
       'closed',

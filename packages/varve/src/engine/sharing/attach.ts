@@ -263,25 +263,16 @@ class Attachment {
       },
     };
     const rowCache = new RowCache(Math.min(ROW_BYTES_MAX, Math.floor(options.cacheBytesMax * ROW_SHARE)));
-    const enter = <T>(step: () => T): T => {
-      access.enter();
-      try {
-        return step();
-      } finally {
-        access.leave();
-      }
-    };
     const keyspaces = new AttachedKeyspaces({
       session,
-      defaults: options.keyspaceDefaults,
       known: (name) =>
-        enter(() => {
+        state.entered(() => {
           const record = views.recordOf(name);
           return record === undefined ? undefined : { record, settings: options.keyspaceDefaults };
         }),
       ask: (request) => this.#client.askNow<KeyspaceAnswer>('keyspace', request, options.syncWaitMsMax),
       makeTree: ({ record, settings }) =>
-        enter(() => {
+        state.entered(() => {
           const version = views.versionOf(record);
           const tree = new Tree(state, record, settings, version, this.#tables, rowCache, () => {
             throw new Error('a shared tree has its memtables in shared memory');
@@ -316,7 +307,7 @@ class Attachment {
   }
 
   #flagged(flags: number): void {
-    checkNotEnded(this.#control, this.#data.path);
+    checkNotEnded(flags, this.#data.path);
     if ((flags & FLAG_POISONED) !== 0 && this.#poison?.raised === false) {
       this.#poison.raise(new Error('the owner of the database could not write'));
     }

@@ -157,8 +157,7 @@ export class AttachedDatabase implements Database {
   #checkOpen(): void {
     const { state } = this.#parts.session;
     state.checkOpen();
-    state.access!.enter();
-    state.access!.leave();
+    state.entered(() => undefined);
   }
 
   async #ask<T>(name: string, input: unknown): Promise<T> {

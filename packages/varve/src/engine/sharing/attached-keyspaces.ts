@@ -5,22 +5,12 @@ import { KeyspaceHandle } from '../keyspace.ts';
 import type { KeyspaceOptions } from '../api-types.ts';
 import { bytes } from '../codecs/bytes.ts';
 import type { KeyCodec, ValueCodec } from '../codecs/codec.ts';
-import { invalid } from '../../base/errors.ts';
 import type { Session } from '../core.ts';
-import {
-  checkCodec,
-  checkName,
-  checkSame,
-  type KeyspaceAnswer,
-  type KeyspaceRequest,
-  settingsOf,
-} from '../keyspace-table.ts';
+import { checkedSettings, checkSame, type KeyspaceAnswer, type KeyspaceRequest } from '../keyspace-table.ts';
 import type { Tree } from '../tree.ts';
-import type { ResolvedKeyspaceSettings } from '../../options/resolve.ts';
 
 export interface AttachedKeyspacesEnv {
   readonly session: Session;
-  readonly defaults: ResolvedKeyspaceSettings;
   /** The keyspace, when this thread knows it and need not ask. */
   known(name: string): KeyspaceAnswer | undefined;
   /** The owner's answer. */
@@ -39,13 +29,7 @@ export class AttachedKeyspaces {
   }
 
   open<K, V>(name: string, options: KeyspaceOptions<K, V> = {}): KeyspaceHandle<K, V> {
-    checkName(name);
-    if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-      throw invalid('OPTION_INVALID', 'the options of a keyspace are an object', { got: typeof options });
-    }
-    checkCodec('key', options.key);
-    checkCodec('value', options.value);
-    const settings = settingsOf(options);
+    const settings = checkedSettings(name, options);
     const open = this.#open.get(name);
     if (open !== undefined && !open.tree.isDropped) {
       const { codecs } = open.handle;

@@ -157,11 +157,6 @@ export class SharedOwner implements OwnerSharing {
     this.#lookLater();
   }
 
-  /** Threads that have the database open beside the owner. */
-  get attached(): number {
-    return takenSlots(this.#control).length - 1;
-  }
-
   /** Who has the database open, the owner first, and what each keeps from being given back. */
   threads(): ThreadStats[] {
     return this.#core.register.shared!.heldByThreads().map(({ slot, ...held }) => ({

@@ -45,7 +45,7 @@ export class SharedRegister {
   readonly #slot: number;
   readonly #now: () => number;
   readonly #held = new Map<number, Registration>();
-  readonly #overflowed = new Map<number, number>();
+  readonly #overflowed = new Set<number>();
   #free = 0;
   #isEnded = false;
 
@@ -187,7 +187,7 @@ export class SharedRegister {
       Atomics.store(this.#places, at, Math.floor(sequence / HIGH) + 1);
       return place;
     }
-    this.#overflowed.set(sequence, sequence);
+    this.#overflowed.add(sequence);
     this.#storeOverflow();
     return -1;
   }
@@ -196,7 +196,7 @@ export class SharedRegister {
   #storeOverflow(): void {
     const at = slotAt(this.#slot) + SLOT_OVERFLOW;
     let lowest = Number.POSITIVE_INFINITY;
-    for (const sequence of this.#overflowed.keys()) lowest = Math.min(lowest, sequence);
+    for (const sequence of this.#overflowed) lowest = Math.min(lowest, sequence);
     if (lowest === Number.POSITIVE_INFINITY) {
       Atomics.store(this.#control, at, 0);
       return;

@@ -5,7 +5,8 @@
  * On Linux the system lists the threads of a process under their numbers; number and start time together name one thread for
  * good. Elsewhere nothing is known (`undefined`), and only a thread that ends in an orderly way gives up what it holds.
  */
-import { existsSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { threadNumber } from '../../runtime/thread-number.ts';
 
 /** A thread as the system names it. */
 export interface Task {
@@ -20,7 +21,7 @@ const STARTED_FIELD = 19;
 /** The calling thread; undefined where the system does not tell. */
 export function currentTask(): Task | undefined {
   try {
-    const number = Number(readlinkSync('/proc/thread-self').split('/').at(-1));
+    const number = threadNumber();
     const started = startedAt(number);
     return started === undefined ? undefined : { number, started };
   } catch {
