@@ -7,12 +7,15 @@ export const exposed = {
   cache: ['block-cache.ts', 'row-cache.ts', 'sharing.ts'],
   compaction: [
     'compaction-job.ts',
+    'drop.ts',
     'flush-job.ts',
+    'job-progress.ts',
     'job.ts',
     'picker-leveled.ts',
     'picker-manual.ts',
     'plan.ts',
     'running-set.ts',
+    'strategy.ts',
   ],
   engine: [
     'api-types.ts',

@@ -6,8 +6,6 @@
  * can abort the process (ThreadIsolation::UnregisterWasmAllocation; one run in 75 of a test that opens many databases).
  * Built code strips nothing and has no hot imports. With a budget that no count reaches the wrappers are never replaced.
  */
-const { setFlagsFromString } = require('node:v8');
-
 const [major] = process.versions.node.split('.');
 // Older ones do not know the flag, and do not strip types unasked.
-if (Number(major) >= 24) setFlagsFromString('--wasm-wrapper-tiering-budget=2000000000');
+if (Number(major) >= 24) process.getBuiltinModule('node:v8').setFlagsFromString('--wasm-wrapper-tiering-budget=2000000000');

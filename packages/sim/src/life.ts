@@ -80,7 +80,7 @@ export class Life {
   }
 
   async #open(): Promise<void> {
-    const { options, memtable, directRefusal } = this.#settings;
+    const { options, memtable, directRefusal, losesThreads } = this.#settings;
     this.#db = await openSimulated(
       '/db',
       {
@@ -94,6 +94,7 @@ export class Life {
         sliceMs: 0,
         uniqueId: () => this.#uniqueId(),
         memtable,
+        losesJob: (lane) => losesThreads && lane === 'compaction' && this.#random.oneIn(200),
       },
     );
     const isRefused = options.reads === 'direct' && directRefusal !== 'none';
@@ -133,11 +134,17 @@ export class Life {
     else if (roll < 73) this.#createKeyspace();
     else if (roll < 74) this.#dropKeyspace();
     else if (roll < 76) this.#background(this.#db.flush());
-    else if (roll < 77) this.#background(this.#db.compact());
+    else if (roll < 77) this.#compact();
     else if (roll < 79) this.#syncNow();
     else if (roll < 80) this.#scheduler.advance(random.below(this.#settings.pauseMsMax));
     else for (let steps = random.below(30); steps > 0; steps--) await this.#step();
     await settled();
+  }
+
+  #compact(): void {
+    const name = this.#name();
+    if (name !== undefined && this.#random.oneIn(2)) this.#use(name);
+    else this.#background(this.#db.compact());
   }
 
   #name(): string | undefined {
@@ -295,7 +302,12 @@ export class Life {
   #use(name: string): void {
     this.#keyspaces.set(
       name,
-      this.#db.keyspace(name, { key: utf8, value: utf8, ...this.#settings.keyspace }),
+      this.#db.keyspace(name, {
+        key: utf8,
+        value: utf8,
+        ...this.#settings.keyspace,
+        compaction: this.#random.pick(this.#settings.strategies),
+      }),
     );
   }
 

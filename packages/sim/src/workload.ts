@@ -1,7 +1,7 @@
 /**
  * What a life is like, drawn from a seed: sizes small enough that a few hundred writes rotate, flush, compact and recycle.
  */
-import type { DatabaseOptions, KeyspaceSettings } from 'varve';
+import type { CompactionOption, DatabaseOptions, KeyspaceSettings } from 'varve';
 import type { DirectRefusal, MemtableType, Random } from 'varve/testing';
 import type { Change } from './model.ts';
 
@@ -31,6 +31,10 @@ export interface LifeSettings {
   readonly uniformBytes: number | undefined;
   /** The clock sometimes moves by up to so much at once. */
   readonly pauseMsMax: number;
+  /** Of the keyspaces, which change from one to another while they are open. */
+  readonly strategies: readonly CompactionOption[];
+  /** Now and then the thread of a compaction dies in the middle of it. */
+  readonly losesThreads: boolean;
 }
 
 /** Value bytes of a machine whose writes all have one size, in all of its lives; most have writes of any size. */
@@ -84,8 +88,25 @@ export function randomLife(random: Random, before: Ending, uniformBytes: number 
     valueBytesMax: random.pick([20, 300, 6000]),
     uniformBytes,
     pauseMsMax: 400,
+    strategies: Array.from({ length: 3 }, () => randomStrategy(random, memtableBytes)),
+    losesThreads: random.oneIn(4),
   };
   return life.options.cacheBytesMax === 1024 * kib ? adaptive(life) : life;
+}
+
+/** How tables are merged; 'fifo' without a limit, which only gathers the tables of a window of time. */
+function randomStrategy(random: Random, memtableBytes: number): CompactionOption {
+  const level1Bytes = random.pick([1, 4]) * memtableBytes;
+  switch (random.pick(['leveled', 'leveled', 'tiered', 'hybrid', 'fifo'] as const)) {
+    case 'leveled':
+      return { strategy: 'leveled', level0Files: random.pick([2, 4]), level1Bytes };
+    case 'tiered':
+      return { strategy: 'tiered', runs: random.pick([2, 4]), spaceAmplificationMax: random.pick([1.2, 2]) };
+    case 'hybrid':
+      return { strategy: 'hybrid', level0Files: 2, level0Bytes: 4 * memtableBytes, level1Bytes };
+    case 'fifo':
+      return { strategy: 'fifo', windowMs: random.pick([50, 1000]) };
+  }
 }
 
 /** The same without sizes of memtables and cache: what is left to adapt does, in a budget of a MiB and in longer pauses. */

@@ -78,4 +78,12 @@ export type {
 export { dumpFile } from './maintenance/dump.ts';
 export type { DumpLine } from './maintenance/dump-line.ts';
 export type { FileSystem } from './fs/file-system.ts';
+export type { CompactionRate, CompactionWindow, DefragmentOption } from './options/background-settings.ts';
+export type {
+  CompactionChoice,
+  CompactionFile,
+  CompactionPicker,
+  CompactionView,
+} from './options/compaction-picker.ts';
+export type { CompactionOption } from './options/compaction-settings.ts';
 export type { Codec, KeyspaceSettings } from './options/keyspace-settings.ts';

@@ -165,7 +165,6 @@ describe('options', () => {
     const later: DatabaseOptions[] = [
       { keyspaceDefaults: { ttlMs: 1000 } },
       { keyspaceDefaults: { retention: { ms: 1 } } },
-      { keyspaceDefaults: { compaction: { strategy: 'tiered' } } },
       { keyspaceDefaults: { compression: 'snappy' } },
     ];
     for (const options of later) {

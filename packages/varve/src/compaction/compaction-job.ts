@@ -13,9 +13,11 @@ import { inDirectory, tableName } from '../fs/file-names.ts';
 import { ConcatIterator, type KeyBounds } from '../iterator/concat.ts';
 import { OrderedMerge } from '../iterator/ordered-merge.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
+import { RateLimiter } from '../runtime/rate-limiter.ts';
 import { TableReader } from '../sstable/reader.ts';
 import { Readers } from './drop.ts';
 import { checkCancelled, type JobEnv, type JobOutput, type TableSettings } from './job.ts';
+import { JobProgress } from './job-progress.ts';
 import { KeyRanges, type SizedBounds } from './key-ranges.ts';
 import { rewrite } from './rewrite.ts';
 
@@ -43,10 +45,25 @@ export interface CompactionInput {
   readonly grandparents: readonly SizedBounds[];
   /** The database's next file number. */
   readonly fileNumbers: SharedArrayBuffer;
+  /** Only keys in [from, to): a part of a large compaction, whose other parts run beside it. */
+  readonly part?: JobPart;
+  /** Of job-progress.ts. */
+  readonly progress?: SharedArrayBuffer;
+  /** Of the rate limiter that all compactions of the database share. */
+  readonly pace?: SharedArrayBuffer;
+}
+
+export interface JobPart {
+  /** Undefined: from the first key. */
+  readonly from: Uint8Array | undefined;
+  /** Undefined: to the last. */
+  readonly to: Uint8Array | undefined;
 }
 
 export function* compactionJob(input: CompactionInput, env: JobEnv): Generator<void, JobOutput> {
   const files = input.inputs.flatMap((level) => level.files);
+  const { part } = input;
+  const progress = input.progress === undefined ? undefined : new JobProgress(input.progress);
   const readers = new OpenTables(input.directory, env);
   try {
     const tombstones: FragmentedTombstones[] = [];
@@ -60,8 +77,10 @@ export function* compactionJob(input: CompactionInput, env: JobEnv): Generator<v
     const result = yield* rewrite(
       {
         source: new OrderedMerge(input.inputs.flatMap((level) => sourcesOf(level, readers))),
-        entries: files.reduce((sum, file) => sum + file.entries, 0),
-        tombstones: FragmentedTombstones.merge(tombstones),
+        from: part?.from,
+        to: part?.to,
+        entries: part === undefined ? files.reduce((sum, file) => sum + file.entries, 0) : undefined,
+        tombstones: FragmentedTombstones.merge(tombstones).clip(part?.from, part?.to),
         readers: new Readers(input.registered, input.historyFloor, oldest),
         below: new KeyRanges(input.below),
         output: {
@@ -69,7 +88,11 @@ export function* compactionJob(input: CompactionInput, env: JobEnv): Generator<v
           table: input.table,
           fileNumbers: input.fileNumbers,
           grandparents: input.grandparents,
+          newestTime: newestTimeOf(files),
+          progress,
         },
+        progress,
+        pace: input.pace === undefined ? undefined : new RateLimiter(input.pace),
       },
       env,
     );
@@ -77,6 +100,16 @@ export function* compactionJob(input: CompactionInput, env: JobEnv): Generator<v
   } finally {
     readers.closeAll();
   }
+}
+
+/** Undefined when that of any is not known. */
+function newestTimeOf(files: readonly FileMeta[]): number | undefined {
+  let newest = 0;
+  for (const { newestTime } of files) {
+    if (newestTime === undefined) return undefined;
+    newest = Math.max(newest, newestTime);
+  }
+  return newest;
 }
 
 /** Every block is needed, once. */

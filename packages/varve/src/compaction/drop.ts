@@ -55,6 +55,12 @@ export class Readers {
     this.first = Math.min(this.#registered[0] ?? NO_NEWER, Math.max(historyFloor, oldestSequence));
   }
 
+  /** Does a snapshot see what was written at `sequence`? */
+  isRegisteredFrom(sequence: number): boolean {
+    const last = this.#registered.at(-1);
+    return last !== undefined && last >= sequence;
+  }
+
   /** R(x): the lowest sequence at or above `sequence` at which somebody may read. */
   lowestFrom(sequence: number): number {
     const history = sequence > this.#floor ? sequence : this.#floor;
@@ -69,6 +75,17 @@ export class Readers {
     }
     return low < registered.length && registered[low]! < history ? registered[low]! : history;
   }
+}
+
+/**
+ * May a table go whole whose entries count as gone (the strategy 'fifo'; all of them expired)? Only when no reader of the past
+ * sees any of them, so that what a snapshot shows does not change. The caller takes the oldest places first, or tables over
+ * older ones whose keys it knows to be gone too: nothing older may come to light.
+ */
+export function mayForgetFile(readers: Readers, smallest: number, largest: number): boolean {
+  // Readers at the latest state and later ones are meant to see it gone.
+  const lowest = readers.lowestFrom(smallest);
+  return lowest >= largest && !readers.isRegisteredFrom(smallest);
 }
 
 /**

@@ -28,6 +28,8 @@ export interface FlushInput {
   readonly nothingBelow: boolean;
   /** The database's next file number. */
   readonly fileNumbers: SharedArrayBuffer;
+  /** Milliseconds since 1970: nothing in the memtables was written later. Undefined: not known. */
+  readonly newestTime: number | undefined;
 }
 
 export function* flushJob(input: FlushInput, env: JobEnv): Generator<void, JobOutput> {
@@ -50,6 +52,7 @@ export function* flushJob(input: FlushInput, env: JobEnv): Generator<void, JobOu
         table: input.table,
         fileNumbers: input.fileNumbers,
         grandparents: [],
+        newestTime: input.newestTime,
       },
     },
     env,

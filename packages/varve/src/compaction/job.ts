@@ -18,6 +18,8 @@ export interface JobEnv {
   cancelled(): boolean;
   /** 16 bytes that no other table has; from the system's random source when it is not given. */
   uniqueId?(): Uint8Array;
+  /** Keeps the thread for a while, or until the job is cancelled; left out where the thread is the user's. */
+  pause?(ms: number): void;
 }
 
 /** How to write tables, resolved for the level they go to. */

@@ -107,6 +107,7 @@ export class TestTree {
 
   flushInput(): FlushInput {
     return {
+      newestTime: 1000,
       directory: DIRECTORY,
       keyspace: 1,
       memtables: this.memtables.toReversed().map((memtable) => memtable.handle()),

@@ -83,7 +83,7 @@ export function pickLeveled(
     if (score < 1) return undefined;
     const plan =
       level === 0
-        ? pickLevel0(keyspace, running, settings, score)
+        ? pickFromLevel0(keyspace, running, settings, score)
         : pickFile(keyspace, running, settings, level, score);
     if (plan !== undefined) return plan;
   }
@@ -91,7 +91,7 @@ export function pickLeveled(
 }
 
 /** The largest closed group of level 0 that can run; of equals the one with the oldest file. */
-function pickLevel0(
+export function pickFromLevel0(
   keyspace: KeyspaceVersion,
   running: RunningPlans,
   settings: LeveledSettings,
@@ -100,8 +100,7 @@ function pickLevel0(
   const { baseLevel } = levelShape(keyspace, settings);
   for (const upper of closedGroups(keyspace, baseLevel)) {
     const plan = planOf(keyspace, settings, {
-      level: 0,
-      upper,
+      inputs: [{ level: 0, files: upper }],
       outputLevel: baseLevel,
       depth: 1,
       reason: 'level0-files',
@@ -127,8 +126,7 @@ function pickFile(
   })).sort((a, b) => a.cost - b.cost);
   for (const { file } of candidates) {
     const plan = planOf(keyspace, settings, {
-      level,
-      upper: [file],
+      inputs: [{ level, files: [file] }],
       outputLevel: level + 1,
       depth: level + 2 - baseLevel,
       reason: 'level-size',

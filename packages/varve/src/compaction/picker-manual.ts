@@ -38,7 +38,13 @@ export function pickManual(
   const outputLevel = level === 0 ? baseLevel : Math.min(level + 1, deepest);
   const depth = Math.max(1, outputLevel - baseLevel + 1);
   const make = (upper: readonly FileMeta[]): CompactionPlan | undefined => {
-    const plan = planOf(keyspace, settings, { level, upper, outputLevel, depth, reason: 'manual', score: 0 });
+    const plan = planOf(keyspace, settings, {
+      inputs: [{ level, files: upper }],
+      outputLevel,
+      depth,
+      reason: 'manual',
+      score: 0,
+    });
     return isBlocked(plan, running) ? undefined : plan;
   };
   if (level === 0) {

@@ -40,13 +40,15 @@ export class ModelKeyspace {
   readonly #truth: number[] = new Array<number>(KEYS).fill(0);
   #sequence = 0;
   #number = 0;
+  #time = 0;
 
   get keyspace(): KeyspaceVersion {
     return this.version.keyspaces.get(1)!;
   }
 
   /** Writes a few random entries, mostly near each other, and makes them one or two tables of level 0. */
-  flush(random: Random): void {
+  flush(random: Random, time: number): void {
+    this.#time = time;
     const low = random.below(KEYS - 1);
     const width = 1 + random.below(random.oneIn(3) ? KEYS : 8);
     const pick = (): number => Math.min(KEYS - 1, low + random.below(width));
@@ -73,7 +75,7 @@ export class ModelKeyspace {
 
   /** Does the work of a plan, on the contents of its inputs; the result is to be installed later. */
   execute(plan: CompactionPlan): readonly FileMeta[] {
-    if (plan.kind === 'move') return [];
+    if (plan.kind !== 'merge') return [];
     const inputs = plan.inputs.flatMap(({ files }) => files.map((file) => this.#contents.get(file.number)!));
     const all = inputs.flatMap(({ tombstones }) => tombstones);
     const isBelow = (start: number, end: number): boolean =>
@@ -90,8 +92,20 @@ export class ModelKeyspace {
     return this.#tables({ points, tombstones }, plan.tableBytesMax);
   }
 
+  /** What was in the files counts as deleted from now on, unless something newer lies above. */
+  #forget(plan: CompactionPlan): void {
+    for (const { files } of plan.inputs) {
+      for (const file of files) {
+        for (const { key, sequence } of this.#contents.get(file.number)!.points) {
+          if (this.#truth[key] === sequence) this.#truth[key] = 0;
+        }
+      }
+    }
+  }
+
   install(plan: CompactionPlan, outputs: readonly FileMeta[]): void {
     this.version = applyEdit(this.version, editOf(1, plan, outputs));
+    if (plan.kind === 'drop') this.#forget(plan);
   }
 
   /** What is wrong with the order of places, or with a read; undefined when all is well. */
@@ -165,6 +179,7 @@ export class ModelKeyspace {
       smallestSequence: Math.min(...sequences),
       largestSequence: Math.max(...sequences),
       uniqueId: new Uint8Array(16),
+      newestTime: this.#time,
     };
   }
 }

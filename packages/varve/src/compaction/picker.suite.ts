@@ -1,14 +1,19 @@
 /**
  * The text form of versions and plans, for golden tests and for messages of the property test.
  *
- *   L0: 8[c-k] 7[a-f)=20M~     number, keys (`)` for an exclusive end), size (default 8M), `~` for tombstones
+ *   L0: 8[c-k] 7[a-f)=20M~@90  number, keys (`)` for an exclusive end), size (default 8M), `~` for tombstones, `@` newest time
  *   merge L0[7 8] + L1[3 4] -> L1  reason=level0-files score=1.00
  */
 import { sampleFile, sampleKeyspace } from '../manifest/samples.suite.ts';
 import { emptyKeyspace, applyEdit, emptyVersion, type KeyspaceVersion } from '../manifest/version.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
-import type { LeveledSettings } from './picker-leveled.ts';
+import {
+  type CompactionStrategyName,
+  resolveCompaction,
+  strategySettings,
+} from '../options/compaction-settings.ts';
 import type { CompactionPlan } from './plan.ts';
+import type { PickerSettings } from './strategy.ts';
 
 const MIB = 1024 * 1024;
 const units: Readonly<Record<string, number>> = { '': 1, K: 1024, M: MIB, G: 1024 * MIB };
@@ -26,12 +31,13 @@ export function formatSize(bytes: number): string {
 }
 
 export function parseFile(text: string): FileMeta {
-  const match = /^(\d+)\[([^-]*)-([^\])]*)([\])])(?:=(\w+))?(~?)$/.exec(text);
+  const match = /^(\d+)\[([^-]*)-([^\])]*)([\])])(?:=(\w+))?(~?)(?:@(\d+))?$/.exec(text);
   if (match === null) throw new Error(`not a file: ${text}`);
   return sampleFile(Number(match[1]), match[2]!, match[3]!, {
     largestExclusive: match[4] === ')',
     bytes: parseSize(match[5] ?? '8M'),
     tombstones: match[6] === '~' ? 1 : 0,
+    ...(match[7] !== undefined && { newestTime: Number(match[7]) }),
   });
 }
 
@@ -60,7 +66,8 @@ function formatFile(file: FileMeta): string {
   const size = file.bytes === 8 * MIB ? '' : `=${formatSize(file.bytes)}`;
   const mark = file.tombstones + file.rangeTombstones > 0 ? '~' : '';
   const end = file.largestExclusive ? ')' : ']';
-  return `${file.number}[${decode(file.smallestKey)}-${decode(file.largestKey)}${end}${size}${mark}`;
+  const time = file.newestTime === undefined ? '' : `@${file.newestTime}`;
+  return `${file.number}[${decode(file.smallestKey)}-${decode(file.largestKey)}${end}${size}${mark}${time}`;
 }
 
 /** Files by number within a level, so that a line reads the same whatever the order of the level is. */
@@ -82,13 +89,21 @@ export function formatSurroundings(plan: CompactionPlan): string {
   return `${tables} grandparents=${list(plan.grandparents)} below=${list(plan.below)}`;
 }
 
-/** The engine's defaults, with what the options of a golden command change. */
-export function parseSettings(options: Readonly<Record<string, string>>): LeveledSettings {
+/** The engine's defaults for a strategy, with what the options of a golden command change. */
+export function parseSettings(strategy: string, options: Readonly<Record<string, string>>): PickerSettings {
   const tableBytes = parseSize(options['tableBytes'] ?? '8M');
+  const own = Object.keys(strategySettings[strategy as CompactionStrategyName])
+    .filter((name) => options[name] !== undefined)
+    .map((name) => [
+      name,
+      name.endsWith('Bytes') || name === 'bytesMax' ? parseSize(options[name]!) : Number(options[name]),
+    ]);
   return {
-    level0Files: Number(options['level0Files'] ?? '4'),
+    compaction: resolveCompaction({
+      strategy: strategy as CompactionStrategyName,
+      ...Object.fromEntries(own),
+    }),
     levelRatio: Number(options['levelRatio'] ?? '10'),
-    levelBaseBytes: parseSize(options['levelBaseBytes'] ?? '64M'),
     tableBytes: (depth) => Math.min(tableBytes * 2 ** (depth - 1), Math.max(tableBytes, 64 * MIB)),
   };
 }

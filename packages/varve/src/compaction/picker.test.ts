@@ -3,7 +3,7 @@
  *
  *   version        the lines that follow become the version, nothing runs
  *   scores         every level with its score and target
- *   pick leveled   the plan; with `start` it runs from then on
+ *   pick leveled   the plan of a strategy, at now=0 or another time; with `start` it runs from then on
  *   manual level=1 from=a to=m   the plan for a range, `nothing` or `busy`; with `start` likewise
  *   finish 0       installs the plan that was started first; a merge has its outputs on the lines that follow
  * Settings are options of `scores`, `pick` and `manual`; `detail` adds what the outputs depend on.
@@ -21,10 +21,12 @@ import {
   parseKeyspace,
   parseSettings,
 } from './picker.suite.ts';
-import { levelScores, levelShape, pickLeveled } from './picker-leveled.ts';
+import { levelScores, levelShape } from './picker-leveled.ts';
 import { pickManual, resumeAfter } from './picker-manual.ts';
 import { type CompactionPlan, editOf } from './plan.ts';
+import { brokenRule } from './plan-rules.ts';
 import { RunningSet } from './running-set.ts';
+import { leveledSettings, pickCompaction } from './strategy.ts';
 
 function pickerProgram(): GoldenProgram {
   let keyspace: KeyspaceVersion = parseKeyspace([]);
@@ -40,7 +42,7 @@ function pickerProgram(): GoldenProgram {
     return words.includes('detail') ? `${formatPlan(plan)}\n${formatSurroundings(plan)}` : formatPlan(plan);
   };
   const scores = (options: Readonly<Record<string, string>>): string => {
-    const settings = parseSettings(options);
+    const settings = leveledSettings(parseSettings('leveled', options));
     const { baseLevel, targets } = levelShape(keyspace, settings);
     const lines = levelScores(keyspace, running, settings)
       .filter(({ level, score }) => score > 0 || level >= baseLevel)
@@ -61,7 +63,6 @@ function pickerProgram(): GoldenProgram {
   };
 
   return ({ name, words, options, input }) => {
-    const settings = parseSettings(options);
     if (name === 'version') {
       keyspace = parseKeyspace(input);
       running = new RunningSet();
@@ -69,7 +70,17 @@ function pickerProgram(): GoldenProgram {
       return 'ok';
     }
     if (name === 'scores') return scores(options);
-    if (name === 'pick') return report(pickLeveled(keyspace, running, settings), words);
+    if (name === 'pick') {
+      const [strategy, ...rest] = words;
+      const plan = pickCompaction(
+        keyspace,
+        running,
+        parseSettings(strategy!, options),
+        Number(options['now'] ?? 0),
+      );
+      const broken = plan === undefined ? undefined : brokenRule(keyspace, plan);
+      return broken ?? report(plan, rest);
+    }
     if (name === 'finish') return finish(Number(words[0]), input);
     if (name !== 'manual') throw new Error(`unknown command ${name}`);
     const range = {
@@ -77,6 +88,7 @@ function pickerProgram(): GoldenProgram {
       from: bytesOfText(options['from'] ?? ''),
       to: options['to'] === undefined ? undefined : bytesOfText(options['to']),
     };
+    const settings = leveledSettings(parseSettings('leveled', options));
     const plan = pickManual(keyspace, running, settings, range);
     const line = report(plan, words);
     if (typeof plan === 'string' || !words.includes('resume')) return line;
@@ -85,10 +97,17 @@ function pickerProgram(): GoldenProgram {
   };
 }
 
-test.each(['leveled-l0', 'leveled-levels', 'leveled-shape', 'leveled-move', 'leveled-parallel', 'manual'])(
-  'the picker answers as %s.txt says',
-  (name) => {
-    const { expected, actual } = runGolden(new URL(`testdata/${name}.txt`, import.meta.url), pickerProgram());
-    expect(actual).toBe(expected);
-  },
-);
+test.each([
+  'leveled-l0',
+  'leveled-levels',
+  'leveled-shape',
+  'leveled-move',
+  'leveled-parallel',
+  'tiered',
+  'hybrid',
+  'fifo',
+  'manual',
+])('the picker answers as %s.txt says', (name) => {
+  const { expected, actual } = runGolden(new URL(`testdata/${name}.txt`, import.meta.url), pickerProgram());
+  expect(actual).toBe(expected);
+});

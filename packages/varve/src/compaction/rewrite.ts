@@ -5,6 +5,7 @@
  * The loop is a plain method that allocates nothing per entry; the generator around it only says where a job may pause.
  * Invariant: the points are judged by all range tombstones of the inputs, also by those that are dropped themselves.
  */
+import { compareRanges } from '../base/bytes.ts';
 import { KEY_BYTES_MAX } from '../base/entry.ts';
 import { corruption } from '../base/errors.ts';
 import { KIND_DELETE, KIND_RANGE_DELETE } from '../base/kinds.ts';
@@ -13,6 +14,8 @@ import type { OrderedMerge } from '../iterator/ordered-merge.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
 import { mayDrop, NO_NEWER, type Readers } from './drop.ts';
 import { checkCancelled, type JobEnv } from './job.ts';
+import type { RateLimiter } from '../runtime/rate-limiter.ts';
+import type { JobProgress } from './job-progress.ts';
 import type { KeyRanges } from './key-ranges.ts';
 import { type OutputTask, TableOutput } from './table-output.ts';
 
@@ -24,6 +27,9 @@ const SLICE_BYTES = 64 * 1024;
 export interface RewriteTask {
   /** All point entries of the inputs. */
   readonly source: OrderedMerge;
+  /** Only entries with keys in [from, to), and tombstones that were cut to it; undefined has no end there. */
+  readonly from?: Uint8Array | undefined;
+  readonly to?: Uint8Array | undefined;
   /** How many those are, where that is known beforehand. */
   readonly entries: number | undefined;
   /** All range tombstones of the inputs. */
@@ -32,6 +38,9 @@ export interface RewriteTask {
   /** Where something older may lie that is not among the inputs. */
   readonly below: KeyRanges;
   readonly output: OutputTask;
+  readonly progress?: JobProgress | undefined;
+  /** What the job may move in a second, together with others. */
+  readonly pace?: RateLimiter | undefined;
 }
 
 export interface RewriteResult {
@@ -49,11 +58,14 @@ export function* rewrite(task: RewriteTask, env: JobEnv): Generator<void, Rewrit
   let isDone = false;
   try {
     const rewriter = new Rewriter(task, output);
-    task.source.first();
+    task.source.first(task.from);
     while (rewriter.run()) {
+      task.progress?.pass(rewriter.sliceBytes);
       yield;
       checkCancelled(env);
+      keepPace(task.pace, rewriter.sliceBytes, env);
     }
+    task.progress?.pass(rewriter.sliceBytes);
     const { entriesIn, entriesOut } = rewriter;
     if (task.entries !== undefined && entriesIn !== task.entries) {
       throw corruption('the inputs of a job hold another number of entries than is known of them', {
@@ -68,6 +80,14 @@ export function* rewrite(task: RewriteTask, env: JobEnv): Generator<void, Rewrit
   } finally {
     if (!isDone) output.abandon();
   }
+}
+
+function keepPace(pace: RateLimiter | undefined, bytes: number, env: JobEnv): void {
+  if (pace === undefined || env.pause === undefined) return;
+  const ms = pace.take(bytes);
+  if (ms <= 0) return;
+  env.pause(ms);
+  checkCancelled(env);
 }
 
 /** Range tombstones that somebody may still need. */
@@ -102,11 +122,14 @@ function* neededTombstones(
 class Rewriter {
   entriesIn = 0;
   entriesOut = 0;
+  /** Bytes of keys and values in the slice that ended last. */
+  sliceBytes = 0;
   readonly #source: OrderedMerge;
   readonly #cover: CoverCursor | undefined;
   readonly #readers: Readers;
   readonly #below: KeyRanges;
   readonly #output: TableOutput;
+  readonly #to: Uint8Array | undefined;
   /** Of the entry before: its sequence, whether any version of its key was handed on. */
   #newer: number = NO_NEWER;
   #isWritten = false;
@@ -119,17 +142,23 @@ class Rewriter {
     this.#readers = task.readers;
     this.#below = task.below;
     this.#output = output;
+    this.#to = task.to;
   }
 
   /** One slice; false at the end of the source. */
   run(): boolean {
     const source = this.#source;
     const readers = this.#readers;
+    const to = this.#to;
     let entries = SLICE_ENTRIES;
     let bytes = SLICE_BYTES;
     for (let entry = source.entry; entry !== undefined; entry = source.entry) {
-      if (entries <= 0 || bytes <= 0) return true;
+      if (entries <= 0 || bytes <= 0) {
+        this.sliceBytes = SLICE_BYTES - bytes;
+        return true;
+      }
       const { key, keyStart, keyEnd, sequence, kind } = entry;
+      if (to !== undefined && compareRanges(key, keyStart, keyEnd, to, 0, to.length) >= 0) break;
       if (source.shared < this.#shared) this.#shared = source.shared;
       if (!source.isSameKey) {
         this.#newer = NO_NEWER;
@@ -152,6 +181,7 @@ class Rewriter {
       bytes -= entry.valueEnd - entry.valueStart + (keyEnd - keyStart);
       source.next();
     }
+    this.sliceBytes = SLICE_BYTES - bytes;
     return false;
   }
 }

@@ -5,10 +5,11 @@
  *
  * Two plans may overlap in keys when they share no level: a plan only moves data between its first and its output level, so
  * one that works above another never changes what that one sees. A plan into level 5 and one out of level 6 can run
- * together, one into level 5 and one out of level 5 only on disjoint keys.
+ * together, one into level 5 and one out of level 5 only on disjoint keys. Of level 0 they may share keys when one of them
+ * stays there with newer files: what it writes is still above what the other takes away.
  */
 import { assert } from '../base/assert.ts';
-import { type KeySpan, spansOverlap } from '../manifest/file-meta.ts';
+import { spansOverlap } from '../manifest/file-meta.ts';
 import { isBlocked, type Occupied, type RunningPlans } from './plan.ts';
 
 export class RunningSet implements RunningPlans {
@@ -40,11 +41,29 @@ export class RunningSet implements RunningPlans {
     return this.#files.has(file);
   }
 
-  conflicts(first: number, last: number, span: KeySpan): boolean {
-    for (const plan of this.#plans) {
-      const sharesLevel = plan.inputs[0]!.level <= last && first <= plan.outputLevel;
-      if (sharesLevel && spansOverlap(plan.span, span)) return true;
+  collides(plan: Occupied): boolean {
+    for (const other of this.#plans) {
+      if (spansOverlap(other.span, plan.span) && sharesLevel(other, plan) && !areStacked(other, plan))
+        return true;
     }
     return false;
   }
+}
+
+function sharesLevel(a: Occupied, b: Occupied): boolean {
+  // A drop only takes away: it is in the way of nobody who does not have its files.
+  if (a.kind === 'drop' || b.kind === 'drop') return false;
+  return a.inputs[0]!.level <= b.outputLevel && b.inputs[0]!.level <= a.outputLevel;
+}
+
+/** Does one of them stay in level 0, with nothing but newer files than those that the other takes from there? */
+function areStacked(a: Occupied, b: Occupied): boolean {
+  return staysAbove(a, b) || staysAbove(b, a);
+}
+
+function staysAbove(upper: Occupied, lower: Occupied): boolean {
+  if (upper.outputLevel > 0) return false;
+  const oldest = Math.min(...upper.inputs[0]!.files.map((file) => file.smallestSequence));
+  const { level, files } = lower.inputs[0]!;
+  return level === 0 && files.every((file) => file.largestSequence < oldest);
 }

@@ -17,6 +17,7 @@ import type { FileHandle } from '../fs/file-system.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
 import { type TableSummary, TableWriter } from '../sstable/writer.ts';
 import { type JobEnv, newUniqueId, type TableSettings } from './job.ts';
+import type { JobProgress } from './job-progress.ts';
 import { OverlapMeter, type SizedBounds } from './key-ranges.ts';
 
 /** An output may overlap this many times its own size of the level after the next. */
@@ -29,6 +30,10 @@ export interface OutputTask {
   readonly fileNumbers: SharedArrayBuffer;
   /** Files of the level after the output level, sorted. */
   readonly grandparents: readonly SizedBounds[];
+  /** Nothing in the inputs was written later; milliseconds since 1970. */
+  readonly newestTime: number | undefined;
+  /** Where the job says what it creates. */
+  readonly progress?: JobProgress | undefined;
 }
 
 export class TableOutput {
@@ -115,6 +120,7 @@ export class TableOutput {
     const { table, fileNumbers } = this.#task;
     this.#number = Number(Atomics.add(new BigInt64Array(fileNumbers), 0, 1n));
     const path = inDirectory(this.#task.directory, tableName(this.#number));
+    this.#task.progress?.creates(this.#number);
     const file = this.#env.fs.open(path, 'create');
     this.#created.push(path);
     this.#file = file;
@@ -136,7 +142,7 @@ export class TableOutput {
     const tombstones = this.#tombstones.clip(this.#lower, upper);
     if (!tombstones.isEmpty) writer.addRangeTombstones(tombstones);
     const summary = writer.finish();
-    this.#files.push(fileMetaOf(this.#number, summary));
+    this.#files.push(fileMetaOf(this.#number, summary, this.#task.newestTime));
     this.#writer = undefined;
     this.#file = undefined;
     this.#lower = upper;
@@ -145,7 +151,7 @@ export class TableOutput {
 }
 
 /** What the manifest keeps of a new table. */
-function fileMetaOf(number: number, summary: TableSummary): FileMeta {
+function fileMetaOf(number: number, summary: TableSummary, newestTime: number | undefined): FileMeta {
   return {
     number,
     bytes: summary.bytes,
@@ -158,6 +164,7 @@ function fileMetaOf(number: number, summary: TableSummary): FileMeta {
     smallestSequence: summary.smallestSequence,
     largestSequence: summary.largestSequence,
     uniqueId: summary.uniqueId,
+    ...(newestTime !== undefined && { newestTime }),
   };
 }
 

@@ -245,16 +245,24 @@ function makeRunner(parts: OpeningParts, scheduler: Scheduler): JobRunner {
   if (parts.fs.threads === 'node' && parts.components.scheduler === undefined) {
     return new ThreadRunner({
       entry: workerEntry('./workers/job.worker', import.meta.url),
-      threads: { io: 1, flush: 1, compaction: workers, read: readThreads(workers), scan: workers, care: 1 },
+      threads: {
+        io: 1,
+        flush: 1,
+        compaction: workers + 1,
+        read: readThreads(workers),
+        scan: workers,
+        care: 1,
+      },
     });
   }
-  const { pickLane, sliceMs, uniqueId } = parts.components;
+  const { pickLane, sliceMs, uniqueId, losesJob } = parts.components;
   return new SliceRunner({
     fs: parts.fs,
     scheduler,
     clock,
     jobs,
     uniqueId,
+    losesJob,
     ...(pickLane === undefined ? {} : { pick: pickLane }),
     ...(sliceMs === undefined ? {} : { sliceMs }),
   });

@@ -12,10 +12,10 @@ import type { FlushInput } from '../compaction/flush-job.ts';
 import type { JobOutput } from '../compaction/job.ts';
 import type { VersionEdit } from '../manifest/version-edit.ts';
 import type { Version } from '../manifest/version.ts';
-import { leveledSettings } from '../options/keyspace-settings.ts';
+import { gatheredFiles, usualLeveled } from '../options/compaction-settings.ts';
 import { isDiskFull } from './durability.ts';
 import type { BackgroundWork, Core } from './core.ts';
-import { CompactionRunner } from './compaction-runner.ts';
+import { CompactionRunner } from './compactions/compaction-runner.ts';
 import { flushSettings } from './job-input.ts';
 import type { Tree } from './tree.ts';
 
@@ -245,6 +245,7 @@ export class Background implements BackgroundWork {
         historyFloor: floor,
         nothingBelow: tree.view.version.levels.every((files) => files.length === 0),
         fileNumbers: core.fileNumbers,
+        newestTime: Math.max(0, Math.floor(core.pipeline.lastTime), Math.floor(core.clock.now())),
       };
       core.runner.start({ lane: 'flush', name: 'flush', input }, (outcome) => {
         if (outcome.ok) part.output = outcome.output as JobOutput;
@@ -351,13 +352,13 @@ export class Background implements BackgroundWork {
   /** A new version is current: the views follow it. */
   versionInstalled(version: Version): void {
     this.#level0FilesMax = 0;
-    const usual = leveledSettings['level0Files']!.default!;
     for (const { record, levels } of version.keyspaces.values()) {
       const tree = this.#core.state.trees.get(record.id);
       // Waiting for a compaction that will not come would block the writers of every keyspace for good.
       if (tree !== undefined && this.compactions.failureOf(tree) !== undefined) continue;
-      const gathers = tree?.settings.compaction.level0Files ?? usual;
-      const files = (levels[0]?.length ?? 0) - Math.max(0, gathers - usual);
+      const gathers = tree === undefined ? usualLeveled.level0Files : gatheredFiles(tree.settings.compaction);
+      if (gathers === undefined) continue;
+      const files = (levels[0]?.length ?? 0) - Math.max(0, gathers - usualLeveled.level0Files);
       this.#level0FilesMax = Math.max(this.#level0FilesMax, files);
     }
   }

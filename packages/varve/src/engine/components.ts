@@ -3,6 +3,7 @@
  */
 import type { MemtableType } from '../memtable/memtable.ts';
 import type { Scheduler } from '../runtime/scheduler.ts';
+import type { Lane } from '../workers/job-runner.ts';
 
 export interface Components {
   readonly scheduler?: Scheduler;
@@ -12,6 +13,8 @@ export interface Components {
   readonly uniqueId?: () => Uint8Array;
   /** Milliseconds of background work per turn when jobs run in slices; 0 is one step. */
   readonly sliceMs?: number;
+  /** Asked before each step of a job in a slice: true ends it as if its thread had died, with nothing cleaned up. */
+  readonly losesJob?: (lane: Lane) => boolean;
   /** The structure of memtables; by default `btree`. Nothing on disk depends on it. */
   readonly memtable?: MemtableType;
 }

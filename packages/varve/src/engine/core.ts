@@ -21,6 +21,9 @@ import type { Log } from '../wal/log.ts';
 import type { JobRunner } from '../workers/job-runner.ts';
 import type { MemorySplit } from './adaptive/memory-plan.ts';
 import type { BlockFetcher } from './block-fetcher.ts';
+import type { Decisions } from './compactions/decisions.ts';
+import type { Gate } from './compactions/gate.ts';
+import type { PlanRun } from './compactions/plan-run.ts';
 import type { CommitPipeline } from './commit-pipeline.ts';
 import type { Durability } from './durability.ts';
 import type { ExternalPosition } from './external-position.ts';
@@ -41,9 +44,21 @@ export interface Counters {
   rewritten: number;
 }
 
-/** What runs compactions, as `db.compact` sees it (compaction-runner.ts). */
+/** What could be done for a keyspace when its strategy wants nothing (compactions/care.ts). */
+export type CarePicker = (tree: Tree, running: RunningSet) => CompactionPlan | undefined;
+
+/** What runs compactions, as the rest of the engine sees it (compactions/compaction-runner.ts). */
 export interface Compactions {
   readonly isWaiting: boolean;
+  /** May one that can wait start beside what runs? */
+  readonly hasRoom: boolean;
+  readonly gate: Gate;
+  readonly decisions: Decisions;
+  care: CarePicker;
+  runOf(plan: CompactionPlan): PlanRun | undefined;
+  runs(): Iterable<{ tree: Tree; run: PlanRun }>;
+  cancel(plan: CompactionPlan): void;
+  lookAgain(tree: Tree): void;
   runningOf(tree: Tree): RunningSet;
   failureOf(tree: Tree): unknown;
   start(tree: Tree, plan: CompactionPlan): void;

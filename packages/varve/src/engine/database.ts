@@ -19,7 +19,7 @@ import type {
 } from './api-types.ts';
 import { BatchHandle } from './batch.ts';
 import { closeDatabase } from './close.ts';
-import { compactDatabase } from './compact.ts';
+import { compactDatabase } from './compactions/compact.ts';
 import type { Core } from './core.ts';
 import { type Follower, notReadOnly } from './follower.ts';
 import { replayFloor } from './housekeeping.ts';

@@ -7,6 +7,7 @@
  */
 import { invalid } from '../base/errors.ts';
 import type { KeyspaceRecord, VersionEdit } from '../manifest/version-edit.ts';
+import { gatheredFiles } from '../options/compaction-settings.ts';
 import { RECORD_KEYSPACE } from '../record/log-record.ts';
 import { type ResolvedKeyspaceSettings, resolveKeyspaceSettings } from '../options/resolve.ts';
 import type { KeyspaceOptions } from './api-types.ts';
@@ -99,8 +100,8 @@ export class KeyspaceTable {
   }
 
   #resolve(settings: Record<string, unknown>): ResolvedKeyspaceSettings {
-    const { keyspaceDefaults, memtableBytesMax } = this.#core.options;
-    const resolved = resolveKeyspaceSettings(settings, keyspaceDefaults, memtableBytesMax);
+    const { keyspaceDefaults, memtableBytesMax, defragment } = this.#core.options;
+    const resolved = resolveKeyspaceSettings(settings, keyspaceDefaults, memtableBytesMax, defragment);
     for (const codec of resolved.compression) writableCodec(codec);
     return resolved;
   }
@@ -133,12 +134,14 @@ export class KeyspaceTable {
   }
 
   #set(tree: Tree, settings: ResolvedKeyspaceSettings): void {
-    const before = tree.settings.compaction.level0Files;
+    const before = gatheredFiles(tree.settings.compaction);
     tree.settings = settings;
     this.#core.state.sharing?.flushSizeChanged(tree);
     // How many files in level 0 are too many depends on it.
-    if (settings.compaction.level0Files === before) return;
-    this.#core.background.versionInstalled(this.#core.installer.version);
+    if (gatheredFiles(settings.compaction) !== before) {
+      this.#core.background.versionInstalled(this.#core.installer.version);
+    }
+    this.#core.background.schedule();
   }
 
   #create(name: string, keyCodec: string, valueCodec: string): Tree {

@@ -24,6 +24,7 @@ export function flushReplayed(env: ReplayEnv, fs: FileSystem, fileNumbers: Share
       historyFloor: env.state.visible,
       nothingBelow: tree.view.version.levels.every((files) => files.length === 0),
       fileNumbers,
+      newestTime: undefined,
     };
     const { files } = runToEnd<JobOutput>(jobs['flush']!(input as never, { fs, cancelled: () => false }));
     env.version = applyEdit(env.version, {

@@ -18,7 +18,12 @@ interface Cut {
 }
 
 /** At most `parts` ranges that follow each other and together are `range`. Opens tables, at most 8 for each part. */
-export function splitRange(view: ReadView, tables: TableCache, range: KeyRange, parts: number): KeyRange[] {
+export function splitRange(
+  view: { version: Pick<ReadView['version'], 'levels'> },
+  tables: TableCache,
+  range: KeyRange,
+  parts: number,
+): KeyRange[] {
   const files = view.version.levels.flatMap((level, number) => filesTouched(level, number, range));
   const cuts =
     files.length >= parts * FILES_PER_PART

@@ -13,7 +13,7 @@
  * One thread; an entry is lent by its source until `next`.
  */
 import { copyRange, sharedPrefix } from '../base/bytes.ts';
-import type { EntryIterator } from '../base/entry.ts';
+import { type EntryIterator, SEQUENCE_MAX } from '../base/entry.ts';
 import { CODE_MAX, codeBehind, codeFromHead, codeOf, sharedBytes, sharedOf } from '../base/offset-value.ts';
 
 export class OrderedMerge {
@@ -39,13 +39,14 @@ export class OrderedMerge {
     this.#losers = new Int32Array(Math.max(1, sources.length));
   }
 
-  /** To the first entry of all. */
-  first(): void {
+  /** To the first entry of all, or of those whose key is at or above `from`. */
+  first(from?: Uint8Array): void {
     const count = this.#sources.length;
     if (count === 0) return;
     for (let i = 0; i < count; i++) {
       const source = this.#sources[i]!;
-      source.first();
+      if (from === undefined) source.first();
+      else source.seek(from, 0, from.length, SEQUENCE_MAX);
       this.#codes[i] = source.valid ? codeFromHead(source.key, source.keyStart, source.keyEnd) : CODE_MAX;
     }
     this.#winner = count === 1 ? 0 : this.#play(1);

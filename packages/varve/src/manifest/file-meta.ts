@@ -3,7 +3,8 @@
  * without opening it. Also the order of key bounds, which pickers and versions share.
  *
  *   order  type    field
- *       1  varint  flags: bit 0 largest key is exclusive, bit 1 lower bound follows, bit 2 upper bound, bit 3 override
+ *       1  varint  flags: bit 0 largest key is exclusive, bit 1 lower bound follows, bit 2 upper bound, bit 3 override,
+ *                  bit 6 time
  *       2  varint  number                        PERSISTED: flags are never renumbered; unknown ones are refused
  *       3  varint  bytes
  *       4  varint  entries
@@ -14,7 +15,7 @@
  *       9  bytes   smallestKey (varint length before it)
  *      10  bytes   largestKey
  *      11  16      uniqueId
- *      12  bytes   lowerBound, upperBound, varint sequenceOverride: those that the flags name
+ *      12  bytes   lowerBound, upperBound, varint sequenceOverride, newestTime: those that the flags name
  *
  * Invariants: smallestKey <= largestKey (below it when exclusive); 1 <= number; smallestSequence <= largestSequence; both
  * cover the range tombstones of the file as well as its points.
@@ -48,6 +49,8 @@ export interface FileMeta {
   readonly upperBound?: Uint8Array;
   /** Room for linked ranges: every entry counts as written at this sequence. Not written by this release. */
   readonly sequenceOverride?: number;
+  /** Milliseconds since 1970, whole: nothing in it was written later. Files of the first releases lack it. */
+  readonly newestTime?: number;
 }
 
 /** A range of user keys; file metadata has this shape. */
@@ -64,14 +67,16 @@ const FLAG_EXCLUSIVE = 1;
 const FLAG_LOWER = 2;
 const FLAG_UPPER = 4;
 const FLAG_OVERRIDE = 8;
-const FLAGS_KNOWN = 15;
+const FLAG_TIME = 64;
+const FLAGS_KNOWN = FLAG_EXCLUSIVE | FLAG_LOWER | FLAG_UPPER | FLAG_OVERRIDE | FLAG_TIME;
 
 export function encodeFileMeta(file: FileMeta, to: FieldWriter): void {
   to.varint(
     (file.largestExclusive ? FLAG_EXCLUSIVE : 0) |
       (file.lowerBound === undefined ? 0 : FLAG_LOWER) |
       (file.upperBound === undefined ? 0 : FLAG_UPPER) |
-      (file.sequenceOverride === undefined ? 0 : FLAG_OVERRIDE),
+      (file.sequenceOverride === undefined ? 0 : FLAG_OVERRIDE) |
+      (file.newestTime === undefined ? 0 : FLAG_TIME),
   );
   to.varint(file.number).varint(file.bytes).varint(file.entries);
   to.varint(file.tombstones).varint(file.rangeTombstones);
@@ -80,12 +85,13 @@ export function encodeFileMeta(file: FileMeta, to: FieldWriter): void {
   if (file.lowerBound !== undefined) to.blob(file.lowerBound);
   if (file.upperBound !== undefined) to.blob(file.upperBound);
   if (file.sequenceOverride !== undefined) to.varint(file.sequenceOverride);
+  if (file.newestTime !== undefined) to.varint(file.newestTime);
 }
 
 /** Reads one file; `UNSUPPORTED_MANIFEST` for flags of a later release, `corruption` for anything that can not be. */
 export function decodeFileMeta(from: FieldReader): FileMeta {
   const flags = from.varint('the flags of a file');
-  if (flags > FLAGS_KNOWN) {
+  if ((flags & ~FLAGS_KNOWN) !== 0) {
     throw invalid(
       'UNSUPPORTED_MANIFEST',
       `a file in the manifest has flags ${flags}, which a later release wrote`,
@@ -110,6 +116,7 @@ export function decodeFileMeta(from: FieldReader): FileMeta {
     ...((flags & FLAG_LOWER) !== 0 && { lowerBound: from.blob('a lower bound', KEY_BYTES_MAX) }),
     ...((flags & FLAG_UPPER) !== 0 && { upperBound: from.blob('an upper bound', KEY_BYTES_MAX) }),
     ...((flags & FLAG_OVERRIDE) !== 0 && { sequenceOverride: from.varint('a sequence override') }),
+    ...((flags & FLAG_TIME) !== 0 && { newestTime: from.varint('the time of a file') }),
   };
   const wrong = impossible(file);
   if (wrong !== undefined) throw from.bad(`file ${file.number}: ${wrong}`);

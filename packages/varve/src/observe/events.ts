@@ -35,6 +35,7 @@ export interface EventDetails {
   flush: { keyspace: string; files: number; bytes: number; entries: number; ms: number };
   compaction: {
     keyspace: string;
+    kind: 'merge' | 'move' | 'drop';
     fromLevel: number;
     toLevel: number;
     reason: string;
@@ -42,6 +43,8 @@ export interface EventDetails {
     filesOut: number;
     bytesIn: number;
     bytesOut: number;
+    /** Entries that were left out. */
+    dropped: number;
     ms: number;
   };
   pressure: { state: 'none' | 'slow' | 'block' | 'fail'; reason: string };

@@ -7,6 +7,16 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { systemClock } from '../base/clock.ts';
+import {
+  type CompactionRate,
+  compactionRateSetting,
+  type CompactionWindow,
+  compactionWindowsSetting,
+  type DayMinutes,
+  type DefragmentOption,
+  defragmentSetting,
+  type ResolvedDefragment,
+} from './background-settings.ts';
 import type { KeyspaceSettings, ResolvedKeyspaceSettings } from './keyspace-settings.ts';
 import type { MemoryLimits } from './memory-limits.ts';
 import type { Setting } from './setting.ts';
@@ -61,6 +71,9 @@ export interface DatabaseOptions<F extends NamedFileSystem = NamedFileSystem> {
   openFilesMax?: number;
   reads?: ReadMode;
   workers?: number;
+  compactionRate?: CompactionRate;
+  compactionWindows?: readonly CompactionWindow[];
+  defragment?: DefragmentOption | false;
   fileSystem?: F;
   clock?: Clock;
   keyspaceDefaults?: KeyspaceSettings;
@@ -87,6 +100,11 @@ export interface ResolvedDatabaseOptions {
   readonly openFilesMax: number;
   readonly reads: ReadMode;
   readonly workers: number;
+  /** Bytes a second, Infinity for no limit. */
+  readonly compactionRate: 'auto' | number;
+  readonly compactionWindows: readonly DayMinutes[];
+  /** Undefined: only when asked for. */
+  readonly defragment: ResolvedDefragment | undefined;
   /** Undefined: the one that the path asks for. */
   readonly fileSystem: NamedFileSystem | undefined;
   readonly clock: Clock;
@@ -230,6 +248,9 @@ export const databaseSettings: DatabaseSettings = {
     doc: 'Background threads for compaction; flush and the sync of the log have one each beside them.',
     raiseWhen: 'compaction falls behind while processors idle',
   }),
+  compactionRate: compactionRateSetting,
+  compactionWindows: compactionWindowsSetting,
+  defragment: defragmentSetting,
   fileSystem: component<NamedFileSystem>({
     type: 'FileSystem',
     defaultText: "the system's own; memory for ':memory:'",

@@ -3,7 +3,8 @@
  * written in one place only. Called by the documentation scripts, never by the engine.
  */
 import { databaseSettings } from './database-settings.ts';
-import { keyspaceSettings, leveledSettings } from './keyspace-settings.ts';
+import { strategySettings } from './compaction-settings.ts';
+import { keyspaceSettings } from './keyspace-settings.ts';
 import type { Setting } from './setting.ts';
 import { showValue } from './setting.ts';
 
@@ -20,12 +21,14 @@ export function describeSettings(): string {
     '',
     ...table(keyspaceSettings),
     '',
-    '### Leveled compaction',
-    '',
-    "Beside `strategy: 'leveled'` in `compaction`.",
-    '',
-    ...table(leveledSettings),
-    '',
+    ...Object.entries(strategySettings).flatMap(([name, settings]) => [
+      `### Compaction: ${name}`,
+      '',
+      `Beside \`strategy: '${name}'\` in \`compaction\`.`,
+      '',
+      ...table(settings),
+      '',
+    ]),
   ].join('\n');
 }
 

@@ -4,6 +4,13 @@
  * Lists by level run from level 0 down, and their last value holds for all deeper levels (`atLevel`).
  * Settings whose feature comes later keep their names here and are refused as NOT_SUPPORTED_YET.
  */
+import {
+  type CompactionOption,
+  compactionType,
+  refuseCompaction,
+  type ResolvedCompaction,
+  strategyNames,
+} from './compaction-settings.ts';
 import type { Setting } from './setting.ts';
 import { byLevel, choice, quantity, setting } from './setting.ts';
 
@@ -12,11 +19,6 @@ const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
 
 export type Codec = 'none' | 'lz4' | 'zstd' | 'snappy';
-
-export type CompactionOption = {
-  strategy: 'leveled' | 'tiered' | 'hybrid' | 'fifo';
-  [setting: string]: unknown;
-};
 
 /** Settings of one keyspace, or of all by `keyspaceDefaults`. */
 export interface KeyspaceSettings {
@@ -32,15 +34,6 @@ export interface KeyspaceSettings {
   retention?: { ms?: number; versions?: number };
 }
 
-/** Leveled compaction with its own settings. */
-export interface LeveledSettings {
-  readonly strategy: 'leveled';
-  /** Files in level 0 that start a compaction. */
-  readonly level0Files: number;
-  /** Bytes that level 1 may hold; each level below `levelRatio` times more. */
-  readonly level1Bytes: number;
-}
-
 /** Settings after `resolveKeyspaceSettings`: complete and frozen. */
 export interface ResolvedKeyspaceSettings {
   readonly memtableBytes: number;
@@ -50,7 +43,7 @@ export interface ResolvedKeyspaceSettings {
   readonly filterBitsPerKey: readonly number[];
   readonly filterPrefixBytes: number;
   readonly compression: readonly Codec[];
-  readonly compaction: LeveledSettings;
+  readonly compaction: ResolvedCompaction;
   readonly levelRatio: number;
   readonly tableBytes: number;
 }
@@ -109,13 +102,12 @@ export const keyspaceSettings: KeyspaceSettingTable = {
     }),
   ),
   compaction: setting<CompactionOption>({
-    type: "{ strategy: 'leveled', level0Files?, level1Bytes? }",
+    type: compactionType,
     default: { strategy: 'leveled' },
-    defaultText: "{ strategy: 'leveled', level0Files: 4, level1Bytes: 64 MiB }",
-    choices: ['leveled', 'tiered', 'hybrid', 'fifo'],
-    doc: 'How tables are merged. The strategies tiered, hybrid and fifo come later.',
+    defaultText: "{ strategy: 'leveled' }",
+    choices: strategyNames,
+    doc: 'How tables are merged, with the settings of that strategy (below). It may change while the database is open.',
     refuse: refuseCompaction,
-    later: (value) => ['tiered', 'hybrid', 'fifo'].includes(strategyOf(value)),
   }),
   levelRatio: quantity({
     default: 10,
@@ -150,26 +142,6 @@ export const keyspaceSettings: KeyspaceSettingTable = {
   }),
 };
 
-/** The settings that a strategy brings: resolve.ts fills them in. */
-export const leveledSettings: { readonly [name: string]: Setting<number> } = {
-  level0Files: quantity({
-    unit: 'files',
-    default: 4,
-    min: 1,
-    max: 1000,
-    doc: 'Files in level 0 that start a compaction.',
-    raiseWhen: 'bursts of writes matter more than reads',
-  }),
-  level1Bytes: quantity({
-    unit: 'bytes',
-    default: 64 * MIB,
-    min: 4 * KIB,
-    max: 64 * GIB,
-    doc: 'Bytes that level 1 may hold.',
-    raiseWhen: 'flushes are larger than 16 MiB each',
-  }),
-};
-
 /** The value of a list by level at `level`. */
 export function atLevel<T>(values: readonly T[], level: number): T {
   return values[level < values.length ? level : values.length - 1]!;
@@ -179,25 +151,4 @@ export function atLevel<T>(values: readonly T[], level: number): T {
 export function tableBytesAt(settings: ResolvedKeyspaceSettings, level: number): number {
   const doubled = settings.tableBytes * 2 ** Math.max(0, level - 1);
   return Math.min(doubled, Math.max(64 * MIB, settings.tableBytes));
-}
-
-function strategyOf(value: unknown): string {
-  return String((value as { strategy?: unknown } | null | undefined)?.strategy);
-}
-
-function refuseCompaction(value: unknown): string | undefined {
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
-    return "an object with strategy: 'leveled'";
-  }
-  const { strategy, ...settings } = value as Record<string, unknown>;
-  if (strategy !== 'leveled') return "the strategy 'leveled'";
-  for (const [name, given] of Object.entries(settings)) {
-    const declared = Object.hasOwn(leveledSettings, name) ? leveledSettings[name] : undefined;
-    if (declared === undefined) {
-      return `no setting '${name}': strategy 'leveled' has ${Object.keys(leveledSettings).join(', ')}`;
-    }
-    const wanted = given === undefined ? undefined : declared.refuse(given);
-    if (wanted !== undefined) return `${name} as ${wanted}`;
-  }
-  return undefined;
 }

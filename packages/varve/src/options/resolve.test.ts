@@ -49,6 +49,9 @@ describe('defaults', () => {
       openFilesMax: 1000,
       reads: 'pread',
       workers: Math.max(1, availableParallelism() - 1),
+      compactionRate: 'auto',
+      compactionWindows: [],
+      defragment: { liveRatio: 0.4, intervalMs: 10_000, filesMax: 8 },
       keyspaceDefaults: {
         memtableBytes: 32 * MIB,
         isMemtableGiven: false,
@@ -193,14 +196,43 @@ describe('what is refused', () => {
   });
 });
 
+describe('background work', () => {
+  test('takes a rate, windows of the day and what defragmentation looks for', () => {
+    const options = resolveDatabaseOptions({
+      compactionRate: 'unlimited',
+      compactionWindows: [{ from: '22:30', to: '06:00' }],
+      defragment: { liveRatio: 0.6 },
+    });
+    expect(options.compactionRate).toBe(Number.POSITIVE_INFINITY);
+    expect(options.compactionWindows).toEqual([{ from: 1350, to: 360 }]);
+    expect(options.defragment).toEqual({ liveRatio: 0.6, intervalMs: 10_000, filesMax: 8 });
+    expect(resolveDatabaseOptions({ defragment: false }).defragment).toBeUndefined();
+  });
+
+  test.each([
+    [{ compactionRate: 0 }],
+    [{ compactionRate: -1 }],
+    [{ compactionRate: 'fast' }],
+    [{ compactionWindows: '22:00' }],
+    [{ compactionWindows: [{ from: '22:00' }] }],
+    [{ compactionWindows: [{ from: '24:00', to: '06:00' }] }],
+    [{ compactionWindows: [{ from: '06:00', to: '06:00' }] }],
+    [{ defragment: true }],
+    [{ defragment: { liveRatio: 1 } }],
+    [{ defragment: { ratio: 0.5 } }],
+  ])('%j is refused by name', (options) => {
+    const found = refusal(() => resolveDatabaseOptions(options));
+    expect(found.code).toBe('OPTION_INVALID');
+    expect(found.problems.map(({ option }) => option)).toEqual(Object.keys(options));
+  });
+});
+
 describe('what comes later', () => {
   const defaults = resolveDatabaseOptions({}).keyspaceDefaults;
 
   test.each([
     ['ttlMs', { ttlMs: 1000 }],
     ['retention', { retention: { versions: 3 } }],
-    ['compaction', { compaction: { strategy: 'tiered' } }],
-    ['compaction', { compaction: { strategy: 'fifo', any: 1 } }],
     ['compression', { compression: 'snappy' }],
     ['compression', { compression: ['none', 'snappy'] }],
   ])('%s is named in NOT_SUPPORTED_YET', (option, settings) => {
@@ -244,6 +276,49 @@ describe('settings of a keyspace', () => {
     expect(refusal(() => resolveKeyspaceSettings({ compaction: { strategy: 'best' } }, defaults)).code).toBe(
       'OPTION_INVALID',
     );
+  });
+
+  test.each([
+    [{ strategy: 'tiered' }, { strategy: 'tiered', runs: 4, spaceAmplificationMax: 1.75 }],
+    [
+      { strategy: 'hybrid', level0Files: 6 },
+      { strategy: 'hybrid', level0Files: 6, level0Bytes: 256 * MIB, level1Bytes: 64 * MIB },
+    ],
+    [
+      { strategy: 'fifo', bytesMax: 1024 * MIB },
+      { strategy: 'fifo', bytesMax: 1024 * MIB, windowMs: undefined },
+    ],
+  ])('the strategy of %o comes with its own defaults', (compaction, resolved) => {
+    expect(resolveKeyspaceSettings({ compaction }, defaults).compaction).toEqual(resolved);
+  });
+
+  test('a picker of the user stands where the name of a strategy does, and takes no settings', () => {
+    const picker = { name: 'mine', pick: () => undefined };
+    const given = { compaction: { strategy: picker } };
+    expect(resolveKeyspaceSettings(given, defaults).compaction).toEqual({ strategy: 'custom', picker });
+    const wrong = { compaction: { strategy: picker, level0Files: 2 } };
+    expect(refusal(() => resolveKeyspaceSettings(wrong, defaults)).problems[0]!.wanted).toContain(
+      'level0Files',
+    );
+    const nameless = { compaction: { strategy: { pick: () => undefined } } };
+    expect(refusal(() => resolveKeyspaceSettings(nameless, defaults)).code).toBe('OPTION_INVALID');
+  });
+
+  test('thresholds that contradict each other are refused, all of them at once', () => {
+    const problemsOf = (options: object): string[] =>
+      refusal(() => resolveDatabaseOptions(options)).problems.map(({ got }) => String(got));
+    expect(
+      problemsOf({ keyspaceDefaults: { compaction: { strategy: 'fifo', bytesMax: 8 * MIB } }, workers: 0 }),
+    ).toEqual(['0', `bytesMax: ${8 * MIB}`]);
+    expect(
+      problemsOf({ keyspaceDefaults: { compaction: { strategy: 'hybrid', level0Bytes: 8 * MIB } } }),
+    ).toEqual([`level0Bytes: ${8 * MIB}`]);
+    expect(
+      problemsOf({
+        defragment: { liveRatio: 0.6 },
+        keyspaceDefaults: { compaction: { strategy: 'tiered', spaceAmplificationMax: 2 } },
+      }),
+    ).toEqual(['spaceAmplificationMax: 2']);
   });
 
   test('tables double below level 1 up to 64 MiB', () => {

@@ -10,13 +10,15 @@ import { availableParallelism } from 'node:os';
 import { invalid } from '../base/errors.ts';
 import type { DatabaseOptions, ResolvedDatabaseOptions, SyncOption } from './database-settings.ts';
 import { databaseSettings } from './database-settings.ts';
-import type {
-  Codec,
-  KeyspaceSettings,
-  LeveledSettings,
-  ResolvedKeyspaceSettings,
-} from './keyspace-settings.ts';
-import { keyspaceSettings, leveledSettings } from './keyspace-settings.ts';
+import type { Codec, KeyspaceSettings, ResolvedKeyspaceSettings } from './keyspace-settings.ts';
+import {
+  type ResolvedDefragment,
+  resolveDefragment,
+  resolveRate,
+  resolveWindows,
+} from './background-settings.ts';
+import { resolveCompaction } from './compaction-settings.ts';
+import { keyspaceSettings } from './keyspace-settings.ts';
 import { memoryLimits, refuseBudget, refusePool } from './memory-limits.ts';
 import type { Setting } from './setting.ts';
 import { showBytes } from './setting.ts';
@@ -92,6 +94,8 @@ export function resolveDatabaseOptions(options: unknown): ResolvedDatabaseOption
     'keyspaceDefaults.',
     problems,
   );
+  const defragment = resolveDefragment(given.defragment ?? {});
+  refuseContradictions(keyspaceDefaults, defragment, 'keyspaceDefaults.', problems);
   problems.throwIfAny();
 
   const value = <Name extends keyof DatabaseOptions>(name: Name): NonNullable<DatabaseOptions[Name]> =>
@@ -121,6 +125,9 @@ export function resolveDatabaseOptions(options: unknown): ResolvedDatabaseOption
     openFilesMax: value('openFilesMax'),
     reads: value('reads'),
     workers: given.workers ?? Math.max(1, availableParallelism() - 1),
+    compactionRate: resolveRate(value('compactionRate')),
+    compactionWindows: resolveWindows(value('compactionWindows')),
+    defragment,
     fileSystem: given.fileSystem,
     clock: value('clock'),
     keyspaceDefaults,
@@ -137,10 +144,12 @@ export function resolveKeyspaceSettings(
   settings: unknown,
   defaults: ResolvedKeyspaceSettings,
   memtableBytesMax: number = Number.MAX_SAFE_INTEGER,
+  defragment?: ResolvedDefragment,
 ): ResolvedKeyspaceSettings {
   const problems = new Problems();
   const given = check(keyspaceSettings, settings, '', ['key', 'value'], problems);
   const resolved = completeKeyspace(given, defaults, memtableBytesMax, '', problems);
+  refuseContradictions(resolved, defragment, '', problems);
   problems.throwIfAny();
   return resolved;
 }
@@ -190,7 +199,7 @@ function builtInKeyspace(memtableBytesMax: number): ResolvedKeyspaceSettings {
     filterBitsPerKey: [builtIn.filterBitsPerKey.default as number],
     filterPrefixBytes: builtIn.filterPrefixBytes.default!,
     compression: [builtIn.compression.default as Codec],
-    compaction: leveled({}),
+    compaction: resolveCompaction(builtIn.compaction.default!),
     levelRatio: builtIn.levelRatio.default!,
     tableBytes: builtIn.tableBytes.default!,
   };
@@ -218,10 +227,44 @@ function completeKeyspace(
     filterBitsPerKey: asList(given.filterBitsPerKey ?? defaults.filterBitsPerKey),
     filterPrefixBytes: given.filterPrefixBytes ?? defaults.filterPrefixBytes,
     compression: asList(given.compression ?? defaults.compression),
-    compaction: given.compaction === undefined ? defaults.compaction : leveled(given.compaction),
+    compaction: given.compaction === undefined ? defaults.compaction : resolveCompaction(given.compaction),
     levelRatio: given.levelRatio ?? defaults.levelRatio,
     tableBytes: given.tableBytes ?? defaults.tableBytes,
   });
+}
+
+/** Settings that are fine one by one and together ask for what can not be. */
+function refuseContradictions(
+  { compaction, memtableBytes }: ResolvedKeyspaceSettings,
+  defragment: ResolvedDefragment | undefined,
+  at: string,
+  problems: Problems,
+): void {
+  const add = (got: unknown, wanted: string): void => problems.add(`${at}compaction`, got, wanted);
+  if (compaction.strategy === 'fifo') {
+    const { bytesMax } = compaction;
+    if (bytesMax !== undefined && bytesMax < 2 * memtableBytes) {
+      add(
+        `bytesMax: ${bytesMax}`,
+        `a bytesMax of at least two memtables (memtableBytes is ${showBytes(memtableBytes)}): what is flushed would go at once`,
+      );
+    }
+  }
+  if (compaction.strategy === 'hybrid' && compaction.level0Bytes < memtableBytes) {
+    add(
+      `level0Bytes: ${compaction.level0Bytes}`,
+      `a level0Bytes of at least memtableBytes, ${showBytes(memtableBytes)}: level 0 would never gather files`,
+    );
+  }
+  if (compaction.strategy === 'tiered' && defragment !== undefined) {
+    const least = 1 / compaction.spaceAmplificationMax;
+    if (defragment.liveRatio > least) {
+      add(
+        `spaceAmplificationMax: ${compaction.spaceAmplificationMax}`,
+        `at most ${(1 / defragment.liveRatio).toFixed(2)}, 1 / defragment.liveRatio: tables that this strategy leaves as they are would be rewritten for their dead share`,
+      );
+    }
+  }
 }
 
 /** A copy whose members all have values: `'everyN' in sync` then means what it says. */
@@ -231,16 +274,6 @@ function withoutUndefined(values: object): object {
 
 function asList<T>(value: T | readonly T[]): readonly T[] {
   return Object.freeze(Array.isArray(value) ? [...(value as readonly T[])] : [value as T]);
-}
-
-function leveled(given: Values): LeveledSettings {
-  const number = (name: 'level0Files' | 'level1Bytes'): number =>
-    (given[name] as number | undefined) ?? leveledSettings[name]!.default!;
-  return Object.freeze({
-    strategy: 'leveled',
-    level0Files: number('level0Files'),
-    level1Bytes: number('level1Bytes'),
-  });
 }
 
 /** What an error's context may hold: primitives as they are, everything else as short text. */

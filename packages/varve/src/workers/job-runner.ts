@@ -8,6 +8,7 @@
  * remembering the cache) delays nobody. Outcomes are delivered on the owner's thread, by the event loop or, without a turn
  * of it, by `poll` and `wait`.
  */
+import { VarveError } from '../base/errors.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 
 /**
@@ -29,6 +30,11 @@ export type JobOutcome =
   | { readonly ok: true; readonly output: unknown }
   | { readonly ok: false; readonly error: unknown };
 
+/** How a job ends whose thread died: it has cleaned up nothing. */
+export function workerLost(cause?: unknown): VarveError {
+  return new VarveError('internal', 'WORKER_LOST', 'a worker thread ended before its job', {}, { cause });
+}
+
 export interface RunningJob {
   /** Asks the job to stop; its outcome is then an error (or its result, when it was done already). */
   cancel(): void;
@@ -43,6 +49,8 @@ export interface JobContext {
   transfer?(memory: ArrayBuffer): void;
   /** 16 bytes that no other table has, when a simulation decides them; the system's random source otherwise. */
   uniqueId?(): Uint8Array;
+  /** Keeps the thread for a while, or until the job is cancelled; left out where the job runs on the owner's thread. */
+  pause?(ms: number): void;
 }
 
 export type JobTable = Readonly<

@@ -36,7 +36,8 @@ function run(jobs: JobTable, fs: FileSystem, request: WorkerRequest, memory: Arr
     if (code === undefined) throw new Error(`no job named ${request.name}`);
     const cancelled = (): boolean => Atomics.load(request.cancel, 0) !== 0;
     const transfer = (piece: ArrayBuffer): void => void memory.push(piece);
-    const steps = code(request.input as never, { fs, cancelled, transfer });
+    const pause = (ms: number): void => void Atomics.wait(request.cancel, 0, 0, ms);
+    const steps = code(request.input as never, { fs, cancelled, transfer, pause });
     for (;;) {
       const step = steps.next();
       if (step.done === true) return { id: request.id, ok: true, output: step.value };

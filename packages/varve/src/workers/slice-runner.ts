@@ -7,14 +7,15 @@
 import type { Clock } from '../base/clock.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import type { Scheduler } from '../runtime/scheduler.ts';
-import type {
-  JobContext,
-  JobOutcome,
-  JobRequest,
-  JobRunner,
-  JobTable,
-  Lane,
-  RunningJob,
+import {
+  type JobContext,
+  type JobOutcome,
+  type JobRequest,
+  type JobRunner,
+  type JobTable,
+  type Lane,
+  type RunningJob,
+  workerLost,
 } from './job-runner.ts';
 
 interface SliceJob {
@@ -34,6 +35,8 @@ export interface SliceRunnerOptions {
   readonly uniqueId?: (() => Uint8Array) | undefined;
   /** Chooses among `count` busy lanes; round robin by default. */
   readonly pick?: (count: number) => number;
+  /** Asked before every step: does the thread die that a job of the lane is thought to run in? For simulations. */
+  readonly losesJob?: ((lane: Lane) => boolean) | undefined;
 }
 
 export class SliceRunner implements JobRunner {
@@ -118,20 +121,19 @@ export class SliceRunner implements JobRunner {
     if (this.#busyLanes().length > 0) this.#schedule();
   }
 
-  #busyLanes(): SliceJob[][] {
-    const busy: SliceJob[][] = [];
-    for (const lane of this.#lanes.values()) if (lane.length > 0) busy.push(lane);
-    return busy;
+  #busyLanes(): [Lane, SliceJob[]][] {
+    return [...this.#lanes].filter(([, jobs]) => jobs.length > 0);
   }
 
   /** One step of one job; false when there is nothing to do. */
   #step(): boolean {
     const busy = this.#busyLanes();
     if (busy.length === 0) return false;
-    const pick = this.#options.pick;
-    const lane = busy[pick === undefined ? this.#turn++ % busy.length : pick(busy.length)]!;
+    const { pick, losesJob } = this.#options;
+    const [name, lane] = busy[pick === undefined ? this.#turn++ % busy.length : pick(busy.length)]!;
     const job = lane[0]!;
-    const outcome = advance(job);
+    // Whoever dies does not clean up: the generator is left as it stands.
+    const outcome = losesJob?.(name) === true ? { ok: false as const, error: workerLost() } : advance(job);
     if (outcome !== undefined) {
       lane.shift();
       this.#delivered++;

@@ -20,6 +20,7 @@ import {
   type Lane,
   LANES,
   type RunningJob,
+  workerLost,
 } from './job-runner.ts';
 import { STARTED, type WorkerData, type WorkerReply, type WorkerRequest } from './protocol.ts';
 
@@ -91,7 +92,7 @@ export class ThreadRunner implements JobRunner {
     const job = { request: { id: this.#nextId++, name: request.name, input: request.input, cancel }, done };
     this.#queueOf(request.lane).push(job);
     this.#pump(request.lane);
-    return { cancel: () => void Atomics.store(cancel, 0, 1) };
+    return { cancel: () => callOff(job.request) };
   }
 
   prepare(lane: Lane): void {
@@ -147,7 +148,7 @@ export class ThreadRunner implements JobRunner {
       for (const job of queue.splice(0)) job.done({ ok: false, error: internal('the job was cancelled') });
     }
     for (const thread of this.#threads) {
-      if (thread.current !== undefined) Atomics.store(thread.current.request.cancel, 0, 1);
+      if (thread.current !== undefined) callOff(thread.current.request);
       thread.worker.ref();
       ended.push(new Promise((resolve) => thread.worker.once('exit', resolve)));
       thread.port.postMessage(undefined);
@@ -202,7 +203,7 @@ export class ThreadRunner implements JobRunner {
     channel.port1.on('message', (reply: WorkerReply) => this.#settle(thread, reply));
     if (this.#holds === 0) channel.port1.unref();
     worker.on('error', (error) => this.#lost(thread, error));
-    worker.on('exit', () => this.#lost(thread, internal('a worker thread ended before its job')));
+    worker.on('exit', () => this.#lost(thread, undefined));
     this.#threads.push(thread);
     return true;
   }
@@ -237,7 +238,7 @@ export class ThreadRunner implements JobRunner {
   }
 
   /** A thread died: its job fails, the lane starts another thread for the next one. */
-  #lost(thread: Thread, error: unknown): void {
+  #lost(thread: Thread, cause: unknown): void {
     const at = this.#threads.indexOf(thread);
     if (at < 0) return;
     this.#threads.splice(at, 1);
@@ -246,7 +247,13 @@ export class ThreadRunner implements JobRunner {
     // One that could not start fails a job too: where none ever starts nobody waits for good.
     const job = thread.hasStarted ? thread.current : this.#queueOf(thread.lane).shift();
     thread.current = undefined;
-    job?.done({ ok: false, error });
+    job?.done({ ok: false, error: workerLost(cause) });
     this.#pump(thread.lane);
   }
+}
+
+/** Also one that pauses. */
+function callOff({ cancel }: WorkerRequest): void {
+  Atomics.store(cancel, 0, 1);
+  Atomics.notify(cancel, 0);
 }

@@ -1,0 +1,172 @@
+/**
+ * `db.compact()`: moves a range, a keyspace or everything down to the last level and rewrites what lies there, so that
+ * old versions, deletes and what they hid are gone when it resolves. One plan at a time beside what runs anyway.
+ */
+import { compareBytes, EMPTY } from '../../base/bytes.ts';
+import { invalid, VarveError } from '../../base/errors.ts';
+import type { CompactionPlan } from '../../compaction/plan.ts';
+import { pickManual, resumeAfter } from '../../compaction/picker-manual.ts';
+import { leveledSettings } from '../../compaction/strategy.ts';
+import { LEVELS } from '../../manifest/version-edit.ts';
+import type { Range } from '../api-types.ts';
+import { encodeRange } from '../bounds.ts';
+import { bytes } from '../codecs/bytes.ts';
+import { encodeKey, keyPrefixEnd } from '../codecs/codec.ts';
+import type { Core } from '../core.ts';
+import type { KeyRange } from '../scan.ts';
+import type { Tree } from '../tree.ts';
+import { compactionRefused } from './failures.ts';
+import { pickerSettings } from './next-plan.ts';
+import { type OnProgress, WorkProgress } from './work-progress.ts';
+
+export interface CompactOptions {
+  keyspace?: string;
+  range?: Range<Uint8Array>;
+  signal?: AbortSignal;
+  onProgress?: OnProgress;
+}
+
+const members = new Set(['keyspace', 'range', 'signal', 'onProgress']);
+
+export async function compactDatabase(core: Core, options: CompactOptions): Promise<void> {
+  checkMembers('compact', options, members);
+  if (options.range !== undefined && options.keyspace === undefined) {
+    throw invalid('OPTION_INVALID', 'a range to compact needs its keyspace', { option: 'range' });
+  }
+  const trees = treesOf(core, options.keyspace);
+  const range = encodeRange(
+    options.range ?? {},
+    (key) => encodeKey(bytes, key),
+    (key) => keyPrefixEnd(bytes, key),
+  );
+  core.runner.hold();
+  try {
+    await core.background.flush();
+    for (const tree of trees) await new Compaction(core, tree, range, options).run();
+  } finally {
+    core.runner.unhold();
+  }
+}
+
+/** @throws VarveError `OPTION_INVALID` for members that are none, and for wrong kinds of those that are */
+export function checkMembers(what: string, options: object, known: ReadonlySet<string>): void {
+  const unknown = Object.keys(options).find((name) => !known.has(name));
+  if (unknown !== undefined) {
+    throw invalid('OPTION_INVALID', `${what} has no option '${unknown}'`, {
+      got: unknown,
+      wanted: [...known],
+    });
+  }
+  const { signal, onProgress } = options as { signal?: unknown; onProgress?: unknown };
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw invalid('OPTION_INVALID', `${what}: signal is no AbortSignal`, { option: 'signal' });
+  }
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw invalid('OPTION_INVALID', `${what}: onProgress is no function`, { option: 'onProgress' });
+  }
+}
+
+/** The keyspace of that name, or all. @throws VarveError `KEYSPACE_NOT_FOUND` */
+export function treesOf(core: Core, name: string | undefined): Tree[] {
+  const trees = [...core.state.trees.values()].filter((tree) => name === undefined || tree.name === name);
+  if (trees.length === 0 && name !== undefined) {
+    throw invalid('KEYSPACE_NOT_FOUND', `there is no keyspace '${name}'`, { got: name });
+  }
+  return trees;
+}
+
+/** The compaction of one keyspace. */
+class Compaction {
+  readonly #core: Core;
+  readonly #tree: Tree;
+  readonly #range: KeyRange;
+  readonly #signal: AbortSignal | undefined;
+  readonly #progress: WorkProgress;
+
+  constructor(core: Core, tree: Tree, range: KeyRange, { signal, onProgress }: CompactOptions) {
+    this.#core = core;
+    this.#tree = tree;
+    this.#range = range;
+    this.#signal = signal;
+    this.#progress = new WorkProgress(core, tree.name, onProgress);
+  }
+
+  async run(): Promise<void> {
+    for (let level = 0; level < LEVELS; level++) if (!(await this.#down(level))) return;
+    this.#progress.finished();
+  }
+
+  /** Empties the level of the range; rewrites the deepest where it is. False: the keyspace is gone. */
+  async #down(level: number): Promise<boolean> {
+    const core = this.#core;
+    const tree = this.#tree;
+    const { compactions } = core.background;
+    const { upper } = this.#range;
+    let from: Uint8Array | undefined = this.#range.lower ?? EMPTY;
+    while (from !== undefined) {
+      this.#check();
+      // Whoever drops a keyspace while it is compacted has compacted it.
+      if (tree.isDropped) return false;
+      if (upper !== undefined && compareBytes(from, upper) >= 0) break;
+      // What was asked for does not take the place of what keeps writes going.
+      if (compactions.isWaiting || !compactions.hasRoom) {
+        await compactions.change();
+        continue;
+      }
+      const running = compactions.runningOf(tree);
+      const settings = leveledSettings(pickerSettings(tree));
+      const plan = pickManual(tree.view.version, running, settings, { level, from, to: upper });
+      if (plan === 'nothing') break;
+      if (plan === 'busy') {
+        await compactions.change();
+        continue;
+      }
+      await runPlan(core, tree, plan, this.#signal, this.#progress);
+      this.#checkFailure();
+      // The deepest level is rewritten in place: its files are still there afterwards, so the walk has to move on, but not
+      // over what found the disk full.
+      if (level === LEVELS - 1 && !compactions.isWaiting) from = resumeAfter(plan);
+    }
+    return true;
+  }
+
+  #check(): void {
+    this.#core.state.checkOpen();
+    this.#core.poison.check();
+    checkAborted(this.#signal, 'the compaction was aborted');
+    this.#checkFailure();
+  }
+
+  #checkFailure(): void {
+    const failure = this.#core.background.compactions.failureOf(this.#tree);
+    if (failure !== undefined) throw compactionRefused(this.#tree, failure);
+  }
+}
+
+/** @throws VarveError `ABORTED` (kind busy) with the signal's reason as cause */
+export function checkAborted(signal: AbortSignal | undefined, message: string): void {
+  if (signal?.aborted !== true) return;
+  throw new VarveError('busy', 'ABORTED', message, {}, { cause: signal.reason });
+}
+
+/** Runs a plan to its end; an abort calls it off, and then it ends without having changed anything. */
+export async function runPlan(
+  core: Core,
+  tree: Tree,
+  plan: CompactionPlan,
+  signal: AbortSignal | undefined,
+  progress: WorkProgress,
+): Promise<void> {
+  const { compactions } = core.background;
+  const running = compactions.runningOf(tree);
+  const cancel = (): void => compactions.cancel(plan);
+  signal?.addEventListener('abort', cancel, { once: true });
+  const ended = progress.follow(() => compactions.runOf(plan)?.doneBytes ?? 0);
+  compactions.start(tree, plan);
+  try {
+    while (running.has(plan)) await compactions.change();
+  } finally {
+    ended(plan);
+    signal?.removeEventListener('abort', cancel);
+  }
+}

@@ -1,0 +1,322 @@
+/**
+ * Runs compactions: asks each keyspace for its next plan, hands a merge to jobs and what is only an edit straight to the
+ * installer, and keeps book of what runs so that no two touch the same files or keys.
+ *
+ * Order: what keeps writes going (level 0) before what the strategies want otherwise, before care (care.ts). `workers` of
+ * them run at once, and one more when level 0 is urgent: a long merge must not keep writes waiting. A large merge is split
+ * over threads that are free.
+ *
+ * Plans stay booked until their edit is installed: until then the version still names their inputs. What becomes of
+ * failures stands in failures.ts. Owner's thread only.
+ */
+import type { CompactionInput, JobPart } from '../../compaction/compaction-job.ts';
+import { mayForgetFile, Readers } from '../../compaction/drop.ts';
+import type { JobOutput } from '../../compaction/job.ts';
+import { type CompactionPlan, editOf, filesOf } from '../../compaction/plan.ts';
+import { RunningSet } from '../../compaction/running-set.ts';
+import type { VersionEdit } from '../../manifest/version-edit.ts';
+import { bytesOf } from '../../manifest/version.ts';
+import type { JobOutcome } from '../../workers/job-runner.ts';
+import type { CarePicker, Compactions, Core, Counters } from '../core.ts';
+import { tableSettings } from '../job-input.ts';
+import { splitRange } from '../split-range.ts';
+import type { Tree } from '../tree.ts';
+import { Decisions } from './decisions.ts';
+import { Failures, isCancelled } from './failures.ts';
+import { Gate, isUrgent } from './gate.ts';
+import { NextPlan } from './next-plan.ts';
+import { Pace } from './pace.ts';
+import { PlanRun } from './plan-run.ts';
+
+const FULL_RETRY_MS = 1000;
+const LOST_RETRY_MS = 100;
+/** A merge is split into parts of at least so many bytes. */
+const PART_BYTES_MIN = 64 * 1024 * 1024;
+
+interface Candidate {
+  readonly tree: Tree;
+  readonly plan: CompactionPlan;
+}
+
+export class CompactionRunner implements Compactions {
+  readonly decisions: Decisions = new Decisions();
+  readonly gate: Gate;
+  readonly #core: Core;
+  readonly #installed: () => void;
+  readonly #forget: (numbers: readonly number[]) => void;
+  readonly #running = new Map<Tree, RunningSet>();
+  readonly #runs = new Map<CompactionPlan, PlanRun>();
+  readonly #failures = new Failures();
+  readonly #next: NextPlan;
+  readonly #pace: Pace;
+  /** Set once by care.ts. */
+  care: CarePicker = () => undefined;
+  #count = 0;
+  #isStopped = false;
+  #isWaiting = false;
+  #waiters: (() => void)[] = [];
+
+  constructor(core: Core, installed: () => void, forget: (numbers: readonly number[]) => void) {
+    this.#core = core;
+    this.#installed = installed;
+    this.#forget = forget;
+    this.gate = new Gate(core.options.compactionWindows);
+    this.#pace = new Pace(core);
+    this.#next = new NextPlan((tree, { code, message }) => {
+      core.events.emit('warning', () => ({ code, message: `keyspace '${tree.name}': ${message}` }));
+    });
+  }
+
+  /** Starts what is due, the most urgent keyspace first, as long as there are threads for it. */
+  schedule(): void {
+    while (!this.#isStopped && !this.#isWaiting && this.#count <= this.#core.options.workers) {
+      const best = this.#best() ?? (this.hasRoom ? this.#bestCare() : undefined);
+      if (best === undefined) return;
+      this.start(best.tree, best.plan);
+    }
+  }
+
+  /** May one more start beside what runs? */
+  get hasRoom(): boolean {
+    return this.#count < this.#core.options.workers;
+  }
+
+  #best(): Candidate | undefined {
+    let best: Candidate | undefined;
+    for (const tree of this.#eligible()) {
+      const now = this.#core.clock.now();
+      const running = this.runningOf(tree);
+      const plan = this.#next.of(tree, running, now);
+      if (plan === undefined || !this.gate.lets(plan, now) || !this.#readersAllow(plan)) continue;
+      if (!this.hasRoom && !isUrgent(plan) && plan.kind === 'merge') continue;
+      if (best === undefined || isBefore(plan, best.plan)) best = { tree, plan };
+    }
+    return best;
+  }
+
+  #bestCare(): Candidate | undefined {
+    let best: Candidate | undefined;
+    for (const tree of this.#eligible()) {
+      const plan = this.care(tree, this.runningOf(tree));
+      if (plan === undefined || !this.gate.lets(plan, this.#core.clock.now())) continue;
+      if (best === undefined || plan.score > best.plan.score) best = { tree, plan };
+    }
+    return best;
+  }
+
+  *#eligible(): Generator<Tree> {
+    if (this.gate.isPaused) return;
+    for (const tree of this.#core.state.trees.values()) {
+      if (this.#failures.of(tree) === undefined) yield tree;
+    }
+  }
+
+  /** Files go whole only when nobody holds a snapshot that sees them. */
+  #readersAllow(plan: CompactionPlan): boolean {
+    if (plan.kind !== 'drop') return true;
+    const { floor, registered } = this.#core.register.forJob();
+    const files = filesOf(plan);
+    const oldest = files.reduce((least, file) => Math.min(least, file.smallestSequence), Infinity);
+    const readers = new Readers(registered, floor, oldest);
+    return files.every((file) => mayForgetFile(readers, file.smallestSequence, file.largestSequence));
+  }
+
+  /** What runs in a keyspace: what pickers have to keep away from. */
+  runningOf(tree: Tree): RunningSet {
+    let running = this.#running.get(tree);
+    if (running === undefined) {
+      running = new RunningSet();
+      this.#running.set(tree, running);
+    }
+    return running;
+  }
+
+  /** The merge of a plan while it runs. */
+  runOf(plan: CompactionPlan): PlanRun | undefined {
+    return this.#runs.get(plan);
+  }
+
+  /** All that run, with their keyspaces. */
+  *runs(): Generator<{ tree: Tree; run: PlanRun }> {
+    for (const [tree, running] of this.#running) {
+      for (const [plan, run] of this.#runs) if (running.has(plan)) yield { tree, run };
+    }
+  }
+
+  /** The disk was full or a thread was lost; nothing is started until it is tried again, which ends in a change. */
+  get isWaiting(): boolean {
+    return this.#isWaiting;
+  }
+
+  failureOf(tree: Tree): unknown {
+    return this.#failures.of(tree);
+  }
+
+  /** Time has passed: what depends on it may be due in this keyspace. */
+  lookAgain(tree: Tree): void {
+    this.#next.lookAgain(tree);
+  }
+
+  /** Runs one plan; the picker has said that it can run beside the others. */
+  start(tree: Tree, plan: CompactionPlan): void {
+    const core = this.#core;
+    this.runningOf(tree).add(plan);
+    this.#count++;
+    const started = core.clock.monotonic();
+    this.decisions.add({ keyspace: tree.name, plan, time: core.clock.now() });
+    if (plan.kind !== 'merge') {
+      this.#install(tree, plan, undefined, started);
+      return;
+    }
+    const env = { runner: core.runner, remove: this.#forget };
+    const done = (outcome: JobOutcome): void => {
+      this.#runs.delete(plan);
+      this.#pace.ended();
+      if (outcome.ok) {
+        this.#failures.succeeded(tree);
+        this.#install(tree, plan, outcome.output as JobOutput, started);
+        return;
+      }
+      this.#end(tree, plan);
+      this.#failed(tree, outcome.error);
+    };
+    const run = new PlanRun(env, plan, this.#inputOf(tree, plan), this.#partsOf(tree, plan), done);
+    this.#runs.set(plan, run);
+    this.#pace.started();
+    run.start();
+  }
+
+  #inputOf(tree: Tree, plan: CompactionPlan): CompactionInput {
+    const core = this.#core;
+    const { floor, registered } = core.register.forJob();
+    return {
+      directory: core.state.path,
+      keyspace: tree.id,
+      inputs: plan.inputs,
+      outputLevel: plan.outputLevel,
+      table: { ...tableSettings(tree, plan.depth), tableBytesMax: plan.tableBytesMax },
+      historyFloor: floor,
+      registered,
+      below: plan.below,
+      grandparents: plan.grandparents,
+      fileNumbers: core.fileNumbers,
+      pace: this.#pace.memory,
+    };
+  }
+
+  /** One part, or as many as there are threads free for it. What stays in level 0 becomes one file. */
+  #partsOf(tree: Tree, plan: CompactionPlan): readonly JobPart[] {
+    const whole = [{ from: undefined, to: undefined }];
+    const { runner, options, tables } = this.#core;
+    const files = filesOf(plan);
+    const free = options.workers - this.#count + 1;
+    const parts = Math.min(free, Math.floor(bytesOf(files) / PART_BYTES_MIN));
+    if (parts < 2 || plan.outputLevel === 0 || runner.kind !== 'threads') return whole;
+    const version = {
+      levels: tree.view.version.levels.map((level) => level.filter((file) => files.includes(file))),
+    };
+    const ranges = splitRange({ version }, tables, { lower: undefined, upper: undefined }, parts);
+    return ranges.map(({ lower, upper }) => ({ from: lower, to: upper }));
+  }
+
+  /** Calls a merge off; it ends with a change, and nothing of it is left. */
+  cancel(plan: CompactionPlan): void {
+    this.#runs.get(plan)?.cancel();
+  }
+
+  /** Resolves when something has ended or was installed. */
+  async change(): Promise<void> {
+    await new Promise<void>((resolve) => this.#waiters.push(resolve));
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    for (const run of this.#runs.values()) run.cancel();
+    this.#pace.stop();
+    this.wake();
+  }
+
+  wake(): void {
+    for (const resolve of this.#waiters.splice(0)) resolve();
+  }
+
+  #install(tree: Tree, plan: CompactionPlan, output: JobOutput | undefined, started: number): void {
+    const core = this.#core;
+    const outputs = output?.files ?? [];
+    if (tree.isDropped || this.#isStopped) {
+      this.#end(tree, plan);
+      this.#forget(outputs.map((file) => file.number));
+      return;
+    }
+    core.counters.compaction += output?.bytesWritten ?? 0;
+    countMerged(core.counters, plan);
+    const edit = (): VersionEdit => ({ ...editOf(tree.id, plan, outputs), ...core.editFacts() });
+    core.installer.install(edit, (error) => {
+      this.#end(tree, plan);
+      if (error !== undefined) return;
+      const inputs = filesOf(plan);
+      if (plan.kind !== 'move') this.#forget(inputs.map((file) => file.number));
+      core.events.emit('compaction', () => ({
+        keyspace: tree.name,
+        kind: plan.kind,
+        fromLevel: plan.inputs[0]!.level,
+        toLevel: plan.outputLevel,
+        reason: plan.reason,
+        filesIn: inputs.length,
+        filesOut: plan.kind === 'move' ? inputs.length : outputs.length,
+        bytesIn: bytesOf(inputs),
+        bytesOut: output?.bytesWritten ?? 0,
+        dropped: output?.dropped ?? 0,
+        ms: core.clock.monotonic() - started,
+      }));
+      this.#installed();
+    });
+  }
+
+  #end(tree: Tree, plan: CompactionPlan): void {
+    this.runningOf(tree).remove(plan);
+    this.#count--;
+    if (tree.isDropped && this.runningOf(tree).size === 0) this.#running.delete(tree);
+    this.wake();
+  }
+
+  #failed(tree: Tree, error: unknown): void {
+    const core = this.#core;
+    if (this.#isStopped || tree.isDropped) return;
+    if (isCancelled(error)) {
+      this.schedule();
+      return;
+    }
+    const answer = this.#failures.failed(tree, error);
+    if (answer !== 'stop') {
+      this.#isWaiting = true;
+      core.scheduler.after(answer === 'wait' ? FULL_RETRY_MS : LOST_RETRY_MS, () => {
+        this.#isWaiting = false;
+        this.schedule();
+        this.wake();
+      });
+      return;
+    }
+    core.background.versionInstalled(core.installer.version);
+    core.pressure.relieved();
+    core.events.emit('warning', () => ({
+      code: 'COMPACTION_FAILED',
+      message: `keyspace '${tree.name}' does not compact any more: ${error instanceof Error ? error.message : String(error)}`,
+    }));
+  }
+}
+
+/** What keeps writes going comes first, then what is further beyond its limit. */
+function isBefore(a: CompactionPlan, b: CompactionPlan): boolean {
+  if (isUrgent(a) !== isUrgent(b)) return isUrgent(a);
+  return a.score > b.score;
+}
+
+/** What a compaction of level 0 takes down, and what of the levels below it writes again because it lies where that does. */
+function countMerged(counters: Counters, plan: CompactionPlan): void {
+  if (plan.reason !== 'level0-files') return;
+  for (const { level, files } of plan.inputs) {
+    if (level === 0) counters.merged += bytesOf(files);
+    else counters.rewritten += bytesOf(files);
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * The last decisions about compactions with their reasons, newest first, for whoever looks at the tree (db.levels()).
+ */
+import { type CompactionPlan, filesOf } from '../../compaction/plan.ts';
+import { bytesOf } from '../../manifest/version.ts';
+
+/** How many are remembered. */
+const REMEMBERED = 50;
+
+export interface Decision {
+  readonly keyspace: string;
+  readonly plan: CompactionPlan;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+}
+
+/** A decision as plain data. */
+export interface DecisionReport {
+  time: number;
+  keyspace: string;
+  kind: 'merge' | 'move' | 'drop';
+  reason: string;
+  /** How far beyond its limit what it is about was; 0 when a user asked. */
+  score: number;
+  fromLevel: number;
+  toLevel: number;
+  files: number;
+  bytes: number;
+}
+
+export class Decisions {
+  readonly #list: Decision[] = [];
+
+  add(decision: Decision): void {
+    this.#list.unshift(decision);
+    if (this.#list.length > REMEMBERED) this.#list.pop();
+  }
+
+  reports(): DecisionReport[] {
+    return this.#list.map(reportOf);
+  }
+}
+
+export function reportOf({ keyspace, plan, time }: Decision): DecisionReport {
+  const files = filesOf(plan);
+  return {
+    time,
+    keyspace,
+    kind: plan.kind,
+    reason: plan.reason,
+    score: plan.score,
+    fromLevel: plan.inputs[0]!.level,
+    toLevel: plan.outputLevel,
+    files: files.length,
+    bytes: bytesOf(files),
+  };
+}

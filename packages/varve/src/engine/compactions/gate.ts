@@ -1,0 +1,57 @@
+/**
+ * Whether a compaction may start now: pause and resume, and windows of the day outside of which only what keeps writes going
+ * is done. What runs already is not stopped by either.
+ */
+import type { CompactionPlan } from '../../compaction/plan.ts';
+
+/** A part of the day in local time, as minutes from midnight; `to` below `from` runs over midnight. */
+export interface DayWindow {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** From this urgency on a compaction is not put off: level 0 is filling up, or a level is at twice its size. */
+const URGENT_SCORE = 2;
+
+export class Gate {
+  readonly #windows: readonly DayWindow[];
+  #pauses = 0;
+
+  constructor(windows: readonly DayWindow[]) {
+    this.#windows = windows;
+  }
+
+  get isPaused(): boolean {
+    return this.#pauses > 0;
+  }
+
+  /** Each pause needs its own resume. */
+  pause(): void {
+    this.#pauses++;
+  }
+
+  resume(): void {
+    if (this.#pauses > 0) this.#pauses--;
+  }
+
+  /** @param now milliseconds since 1970 */
+  lets(plan: Pick<CompactionPlan, 'kind' | 'reason' | 'score'>, now: number): boolean {
+    if (this.isPaused) return false;
+    return plan.kind !== 'merge' || isUrgent(plan) || this.isOpen(now);
+  }
+
+  /** Is it the time of day for work that can wait? */
+  isOpen(now: number): boolean {
+    if (this.#windows.length === 0) return true;
+    const date = new Date(now);
+    const minute = date.getHours() * 60 + date.getMinutes();
+    return this.#windows.some(({ from, to }) =>
+      from <= to ? minute >= from && minute < to : minute >= from || minute < to,
+    );
+  }
+}
+
+/** Must it run, or writes will wait? */
+export function isUrgent({ reason, score }: Pick<CompactionPlan, 'reason' | 'score'>): boolean {
+  return reason === 'level0-files' || score >= URGENT_SCORE;
+}
