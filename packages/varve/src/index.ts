@@ -55,6 +55,7 @@ export { utf8 } from './engine/codecs/utf8.ts';
 export type {
   Batch,
   Bytes,
+  CompactOptions,
   Cursor,
   Database,
   DatabaseStats,
@@ -75,6 +76,17 @@ export type {
   VerifyReport,
   WriteWait,
 } from './engine/api-types.ts';
+export type {
+  CompactionProgress,
+  DecisionReport,
+  LevelReport,
+  LevelsReport,
+  ReclaimedStats,
+  ReclaimOptions,
+  ReclaimReport,
+  RunningReport,
+  TableReport,
+} from './engine/compaction-types.ts';
 export { dumpFile } from './maintenance/dump.ts';
 export type { DumpLine } from './maintenance/dump-line.ts';
 export type { FileSystem } from './fs/file-system.ts';

@@ -78,6 +78,15 @@ export class Readers {
 }
 
 /**
+ * May a table go whole that one or more range tombstones of sequence `cover` or higher cover from its first key to its last,
+ * all its entries being older? By (2) each of its versions x may go when cover <= R(x); R never falls, so the lowest decides.
+ * The same goes for its own range tombstones, which hide nothing from a reader that the covering ones do not hide.
+ */
+export function mayDropCovered(readers: Readers, smallest: number, cover: number): boolean {
+  return cover <= readers.lowestFrom(smallest);
+}
+
+/**
  * May a table go whole whose entries count as gone (the strategy 'fifo'; all of them expired)? Only when no reader of the past
  * sees any of them, so that what a snapshot shows does not change. The caller takes the oldest places first, or tables over
  * older ones whose keys it knows to be gone too: nothing older may come to light.

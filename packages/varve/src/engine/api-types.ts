@@ -4,6 +4,13 @@
  */
 import type { KeyCodec, ValueCodec } from './codecs/codec.ts';
 import type { KeyspaceSettings } from '../options/keyspace-settings.ts';
+import type {
+  CompactionProgress,
+  LevelsReport,
+  ReclaimedStats,
+  ReclaimOptions,
+  ReclaimReport,
+} from './compaction-types.ts';
 
 export type Bytes = Uint8Array;
 export type Sequence = number;
@@ -35,6 +42,16 @@ export interface KeyspaceOptions<K, V> extends KeyspaceSettings {
   key?: KeyCodec<K>;
   /** Default: `bytes`. */
   value?: ValueCodec<V>;
+}
+
+/** What to compact; all of every keyspace when nothing is given. */
+export interface CompactOptions {
+  keyspace?: string;
+  /** Needs the keyspace. */
+  range?: Range<Bytes>;
+  signal?: AbortSignal;
+  /** Called after each compaction, and four times a second while one runs. */
+  onProgress?: (progress: CompactionProgress) => void;
 }
 
 /** Which keys: all bounds hold together, `prefix` too. Without any, all keys. */
@@ -196,6 +213,8 @@ export interface DatabaseStats {
   log: { segments: number; bytes: number; syncedSequence: Sequence };
   /** Bytes since open. */
   written: { user: number; log: number; flush: number; compaction: number };
+  /** What defragmentation and tables that were dropped whole have given back since open: their bytes less what was written. */
+  reclaimed: ReclaimedStats;
   keyspaces: Record<
     string,
     {
@@ -274,8 +293,27 @@ export interface Database extends AsyncDisposable {
   syncNow(durability?: 'os' | 'disk'): Sequence;
   /** Memtables become tables. */
   flush(): Promise<void>;
-  /** Everything (or a range of one keyspace) goes down to its last level. */
-  compact(options?: { keyspace?: string; range?: Range<Bytes>; signal?: AbortSignal }): Promise<void>;
+  /**
+   * Everything (or a range of one keyspace) goes down to its last level. An abort calls the running compaction off; what was
+   * done before it stays done.
+   * Errors: `ABORTED` (busy), `KEYSPACE_NOT_FOUND`, `OPTION_INVALID`, what stopped the keyspace from compacting.
+   */
+  compact(options?: CompactOptions): Promise<void>;
+  /**
+   * Gives back what deletes and replaced data take, where it is worth a rewrite: defragmentation now and to its end. Errors as
+   * for `compact`.
+   *
+   * @example
+   * const { bytesBefore, bytesAfter } = await db.reclaim({ keyspace: 'users' });
+   */
+  reclaim(options?: ReclaimOptions): Promise<ReclaimReport>;
+  /** No compaction starts until `resumeCompaction` was called as often; what runs ends. Writes may meet `level0-files`. */
+  pauseCompaction(): void;
+  resumeCompaction(): void;
+  /** The tables of every keyspace by level, what runs on them, and the last decisions with their reasons. */
+  levels(): LevelsReport;
+  /** Why writes wait now, if they do, and how often and how long they did since the open. */
+  readonly pressure: DatabaseStats['pressure'];
   verify(options?: { full?: boolean }): Promise<VerifyReport>;
   /** A copy that opens as a database, at `path`, by hard links where the file system has them. */
   checkpoint(path: string): Promise<void>;

@@ -15,6 +15,7 @@ import type { Version } from '../manifest/version.ts';
 import { gatheredFiles, usualLeveled } from '../options/compaction-settings.ts';
 import { isDiskFull } from './durability.ts';
 import type { BackgroundWork, Core } from './core.ts';
+import { Care } from './compactions/care.ts';
 import { CompactionRunner } from './compactions/compaction-runner.ts';
 import { flushSettings } from './job-input.ts';
 import type { Tree } from './tree.ts';
@@ -41,6 +42,7 @@ interface FlushPart {
 export class Background implements BackgroundWork {
   readonly #core: Core;
   readonly compactions: CompactionRunner;
+  readonly care: Care;
   #retrying = false;
   #stopped = false;
   #flushed: (() => void)[] = [];
@@ -50,8 +52,10 @@ export class Background implements BackgroundWork {
 
   constructor(core: Core) {
     this.#core = core;
+    this.care = new Care(core);
     this.compactions = new CompactionRunner(
       core,
+      this.care,
       () => this.#installed(),
       (numbers) => this.forget(numbers),
     );
@@ -70,6 +74,7 @@ export class Background implements BackgroundWork {
     if (pool.bytesUsed !== this.#poolBytesSeen) {
       this.#poolBytesSeen = pool.bytesUsed;
       const { memory } = this.#core;
+      this.care.changed();
       if (Math.abs(pool.bytesUsed - this.#poolBytesLooked) >= LOOK_BYTES) {
         this.#poolBytesLooked = pool.bytesUsed;
         memory.look();
@@ -149,6 +154,7 @@ export class Background implements BackgroundWork {
 
   stop(): void {
     this.#stopped = true;
+    this.care.stop();
     this.compactions.stop();
     this.wake();
   }
@@ -329,6 +335,7 @@ export class Background implements BackgroundWork {
     this.#core.pressure.relieved();
     this.#core.state.sharing?.progress();
     this.schedule();
+    this.care.changed();
     this.wake();
     this.#core.memory.look();
   }

@@ -24,6 +24,7 @@ import type { BlockFetcher } from './block-fetcher.ts';
 import type { Decisions } from './compactions/decisions.ts';
 import type { Gate } from './compactions/gate.ts';
 import type { PlanRun } from './compactions/plan-run.ts';
+import type { SpaceCare } from './compactions/space-care.ts';
 import type { CommitPipeline } from './commit-pipeline.ts';
 import type { Durability } from './durability.ts';
 import type { ExternalPosition } from './external-position.ts';
@@ -44,9 +45,6 @@ export interface Counters {
   rewritten: number;
 }
 
-/** What could be done for a keyspace when its strategy wants nothing (compactions/care.ts). */
-export type CarePicker = (tree: Tree, running: RunningSet) => CompactionPlan | undefined;
-
 /** What runs compactions, as the rest of the engine sees it (compactions/compaction-runner.ts). */
 export interface Compactions {
   readonly isWaiting: boolean;
@@ -54,7 +52,8 @@ export interface Compactions {
   readonly hasRoom: boolean;
   readonly gate: Gate;
   readonly decisions: Decisions;
-  care: CarePicker;
+  /** What compactions may go through in a second, Infinity for no limit. */
+  readonly bytesPerSecond: number;
   runOf(plan: CompactionPlan): PlanRun | undefined;
   runs(): Iterable<{ tree: Tree; run: PlanRun }>;
   cancel(plan: CompactionPlan): void;
@@ -68,6 +67,7 @@ export interface Compactions {
 /** What decides about background work, as the rest of the engine sees it (background.ts). */
 export interface BackgroundWork {
   readonly compactions: Compactions;
+  readonly care: SpaceCare;
   readonly flushPending: boolean;
   readonly level0FilesMax: number;
   committed(touched: readonly Tree[]): void;

@@ -10,7 +10,7 @@ import type {
   DatabaseStats,
   KeyspaceOptions,
   OpenReport,
-  Range,
+  CompactOptions,
   RefreshReport,
   ShareHandle,
   Snapshot,
@@ -19,7 +19,10 @@ import type {
 } from './api-types.ts';
 import { BatchHandle } from './batch.ts';
 import { closeDatabase } from './close.ts';
+import type { LevelsReport, ReclaimOptions, ReclaimReport } from './compaction-types.ts';
 import { compactDatabase } from './compactions/compact.ts';
+import { collectLevels } from './compactions/levels.ts';
+import { reclaimDatabase } from './compactions/reclaim.ts';
 import type { Core } from './core.ts';
 import { type Follower, notReadOnly } from './follower.ts';
 import { replayFloor } from './housekeeping.ts';
@@ -133,11 +136,34 @@ export class DatabaseHandle implements Database {
     await this.#core.background.flush();
   }
 
-  async compact(
-    options: { keyspace?: string; range?: Range<Uint8Array>; signal?: AbortSignal } = {},
-  ): Promise<void> {
+  async compact(options: CompactOptions = {}): Promise<void> {
     this.#core.pipeline.checkMutable();
     await compactDatabase(this.#core, options);
+  }
+
+  async reclaim(options: ReclaimOptions = {}): Promise<ReclaimReport> {
+    this.#core.pipeline.checkMutable();
+    return reclaimDatabase(this.#core, options);
+  }
+
+  pauseCompaction(): void {
+    this.#core.pipeline.checkMutable();
+    this.#core.background.compactions.gate.pause();
+  }
+
+  resumeCompaction(): void {
+    this.#core.state.checkOpen();
+    this.#core.background.compactions.gate.resume();
+    this.#core.background.schedule();
+  }
+
+  levels(): LevelsReport {
+    this.#core.state.checkOpen();
+    return collectLevels(this.#core);
+  }
+
+  get pressure(): DatabaseStats['pressure'] {
+    return { ...this.#core.pressure.stats };
   }
 
   async verify(options: { full?: boolean } = {}): Promise<VerifyReport> {
@@ -183,9 +209,13 @@ export class DatabaseHandle implements Database {
       dropKeyspace: (name: string) => this.dropKeyspace(name),
       sync: () => this.sync('disk'),
       flush: () => this.flush(),
-      compact: (options: { keyspace?: string; range?: Range<Uint8Array> }) => this.compact(options),
+      compact: (options: CompactOptions) => this.compact(options),
       verify: (options: { full?: boolean }) => this.verify(options),
       checkpoint: (path: string) => this.checkpoint(path),
+      reclaim: (options: ReclaimOptions) => this.reclaim(options),
+      pauseCompaction: () => this.pauseCompaction(),
+      resumeCompaction: () => this.resumeCompaction(),
+      levels: () => this.levels(),
       stats: () => this.stats(),
     };
   }

@@ -50,6 +50,7 @@ export function collectStats(core: Core): DatabaseStats {
       flush: counters.flush,
       compaction: counters.compaction,
     },
+    reclaimed: { ...core.background.care.reclaimed },
     keyspaces,
     asyncReads: {
       jobs: reads.jobsStarted,

@@ -105,6 +105,13 @@ export class TableIterator implements EntryIterator {
     this.#show(this.#block.count - 1);
   }
 
+  /** To the first entry of a data block, by its place in the index: for samples of a table. */
+  toBlock(partition: number, block: number): void {
+    this.valid = false;
+    this.#holdBlock(partition, this.#index.at(partition), block);
+    this.#show(0);
+  }
+
   seek(key: Uint8Array, start: number, end: number, sequence: number): void {
     this.valid = false;
     const position = this.#find(key, start, end, sequence);

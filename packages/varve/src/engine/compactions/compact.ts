@@ -8,7 +8,7 @@ import type { CompactionPlan } from '../../compaction/plan.ts';
 import { pickManual, resumeAfter } from '../../compaction/picker-manual.ts';
 import { leveledSettings } from '../../compaction/strategy.ts';
 import { LEVELS } from '../../manifest/version-edit.ts';
-import type { Range } from '../api-types.ts';
+import type { CompactOptions } from '../api-types.ts';
 import { encodeRange } from '../bounds.ts';
 import { bytes } from '../codecs/bytes.ts';
 import { encodeKey, keyPrefixEnd } from '../codecs/codec.ts';
@@ -17,14 +17,7 @@ import type { KeyRange } from '../scan.ts';
 import type { Tree } from '../tree.ts';
 import { compactionRefused } from './failures.ts';
 import { pickerSettings } from './next-plan.ts';
-import { type OnProgress, WorkProgress } from './work-progress.ts';
-
-export interface CompactOptions {
-  keyspace?: string;
-  range?: Range<Uint8Array>;
-  signal?: AbortSignal;
-  onProgress?: OnProgress;
-}
+import { WorkProgress } from './work-progress.ts';
 
 const members = new Set(['keyspace', 'range', 'signal', 'onProgress']);
 

@@ -17,7 +17,7 @@ import { RunningSet } from '../../compaction/running-set.ts';
 import type { VersionEdit } from '../../manifest/version-edit.ts';
 import { bytesOf } from '../../manifest/version.ts';
 import type { JobOutcome } from '../../workers/job-runner.ts';
-import type { CarePicker, Compactions, Core, Counters } from '../core.ts';
+import type { Compactions, Core, Counters } from '../core.ts';
 import { tableSettings } from '../job-input.ts';
 import { splitRange } from '../split-range.ts';
 import type { Tree } from '../tree.ts';
@@ -27,6 +27,7 @@ import { Gate, isUrgent } from './gate.ts';
 import { NextPlan } from './next-plan.ts';
 import { Pace } from './pace.ts';
 import { PlanRun } from './plan-run.ts';
+import type { SpaceCare } from './space-care.ts';
 
 const FULL_RETRY_MS = 1000;
 const LOST_RETRY_MS = 100;
@@ -42,6 +43,7 @@ export class CompactionRunner implements Compactions {
   readonly decisions: Decisions = new Decisions();
   readonly gate: Gate;
   readonly #core: Core;
+  readonly #care: SpaceCare;
   readonly #installed: () => void;
   readonly #forget: (numbers: readonly number[]) => void;
   readonly #running = new Map<Tree, RunningSet>();
@@ -49,15 +51,19 @@ export class CompactionRunner implements Compactions {
   readonly #failures = new Failures();
   readonly #next: NextPlan;
   readonly #pace: Pace;
-  /** Set once by care.ts. */
-  care: CarePicker = () => undefined;
   #count = 0;
   #isStopped = false;
   #isWaiting = false;
   #waiters: (() => void)[] = [];
 
-  constructor(core: Core, installed: () => void, forget: (numbers: readonly number[]) => void) {
+  constructor(
+    core: Core,
+    care: SpaceCare,
+    installed: () => void,
+    forget: (numbers: readonly number[]) => void,
+  ) {
     this.#core = core;
+    this.#care = care;
     this.#installed = installed;
     this.#forget = forget;
     this.gate = new Gate(core.options.compactionWindows);
@@ -86,7 +92,7 @@ export class CompactionRunner implements Compactions {
     for (const tree of this.#eligible()) {
       const now = this.#core.clock.now();
       const running = this.runningOf(tree);
-      const plan = this.#next.of(tree, running, now);
+      const plan = this.#care.pickCovered(tree, running) ?? this.#next.of(tree, running, now);
       if (plan === undefined || !this.gate.lets(plan, now) || !this.#readersAllow(plan)) continue;
       if (!this.hasRoom && !isUrgent(plan) && plan.kind === 'merge') continue;
       if (best === undefined || isBefore(plan, best.plan)) best = { tree, plan };
@@ -97,7 +103,7 @@ export class CompactionRunner implements Compactions {
   #bestCare(): Candidate | undefined {
     let best: Candidate | undefined;
     for (const tree of this.#eligible()) {
-      const plan = this.care(tree, this.runningOf(tree));
+      const plan = this.#care.pick(tree, this.runningOf(tree));
       if (plan === undefined || !this.gate.lets(plan, this.#core.clock.now())) continue;
       if (best === undefined || plan.score > best.plan.score) best = { tree, plan };
     }
@@ -111,9 +117,9 @@ export class CompactionRunner implements Compactions {
     }
   }
 
-  /** Files go whole only when nobody holds a snapshot that sees them. */
+  /** Files that a strategy gives up go whole only when nobody holds a snapshot that sees them. */
   #readersAllow(plan: CompactionPlan): boolean {
-    if (plan.kind !== 'drop') return true;
+    if (plan.kind !== 'drop' || plan.reason === 'covered') return true;
     const { floor, registered } = this.#core.register.forJob();
     const files = filesOf(plan);
     const oldest = files.reduce((least, file) => Math.min(least, file.smallestSequence), Infinity);
@@ -146,6 +152,10 @@ export class CompactionRunner implements Compactions {
   /** The disk was full or a thread was lost; nothing is started until it is tried again, which ends in a change. */
   get isWaiting(): boolean {
     return this.#isWaiting;
+  }
+
+  get bytesPerSecond(): number {
+    return this.#pace.bytesPerSecond;
   }
 
   failureOf(tree: Tree): unknown {
@@ -256,6 +266,7 @@ export class CompactionRunner implements Compactions {
       if (error !== undefined) return;
       const inputs = filesOf(plan);
       if (plan.kind !== 'move') this.#forget(inputs.map((file) => file.number));
+      this.#care.installed(plan, outputs);
       core.events.emit('compaction', () => ({
         keyspace: tree.name,
         kind: plan.kind,

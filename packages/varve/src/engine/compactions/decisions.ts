@@ -3,6 +3,7 @@
  */
 import { type CompactionPlan, filesOf } from '../../compaction/plan.ts';
 import { bytesOf } from '../../manifest/version.ts';
+import type { DecisionReport } from '../compaction-types.ts';
 
 /** How many are remembered. */
 const REMEMBERED = 50;
@@ -12,20 +13,6 @@ export interface Decision {
   readonly plan: CompactionPlan;
   /** Milliseconds since 1970. */
   readonly time: number;
-}
-
-/** A decision as plain data. */
-export interface DecisionReport {
-  time: number;
-  keyspace: string;
-  kind: 'merge' | 'move' | 'drop';
-  reason: string;
-  /** How far beyond its limit what it is about was; 0 when a user asked. */
-  score: number;
-  fromLevel: number;
-  toLevel: number;
-  files: number;
-  bytes: number;
 }
 
 export class Decisions {

@@ -3,21 +3,10 @@
  */
 import { type CompactionPlan, filesOf } from '../../compaction/plan.ts';
 import { bytesOf } from '../../manifest/version.ts';
+import type { OnProgress } from '../compaction-types.ts';
 import type { Core } from '../core.ts';
 
 const TELL_MS = 250;
-
-/** How far a compaction is that somebody asked for. */
-export interface CompactionProgress {
-  keyspace: string;
-  /** Compactions that have ended. */
-  compactions: number;
-  /** Bytes of tables gone through so far; the running compaction counted by its keys and values. */
-  bytes: number;
-  isDone: boolean;
-}
-
-export type OnProgress = (progress: CompactionProgress) => void;
 
 export class WorkProgress {
   readonly #core: Core;

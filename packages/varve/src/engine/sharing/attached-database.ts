@@ -9,13 +9,14 @@ import type {
   DatabaseStats,
   KeyspaceOptions,
   OpenReport,
-  Range,
+  CompactOptions,
   ShareHandle,
   Snapshot,
   VerifyReport,
   WriteWait,
 } from '../api-types.ts';
 import { BatchHandle } from '../batch.ts';
+import type { LevelsReport, ReclaimOptions, ReclaimReport } from '../compaction-types.ts';
 import type { Session } from '../core.ts';
 import { checkSyncClass } from '../database.ts';
 import { notReadOnly } from '../follower.ts';
@@ -104,12 +105,35 @@ export class AttachedDatabase implements Database {
     await this.#ask('flush', undefined);
   }
 
-  async compact(
-    options: { keyspace?: string; range?: Range<Uint8Array>; signal?: AbortSignal } = {},
-  ): Promise<void> {
-    const { signal, ...plain } = options;
+  /** The signal is looked at before the owner is asked; of the progress only the end is told. */
+  async compact(options: CompactOptions = {}): Promise<void> {
+    const { signal, onProgress: _, ...plain } = options;
     signal?.throwIfAborted();
     await this.#ask('compact', plain);
+  }
+
+  /** As `compact`. */
+  async reclaim(options: ReclaimOptions = {}): Promise<ReclaimReport> {
+    const { signal, onProgress: _, ...plain } = options;
+    signal?.throwIfAborted();
+    return this.#ask('reclaim', plain);
+  }
+
+  pauseCompaction(): void {
+    this.#askNow('pauseCompaction', undefined);
+  }
+
+  resumeCompaction(): void {
+    this.#askNow('resumeCompaction', undefined);
+  }
+
+  levels(): LevelsReport {
+    return this.#askNow('levels', undefined);
+  }
+
+  /** Of this thread's writes. */
+  get pressure(): DatabaseStats['pressure'] {
+    return { ...this.#parts.session.pressure.stats };
   }
 
   async verify(options: { full?: boolean } = {}): Promise<VerifyReport> {

@@ -3,6 +3,7 @@
  */
 import { compactionJob } from '../../compaction/compaction-job.ts';
 import { flushJob } from '../../compaction/flush-job.ts';
+import { liveSampleJob } from '../../compaction/live-sample-job.ts';
 import { readPieces, readTail } from '../../sstable/read-pieces.ts';
 import type { JobTable } from '../../workers/job-runner.ts';
 import { countEntries } from './count-job.ts';
@@ -16,6 +17,7 @@ export const jobs: JobTable = {
   remember,
   flush: flushJob,
   compaction: compactionJob,
+  'sample-live': liveSampleJob,
   count: countEntries,
   verify: verifyTable,
   'read-pieces': readPieces,
