@@ -35,6 +35,7 @@ export const exposed = {
     'database.ts',
     'keyspace-change.ts',
     'open.ts',
+    'pressure-types.ts',
     'sharing/attach.ts',
     'sharing/shared-words.ts',
     'workers/verify-job.ts',

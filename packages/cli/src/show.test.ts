@@ -63,7 +63,7 @@ test('statistics name every keyspace', () => {
       keyspaces: { users: keyspace },
       asyncReads: { jobs: 0, running: 0, runningMax: 0, waiting: 0 },
       snapshots: { count: 0 },
-      pressure: { state: 'none', delayed: 0, blocked: 0, failed: 0, waitMs: 0 },
+      pressure: { state: 'none', delayed: 0, blocked: 0, failed: 0, waitMs: 0, reasons: {} },
       threads: [],
     },
     recovered,

@@ -87,6 +87,7 @@ export type {
   RunningReport,
   TableReport,
 } from './engine/compaction-types.ts';
+export type { PressureCounts, PressureStats } from './engine/pressure-types.ts';
 export { dumpFile } from './maintenance/dump.ts';
 export type { DumpLine } from './maintenance/dump-line.ts';
 export type { FileSystem } from './fs/file-system.ts';

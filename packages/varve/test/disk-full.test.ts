@@ -58,6 +58,7 @@ describe('no room for the log', () => {
     await refused(() => data.deleteRange({ gte: 'a', lt: 'z' }));
     await refused(() => db.write(batch));
     await refused(() => data.putIfAbsent('refused', 'v'));
+    expect(db.pressure.reasons).toMatchObject({ 'disk-full': { failed: 6, blocked: 0 } });
     await refused(() => data.update('before', () => 'changed'));
     await refused(() => db.keyspace('refused'));
     await refused(() => db.dropKeyspace('data'));

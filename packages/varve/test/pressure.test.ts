@@ -62,7 +62,11 @@ describe('fail', () => {
     const batch = db.batch().put(data, 'a', 'b');
     await expectRefusal(() => db.write(batch, { durability: 'os' }), 'BUSY', 'busy');
     expect(batch.count).toBe(1);
-    expect(db.stats().pressure).toMatchObject({ state: 'fail', reason: 'memtable-memory', failed: 4 });
+    expect(db.pressure).toMatchObject({ state: 'fail', reason: 'memtable-memory', failed: 4 });
+    expect(db.pressure.reasons).toEqual({
+      'memtable-memory': { delayed: 0, blocked: 0, failed: 4, waitMs: 0 },
+    });
+    expect(db.stats().pressure).toEqual(db.pressure);
     expect(data.count()).toBe(count);
     await time.settle();
     expect(db.stats().pressure.state).toBe('none');

@@ -14,7 +14,7 @@ const filled: Filled = {
   putNs: { p50: 1_000, p99: 4_000, p999: 6_000_000, max: 201_000_000 },
   written: { user: 1, log: 116_000_000, flush: 116_000_000, compaction: 232_000_000 },
   restSeconds: 1,
-  pressure: { state: 'none', delayed: 0, blocked: 0, failed: 0, waitMs: 0 },
+  pressure: { state: 'none', delayed: 0, blocked: 0, failed: 0, waitMs: 0, reasons: {} },
   levels: [
     { files: 0, bytes: 0 },
     { files: 3, bytes: 3_000_000 },

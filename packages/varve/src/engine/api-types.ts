@@ -11,6 +11,7 @@ import type {
   ReclaimOptions,
   ReclaimReport,
 } from './compaction-types.ts';
+import type { PressureStats } from './pressure-types.ts';
 
 export type Bytes = Uint8Array;
 export type Sequence = number;
@@ -233,14 +234,7 @@ export interface DatabaseStats {
    */
   asyncReads: { jobs: number; running: number; runningMax: number; waiting: number };
   snapshots: { count: number; oldestSequence?: Sequence; oldestAgeMs?: number };
-  pressure: {
-    state: 'none' | 'slow' | 'block' | 'fail';
-    reason?: string;
-    delayed: number;
-    blocked: number;
-    failed: number;
-    waitMs: number;
-  };
+  pressure: PressureStats;
   /** Once the database is shared: the threads that have it open, the owner's among them. */
   threads: ThreadStats[];
 }
@@ -313,7 +307,7 @@ export interface Database extends AsyncDisposable {
   /** The tables of every keyspace by level, what runs on them, and the last decisions with their reasons. */
   levels(): LevelsReport;
   /** Why writes wait now, if they do, and how often and how long they did since the open. */
-  readonly pressure: DatabaseStats['pressure'];
+  readonly pressure: PressureStats;
   verify(options?: { full?: boolean }): Promise<VerifyReport>;
   /** A copy that opens as a database, at `path`, by hard links where the file system has them. */
   checkpoint(path: string): Promise<void>;

@@ -28,6 +28,7 @@ import { type Follower, notReadOnly } from './follower.ts';
 import { replayFloor } from './housekeeping.ts';
 import type { KeyspaceHandle } from './keyspace.ts';
 import type { KeyspaceRequest, KeyspaceTable } from './keyspace-table.ts';
+import type { PressureStats } from './pressure-types.ts';
 import { SnapshotHandle } from './snapshot.ts';
 import { collectStats } from './stats.ts';
 import { withOptions } from './write-wait.ts';
@@ -162,8 +163,9 @@ export class DatabaseHandle implements Database {
     return collectLevels(this.#core);
   }
 
-  get pressure(): DatabaseStats['pressure'] {
-    return { ...this.#core.pressure.stats };
+  get pressure(): PressureStats {
+    const { pressure, durability } = this.#core;
+    return pressure.report(durability?.fullDiskRefusals ?? 0);
   }
 
   async verify(options: { full?: boolean } = {}): Promise<VerifyReport> {

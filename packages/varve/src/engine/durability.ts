@@ -41,6 +41,8 @@ export interface DurabilityEnv {
 }
 
 export class Durability {
+  /** Writes that were refused because the disk was full. */
+  fullDiskRefusals = 0;
   readonly #env: DurabilityEnv;
   readonly #log: DurableLog;
   #handOverScheduled = false;
@@ -177,6 +179,7 @@ export class Durability {
   admit(): void {
     if (!this.#log.diskFull || this.handOver()) return;
     this.#env.poison.check();
+    this.fullDiskRefusals++;
     throw busy('DISK_FULL', 'the disk is full; the write was not accepted', { reason: 'disk-full' });
   }
 

@@ -10,6 +10,7 @@
 import { busy, type VarveError } from '../base/errors.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Events } from '../observe/events.ts';
+import type { PressureCounts, PressureStats } from './pressure-types.ts';
 import { Deferred } from '../runtime/deferred.ts';
 import type { JobRunner } from '../workers/job-runner.ts';
 
@@ -42,18 +43,9 @@ export interface PressureEnv {
   serve?(): boolean;
 }
 
-export interface PressureStats {
-  state: 'none' | 'slow' | 'block' | 'fail';
-  reason?: string;
-  delayed: number;
-  blocked: number;
-  failed: number;
-  waitMs: number;
-}
-
 export class Pressure {
   readonly #env: PressureEnv;
-  readonly stats: PressureStats = { state: 'none', delayed: 0, blocked: 0, failed: 0, waitMs: 0 };
+  readonly stats: PressureStats = { state: 'none', ...noCounts(), reasons: {} };
   /** Bytes of memtable memory at which writes stop; it moves with the memory budget. */
   limitBytes: number;
   /** Writes that were delayed or stopped because memtables were full. */
@@ -91,7 +83,7 @@ export class Pressure {
       this.#env.makeRoom();
       if (this.#env.strategy === 'fail') throw this.#refuse(reason);
       this.#enter('block', reason);
-      this.#countBlocked(reason);
+      this.#count('blocked', reason);
       const since = this.#env.clock.monotonic();
       const waiter = new Deferred<void>();
       this.#waiters.push(waiter);
@@ -100,9 +92,16 @@ export class Pressure {
         await (giveUp === undefined ? waiter.promise : Promise.race([waiter.promise, giveUp]));
       } finally {
         this.#env.runner.unhold();
-        this.stats.waitMs += this.#env.clock.monotonic() - since;
+        this.#waited(reason, since);
       }
     }
+  }
+
+  /** A copy of the counts; `fullDisk`: writes that a full disk refused, which does not come by here. */
+  report(fullDisk: number): PressureStats {
+    const reasons = structuredClone(this.stats.reasons);
+    if (fullDisk > 0) reasons['disk-full'] = { ...noCounts(), failed: fullDisk };
+    return { ...this.stats, failed: this.stats.failed + fullDisk, reasons };
   }
 
   /** Called when a flush or compaction was installed: awaited writes look again. */
@@ -121,7 +120,7 @@ export class Pressure {
     this.#env.makeRoom();
     if (strategy === 'fail') throw this.#refuse(reason);
     this.#enter('block', reason);
-    this.#countBlocked(reason);
+    this.#count('blocked', reason);
     const since = clock.monotonic();
     let still: string | undefined = reason;
     while (still !== undefined) {
@@ -132,7 +131,7 @@ export class Pressure {
       still = this.stopReason();
       if (!delivered && runner.kind === 'slices') break;
     }
-    this.stats.waitMs += clock.monotonic() - since;
+    this.#waited(reason, since);
     if (still !== undefined) throw this.#refuse(still);
     this.#enter('none', '');
   }
@@ -148,25 +147,36 @@ export class Pressure {
       if (this.stats.state === 'slow') this.#enter('none', '');
       return;
     }
-    this.#enter('slow', memory >= files ? 'memtable-memory' : 'level0-files');
+    const reason = memory >= files ? 'memtable-memory' : 'level0-files';
+    this.#enter('slow', reason);
     this.#sinceDelay += bytes;
     if (this.#sinceDelay < SLOW_BYTES) return;
     this.#sinceDelay = 0;
     const since = clock.monotonic();
     runner.wait(SLOW_MS * Math.min(1, degree));
-    this.stats.delayed++;
-    if (memory >= files) this.memoryWaits++;
-    this.stats.waitMs += clock.monotonic() - since;
+    this.#count('delayed', reason);
+    this.#waited(reason, since);
   }
 
-  #countBlocked(reason: string): void {
-    this.stats.blocked++;
-    if (reason === 'memtable-memory') this.memoryWaits++;
+  #count(what: 'delayed' | 'blocked' | 'failed', reason: string): void {
+    this.stats[what]++;
+    this.#countsOf(reason)[what]++;
+    if (what !== 'failed' && reason === 'memtable-memory') this.memoryWaits++;
+  }
+
+  #waited(reason: string, since: number): void {
+    const ms = this.#env.clock.monotonic() - since;
+    this.stats.waitMs += ms;
+    this.#countsOf(reason).waitMs += ms;
+  }
+
+  #countsOf(reason: string): PressureCounts {
+    return (this.stats.reasons[reason] ??= noCounts());
   }
 
   #refuse(reason: string): VarveError {
     this.#enter('fail', reason);
-    this.stats.failed++;
+    this.#count('failed', reason);
     return busy('BUSY', `the write can not be accepted now: ${reason}`, {
       reason,
       usedBytes: this.#env.usedBytes(),
@@ -182,4 +192,8 @@ export class Pressure {
     else this.stats.reason = reason;
     this.#env.events.emit('pressure', () => ({ state, reason }));
   }
+}
+
+function noCounts(): PressureCounts {
+  return { delayed: 0, blocked: 0, failed: 0, waitMs: 0 };
 }

@@ -64,7 +64,7 @@ export function collectStats(core: Core): DatabaseStats {
         ? {}
         : { oldestSequence: oldest.sequence, oldestAgeMs: core.clock.monotonic() - oldest.since }),
     },
-    pressure: { ...pressure.stats },
+    pressure: pressure.report(core.durability?.fullDiskRefusals ?? 0),
     threads: state.sharing?.threads() ?? [],
   };
 }

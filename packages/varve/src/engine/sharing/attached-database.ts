@@ -21,6 +21,7 @@ import type { Session } from '../core.ts';
 import { checkSyncClass } from '../database.ts';
 import { notReadOnly } from '../follower.ts';
 import type { KeyspaceHandle } from '../keyspace.ts';
+import type { PressureStats } from '../pressure-types.ts';
 import { SnapshotHandle } from '../snapshot.ts';
 import { withOptions } from '../write-wait.ts';
 import { writeBatch } from '../write-batch.ts';
@@ -132,8 +133,9 @@ export class AttachedDatabase implements Database {
   }
 
   /** Of this thread's writes. */
-  get pressure(): DatabaseStats['pressure'] {
-    return { ...this.#parts.session.pressure.stats };
+  get pressure(): PressureStats {
+    const { pressure, durability } = this.#parts.session;
+    return pressure.report(durability?.fullDiskRefusals ?? 0);
   }
 
   async verify(options: { full?: boolean } = {}): Promise<VerifyReport> {
