@@ -53,6 +53,7 @@ test('statistics name every keyspace', () => {
     '/data',
     {
       sequence: 42,
+      timeMs: 1_700_000_000_000,
       incarnation: 3,
       memoryBytes: { memtables: 0, cache: 0, indexes: 0, pool: 0 },
       memoryBudget: { memtables: 64, cache: 160, indexes: 32 },

@@ -163,7 +163,6 @@ describe('options', () => {
 
   test('what comes later is refused by its name', async () => {
     const later: DatabaseOptions[] = [
-      { keyspaceDefaults: { ttlMs: 1000 } },
       { keyspaceDefaults: { retention: { ms: 1 } } },
       { keyspaceDefaults: { compression: 'snappy' } },
     ];
@@ -172,21 +171,7 @@ describe('options', () => {
       expect(error.message).toContain(`keyspaceDefaults.${Object.keys(options.keyspaceDefaults!)[0]}`);
     }
     const db = await inMemory();
-    await expectRefusal(() => db.keyspace('a', { ttlMs: 1 }), 'NOT_SUPPORTED_YET', 'invalid');
     const keyspace = texts(db);
-    await expectRefusal(() => keyspace.put('a', 'b', { ttlMs: 1 }), 'NOT_SUPPORTED_YET', 'invalid', {
-      option: 'ttlMs',
-    });
-    await expectRefusal(
-      () => keyspace.put('a', 'b', { ttlMs: 1, durability: 'os' }),
-      'NOT_SUPPORTED_YET',
-      'invalid',
-    );
-    await expectRefusal(
-      () => db.batch().put(keyspace, 'a', 'b', { ttlMs: 1 }),
-      'NOT_SUPPORTED_YET',
-      'invalid',
-    );
     const unbuilt = keyspace as unknown as Record<'merge' | 'explain', (...args: unknown[]) => unknown>;
     await expectRefusal(() => unbuilt.merge('a', 'b'), 'NOT_SUPPORTED_YET', 'invalid', { method: 'merge' });
     await expectRefusal(() => unbuilt.explain('a'), 'NOT_SUPPORTED_YET', 'invalid', { method: 'explain' });

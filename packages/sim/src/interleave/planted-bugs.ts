@@ -165,13 +165,21 @@ export const interleavedBugs: readonly InterleavedBug[] = [
     edits: [
       {
         file: 'engine/sharing/shared-register.ts',
-        find: 'if (loadSequence(this.#control, JOB_FLOOR) <= sequence) return sequence;',
-        replace: 'return sequence;',
+        find: 'if (loadSequence(this.#control, JOB_FLOOR) <= sequence && this.#clock.last <= time)',
+        replace: 'if (this.#clock.last <= time)',
       },
+    ],
+  },
+  {
+    name: 'register-time-not-checked-again',
+    algorithm: 'register',
+    breaks:
+      'a reader registers its time and does not look whether the clock of a job has passed it meanwhile',
+    edits: [
       {
         file: 'engine/sharing/shared-register.ts',
-        find: '      this.remove(sequence);\n',
-        replace: '',
+        find: 'if (loadSequence(this.#control, JOB_FLOOR) <= sequence && this.#clock.last <= time)',
+        replace: 'if (loadSequence(this.#control, JOB_FLOOR) <= sequence)',
       },
     ],
   },

@@ -82,23 +82,50 @@ function dyingWriter(): Instance {
 
 interface Shared extends Control {
   readonly places: SharedArrayBuffer;
+  readonly time: SharedArrayBuffer;
 }
 
-const registerOf = ({ places }: Shared, words: Int32Array, slot: number): SharedRegister =>
-  new SharedRegister(words, new Int32Array(places), slot, () => 0);
+/** The stored clock as a single word: only jobs move it, so that there are few orders to look at. */
+class ModelClock {
+  readonly #word: Int32Array;
+  readonly #moves: boolean;
+
+  constructor({ time }: Shared, moves: boolean) {
+    this.#word = new Int32Array(time);
+    this.#moves = moves;
+  }
+
+  now(): number {
+    return this.#moves ? Atomics.add(this.#word, 0, 1) + 1 : this.last;
+  }
+
+  get last(): number {
+    return Atomics.load(this.#word, 0);
+  }
+}
+
+const registerOf = (shared: Shared, words: Int32Array, slot: number, clock: ModelClock): SharedRegister =>
+  new SharedRegister(words, new Int32Array(shared.places), slot, clock);
 
 interface JobView {
   readonly floor: number;
   readonly sequences: readonly number[];
+  /** No reader may have an earlier one. */
+  readonly time: number;
 }
 
 const job: ModelThread<Shared, never> = thread<Shared, { words: Int32Array; slot: number }>({
   name: 'job',
   prepare: (shared, self) => join(shared, self.index),
   run(shared, _, { words, slot }): JobView[] {
-    const register = registerOf(shared, words, slot);
-    // Jobs begin on the owner's thread, one after the other.
-    return [1, 2].map(() => ({ floor: register.jobFloor(), sequences: register.sequences() }));
+    const clock = new ModelClock(shared, true);
+    const register = registerOf(shared, words, slot, clock);
+    // Jobs begin on the owner's thread, one after the other. As SnapshotRegister.forJob.
+    return [1, 2].map(() => {
+      const now = clock.now();
+      const floor = register.jobFloor();
+      return { floor, sequences: register.sequences(), time: Math.min(now, register.earliestTime()) };
+    });
   },
 });
 
@@ -112,29 +139,38 @@ function advance(to: number): ModelThread<Shared, never> {
 const reader: ModelThread<Shared, never> = thread<Shared, { words: Int32Array; slot: number }>({
   name: 'reader',
   prepare: (shared, self) => join(shared, self.index),
-  run: (shared, _, { words, slot }) => registerOf(shared, words, slot).addVisible(0),
+  run(shared, _, { words, slot }) {
+    const register = registerOf(shared, words, slot, new ModelClock(shared, false));
+    return [register.addVisible(), register.time] as const;
+  },
 });
 
-/** A reader that registers the visible sequence while jobs fix their floors: each job keeps what the reader sees. */
+/** A reader that registers the visible sequence while jobs fix floor and time: each job keeps what the reader sees. */
 function registering(name: string, first: number, to: number, readers: number): Instance {
   return instance<Shared>({
     name,
     setup(label) {
       const control = makeControl(label);
       const places = new SharedArrayBuffer(4 * REGISTER_WORDS);
+      const time = new SharedArrayBuffer(4);
       label(places, 'register');
+      label(time, 'clock');
       storeSequence(new Int32Array(control), VISIBLE, first);
       storeSequence(new Int32Array(control), JOB_FLOOR, first - 1);
-      return { control, places };
+      return { control, places, time };
     },
     threads: [...Array.from({ length: readers }, () => reader), job, advance(to)],
     finish({ results }) {
-      for (const sequence of results.slice(0, readers) as number[]) {
-        for (const { floor, sequences } of results[readers] as JobView[]) {
+      for (const [sequence, time] of results.slice(0, readers) as (readonly [number, number])[]) {
+        for (const { floor, sequences, time: earliest } of results[readers] as JobView[]) {
           must(
             sequence >= floor || sequences.includes(sequence),
             () =>
               `a job dropped from ${floor} on but for ${sequences.join(', ')}: not what the reader at ${sequence} sees`,
+          );
+          must(
+            time >= earliest,
+            () => `a job dropped what expired by ${earliest}, and a reader is at ${time}`,
           );
         }
       }

@@ -72,7 +72,7 @@ export function openSession(
 ): Session {
   const words = new Int32Array(shared.control);
   const slot = claimSlot(words, thread);
-  const state = new EngineState('model');
+  const state = new EngineState('model', { now: () => 0, monotonic: () => 0 });
   const rows = new KeyspaceWords(words, new Int32Array(shared.rows));
   const pool = SegmentPool.attach(shared.pool);
   const log = new AttachedLog({
@@ -113,7 +113,7 @@ export function openSession(
       throw new Error('a shared tree has its memtables in shared memory');
     },
   );
-  tree.join(views);
+  tree.join(views, () => undefined);
   state.trees.set(KEYSPACE, tree);
   const follow = (isCurrent: () => boolean): boolean => {
     const [active, ...immutables] = views.descriptors(KEYSPACE);
@@ -137,12 +137,10 @@ export function openSession(
     pressure: { admit: () => undefined } as never,
     poison: { check: () => undefined } as never,
     runner: { poll: () => undefined } as never,
-    clock: { now: () => 0 } as never,
     batchBytesMax: 1 << 20,
     counters: { user: 0 },
     lockMsMax: 60_000,
     isReadOnly: false,
-    lastTime: 0,
     committed: () => undefined,
   });
   return { slot, words, access, state, tree, pipeline, log, pool };

@@ -116,14 +116,14 @@ export const plantedBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'engine/ranges.ts',
-        find: 'return new RangeCursor(core, tree, bounds, sequence, check, ahead);',
+        find: 'return new RangeCursor(core, tree, bounds, at, check, ahead);',
         replace: 'return new RangeCursor(core, tree, bounds, early, check, ahead);',
       },
       {
         file: 'engine/ranges.ts',
         find: 'const open = (ahead?: WalkAhead): RangeCursor => {',
         replace:
-          'const early = sequence ?? state.visible; const open = (ahead?: WalkAhead): RangeCursor => {',
+          'const early = at ?? { sequence: state.visible, time: state.time.now() }; const open = (ahead?: WalkAhead): RangeCursor => {',
       },
     ],
   },

@@ -1,7 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { assert } from './assert.ts';
 import { busy, closed, corruption, internal, invalid, ioError, systemCode, VarveError } from './errors.ts';
-import { isReadableKind, kindName, KIND_DELETE, KIND_MERGE, KIND_PUT, KIND_RANGE_DELETE } from './kinds.ts';
+import {
+  isReadableKind,
+  kindName,
+  KIND_DELETE,
+  KIND_MERGE,
+  KIND_PUT,
+  KIND_PUT_EXPIRY,
+  KIND_RANGE_DELETE,
+} from './kinds.ts';
 
 const enoent = Object.assign(new Error('ENOENT: no such file'), { code: 'ENOENT' });
 
@@ -78,8 +86,8 @@ describe('kinds', () => {
     ]);
   });
 
-  test('this release reads put, delete and range delete', () => {
-    expect([KIND_DELETE, KIND_PUT, KIND_RANGE_DELETE].every(isReadableKind)).toBe(true);
-    expect([KIND_MERGE, 3, 4, 6, 255].some(isReadableKind)).toBe(false);
+  test('this release reads put, delete, range delete and put with expiry', () => {
+    expect([KIND_DELETE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE].every(isReadableKind)).toBe(true);
+    expect([KIND_MERGE, 4, 6, 255].some(isReadableKind)).toBe(false);
   });
 });

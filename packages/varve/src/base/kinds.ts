@@ -5,7 +5,8 @@
 export const KIND_DELETE = 0;
 export const KIND_PUT = 1;
 export const KIND_MERGE = 2;
-const KIND_PUT_EXPIRY = 3;
+/** A put whose value stands behind the time at which it expires (base/expiry.ts). */
+export const KIND_PUT_EXPIRY = 3;
 const KIND_BLOB = 4;
 /** Key is the start (inclusive), value the end (exclusive); kept apart from point entries everywhere but in a batch. */
 export const KIND_RANGE_DELETE = 5;
@@ -26,5 +27,5 @@ export function kindName(kind: number): string {
 
 /** Kinds that this release can read. Others are refused with the `UNSUPPORTED_KIND` error of their file. */
 export function isReadableKind(kind: number): boolean {
-  return kind === KIND_DELETE || kind === KIND_PUT || kind === KIND_RANGE_DELETE;
+  return kind === KIND_DELETE || kind === KIND_PUT || kind === KIND_PUT_EXPIRY || kind === KIND_RANGE_DELETE;
 }

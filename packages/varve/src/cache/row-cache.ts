@@ -1,7 +1,8 @@
 /**
  * The row cache: values of hot keys as tables hold them, so that a read of one needs no filter, no index and no block.
  *
- * A row is the newest version of a key in the tables of one keyspace's current version, a put that nothing covers. Its
+ * A row is the newest version of a key in the tables of one keyspace's current version, a put that nothing covers, as it is
+ * stored: one that expires stays after its time, and who reads it sees that (engine/tree.ts). Its
  * `owner` is a number that the keyspace gives to that version and to no other, so a flush or a compaction makes all rows of
  * the keyspace unfindable at once; what they take is given back in turn. Memtables are asked before. A reader at an
  * older sequence than the row's goes on to the tables. So the cache never answers other than they would.
@@ -10,14 +11,14 @@
  * sets of four. Where fewer than one lookup in `WORTH` finds its row, the cache closes for a while: a lookup then
  * costs one countdown, and from time to time it looks again whether there are hot keys now.
  *
- *   row     f64 sequence, u32 place in the index, u32 owner, u32 keyLength, u32 valueLength, key, value; a multiple of 8
+ *   row     f64 sequence, u32 place in the index, u32 owner, u16 keyLength, u8 kind, u8 0, u32 valueLength, key, value; a
+ *           multiple of 8
  *   filler  a row without a place in the index, up to the end of the memory
  *
  * Owner's thread only. What `find` shows is good until the next `note`. Allocates nothing after the constructor.
  */
 import { compareRanges, copyRange } from '../base/bytes.ts';
 import type { PointResult } from '../base/entry.ts';
-import { KIND_PUT } from '../base/kinds.ts';
 import { sharedMemory } from '../base/shared-memory.ts';
 
 /** Larger rows cost little more when they are read from their block. */
@@ -35,7 +36,10 @@ const DOOR_BITS = 15;
 const HEAD_BYTES = 24;
 const PLACE = 2;
 const OWNER = 3;
+/** And the kind above it. */
 const KEY_LENGTH = 4;
+const KEY_LENGTH_MASK = 0xffff;
+const KIND_SHIFT = 16;
 const VALUE_LENGTH = 5;
 
 /** Lookups between two decisions. */
@@ -122,12 +126,13 @@ export class RowCache {
       const row = (place - 1) * 2;
       if (this.#words[row + OWNER]! !== owner) continue;
       const keyStart = row * 4 + HEAD_BYTES;
-      const keyEnd = keyStart + this.#words[row + KEY_LENGTH]!;
+      const head = this.#words[row + KEY_LENGTH]!;
+      const keyEnd = keyStart + (head & KEY_LENGTH_MASK);
       if (compareRanges(this.#memory, keyStart, keyEnd, key, start, end) !== 0) continue;
       const written = this.#sequences[place - 1]!;
       if (written > sequence) return false;
       this.#hits++;
-      out.kind = KIND_PUT;
+      out.kind = head >>> KIND_SHIFT;
       out.sequence = written;
       out.value = this.#memory;
       out.valueStart = keyEnd;
@@ -163,7 +168,7 @@ export class RowCache {
     const at = this.#makeRoom(bytes);
     this.#sequences[at / 8] = found.sequence;
     this.#words[at / 4 + OWNER] = owner;
-    this.#words[at / 4 + KEY_LENGTH] = keyLength;
+    this.#words[at / 4 + KEY_LENGTH] = keyLength | (found.kind << KIND_SHIFT);
     this.#words[at / 4 + VALUE_LENGTH] = valueLength;
     copyRange(key, start, end, this.#memory, at + HEAD_BYTES);
     copyRange(found.value, found.valueStart, found.valueEnd, this.#memory, at + HEAD_BYTES + keyLength);
@@ -196,7 +201,8 @@ export class RowCache {
       const row = at / 4;
       const place = this.#words[row + PLACE]!;
       if (place !== 0 && this.#index[place]! === at / 8 + 1) this.#index[place] = 0;
-      const bytes = HEAD_BYTES + this.#words[row + KEY_LENGTH]! + this.#words[row + VALUE_LENGTH]!;
+      const keyLength = this.#words[row + KEY_LENGTH]! & KEY_LENGTH_MASK;
+      const bytes = HEAD_BYTES + keyLength + this.#words[row + VALUE_LENGTH]!;
       this.#tail += (bytes + 7) & ~7;
     }
   }

@@ -39,6 +39,8 @@ export interface CompactionInput {
   readonly registered: readonly number[];
   /** States at or above it may be read; at most the latest visible sequence. */
   readonly historyFloor: number;
+  /** No reader judges what has expired by an earlier time of the stored clock; read before the register was. */
+  readonly readerTime: number;
   /** Bounds of the files in levels below the output level, in any order. */
   readonly below: readonly KeyBounds[];
   /** Files of the level after the output level, sorted: outputs end before they overlap too many of them. */
@@ -81,7 +83,7 @@ export function* compactionJob(input: CompactionInput, env: JobEnv): Generator<v
         to: part?.to,
         entries: part === undefined ? files.reduce((sum, file) => sum + file.entries, 0) : undefined,
         tombstones: FragmentedTombstones.merge(tombstones).clip(part?.from, part?.to),
-        readers: new Readers(input.registered, input.historyFloor, oldest),
+        readers: new Readers(input.registered, input.historyFloor, oldest, input.readerTime),
         below: new KeyRanges(input.below),
         output: {
           directory: input.directory,

@@ -1,6 +1,7 @@
 /**
  * The one rule that decides what flush and compaction may leave out (docs/internals/compaction.md). A pure function of
- * sequences; every job asks it for every version and for every range tombstone, and nothing else ever drops an entry.
+ * sequences and times; every job asks it for every version and for every range tombstone, and nothing else ever drops an
+ * entry.
  *
  * Readers. A state is read at its sequence r. Now or later that can be: r of a registered snapshot; any r >= historyFloor;
  * the latest, which is at or above every sequence of the inputs. Nobody else: who wants to read the past registers first
@@ -25,10 +26,21 @@
  *    the key in the inputs, so R(x) >= h: if h is a version, x has a next newer one n <= h <= R(x), and (1) dropped it; if h
  *    is a tombstone, (2) dropped it. So r finds no version in the outputs, none below, and sees nothing, as before.
  *
- * Expiry and filters, when they come, turn a version into a delete at its own sequence and ask this rule about that.
+ * Expiry. Every reader also has a time: a snapshot and a cursor that of their creation, any other read the stored clock's when
+ * it is made. A put that expires is a delete for readers at its expiry or later. `readers.time` is at or before the times of
+ * all who may read: of those in the register, and of whoever comes later, because the stored clock never runs back and stood
+ * there when the job began. (A state of the past that is read at a time of the past counts with that time.)
+ *  - `kindFor` makes a put whose expiry is at or before `readers.time` a delete at its own sequence. It is one for every
+ *    reader who sees it, by the line above, so the inputs tell each of them the same as before; and the rule, asked about
+ *    that delete, keeps what they tell by the proof above. In particular what is older stays hidden: the delete goes by (3)
+ *    only, when nothing older is below.
+ *  - A put that has expired for some readers only stays a put. The proof holds for it: `w` is the newest version whatever it
+ *    shows, and by (1) and (2) only versions are dropped that no reader's `w` is.
+ * Filters, when they come, do the same.
  */
 import { assert } from '../base/assert.ts';
-import { KIND_DELETE, KIND_PUT, KIND_RANGE_DELETE } from '../base/kinds.ts';
+import { isExpired } from '../base/expiry.ts';
+import { KIND_DELETE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
 
 /** `newer` of a version that has no newer one in the inputs. */
 export const NO_NEWER: number = Number.POSITIVE_INFINITY;
@@ -39,19 +51,23 @@ export class Readers {
   readonly #floor: number;
   /** No reader that sees anything of the inputs is below this. */
   readonly first: number;
+  /** No reader judges by an earlier time than this. */
+  readonly time: number;
 
   /**
    * @param registered sequences of the snapshots, ascending, read after `historyFloor` was published
    * @param historyFloor every state at or above it may be read; the latest sequence when no history is kept
    * @param oldestSequence the lowest sequence of any entry or range tombstone of the inputs
+   * @param time the earliest time of any reader; 0: nothing counts as expired
    */
-  constructor(registered: readonly number[], historyFloor: number, oldestSequence: number) {
+  constructor(registered: readonly number[], historyFloor: number, oldestSequence: number, time: number) {
     assert(Number.isSafeInteger(historyFloor), 'the history floor is not a sequence');
     for (let i = 1; i < registered.length; i++) {
       assert(registered[i - 1]! <= registered[i]!, 'registered sequences are not ascending');
     }
     this.#registered = Float64Array.from(registered.filter((sequence) => sequence >= oldestSequence));
     this.#floor = historyFloor;
+    this.time = time;
     this.first = Math.min(this.#registered[0] ?? NO_NEWER, Math.max(historyFloor, oldestSequence));
   }
 
@@ -75,6 +91,11 @@ export class Readers {
     }
     return low < registered.length && registered[low]! < history ? registered[low]! : history;
   }
+}
+
+/** What a version counts as, given its stored value: a put that has expired for all readers is a delete. */
+export function kindFor(readers: Readers, kind: number, value: Uint8Array, valueStart: number): number {
+  return kind === KIND_PUT_EXPIRY && isExpired(value, valueStart, readers.time) ? KIND_DELETE : kind;
 }
 
 /**
@@ -101,7 +122,7 @@ export function mayForgetFile(readers: Readers, smallest: number, largest: numbe
  * May this version, or this range tombstone, be left out?
  *
  * @param readers who may still read
- * @param kind put, delete or range delete
+ * @param kind put, delete or range delete, as `kindFor` says
  * @param sequence of the version or tombstone
  * @param newer sequence of the next newer version of the key (of the next newer tombstone of the fragment) in the inputs,
  *   NO_NEWER when there is none
@@ -119,7 +140,7 @@ export function mayDrop(
   nothingBelow: boolean,
 ): boolean {
   if (newer <= readers.lowestFrom(sequence) || covering > sequence) return true;
-  if (kind === KIND_PUT) return false;
+  if (kind === KIND_PUT || kind === KIND_PUT_EXPIRY) return false;
   // A kind that does not hide what is older (a merge operand) would make (1) wrong for the version behind it.
   assert(kind === KIND_DELETE || kind === KIND_RANGE_DELETE, 'the drop rule does not know this entry kind');
   return nothingBelow && sequence <= readers.first;

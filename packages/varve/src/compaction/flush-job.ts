@@ -24,6 +24,8 @@ export interface FlushInput {
   readonly registered: readonly number[];
   /** States at or above it may be read; at most the latest visible sequence. */
   readonly historyFloor: number;
+  /** No reader judges what has expired by an earlier time of the stored clock; read before the register was. */
+  readonly readerTime: number;
   /** The keyspace has no table yet, so deletes have nothing to hide outside of these memtables. */
   readonly nothingBelow: boolean;
   /** The database's next file number. */
@@ -45,7 +47,7 @@ export function* flushJob(input: FlushInput, env: JobEnv): Generator<void, JobOu
       source: new OrderedMerge(memtables.map((memtable) => memtable.iterator(true))),
       entries: undefined,
       tombstones: FragmentedTombstones.merge(tombstones),
-      readers: new Readers(input.registered, input.historyFloor, oldest),
+      readers: new Readers(input.registered, input.historyFloor, oldest, input.readerTime),
       below: input.nothingBelow ? KeyRanges.none : KeyRanges.all,
       output: {
         directory: input.directory,

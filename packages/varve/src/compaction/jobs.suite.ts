@@ -5,7 +5,8 @@
 import { SegmentPool } from '../arena/segment-pool.ts';
 import { compareBytes } from '../base/bytes.ts';
 import type { EntryIterator } from '../base/entry.ts';
-import { KIND_DELETE, KIND_PUT, KIND_RANGE_DELETE } from '../base/kinds.ts';
+import { expiryOf, withTtl } from '../base/expiry.ts';
+import { KIND_DELETE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import { FragmentedTombstones } from '../base/range-tombstones.ts';
 import { inDirectory, tableName } from '../fs/file-names.ts';
 import type { FileSystem } from '../fs/file-system.ts';
@@ -30,6 +31,8 @@ export interface Operation {
   key: string;
   /** Value, or the end of a range delete. */
   value: string;
+  /** When a put expires. */
+  expiry?: number;
 }
 
 const text = new TextEncoder();
@@ -61,6 +64,10 @@ export class TestTree {
   /** Level 0 newest first. */
   levels: FileMeta[][] = Array.from({ length: LEVELS }, () => []);
   registered: number[] = [];
+  /** Snapshots that also have a time; the others read by `time`. */
+  timed: { readonly sequence: number; readonly time: number }[] = [];
+  /** The stored clock. */
+  time = 0;
   /** Undefined: no history is kept. */
   historyFloor: number | undefined;
   sequence = 0;
@@ -76,17 +83,23 @@ export class TestTree {
   }
 
   /** One batch of one operation. */
-  write(kind: number, key: string, value = ''): void {
+  write(kind: number, key: string, value = '', expiry?: number): void {
     const sequence = ++this.sequence;
     this.memtables[0] ??= new SkipList(this.pool);
-    this.operations.push({ sequence, kind, key, value });
-    const [k, v] = [text.encode(key), text.encode(value)];
+    this.operations.push({ sequence, kind, key, value, ...(expiry !== undefined && { expiry }) });
+    const k = text.encode(key);
+    const v = expiry === undefined ? text.encode(value) : withTtl(text.encode(value), expiry);
     if (!this.memtables[0].reserve(k.length + v.length, 1)) throw new Error('the pool is too small');
     this.memtables[0].add(sequence, kind, k, 0, k.length, v, 0, v.length);
   }
 
   put(key: string, value = `${key}#${this.sequence + 1}`): void {
     this.write(KIND_PUT, key, value);
+  }
+
+  /** Is gone at `expiry`. */
+  putUntil(key: string, expiry: number, value = `${key}#${this.sequence + 1}`): void {
+    this.write(KIND_PUT_EXPIRY, key, value, expiry);
   }
 
   delete(key: string): void {
@@ -101,6 +114,16 @@ export class TestTree {
     this.memtables.unshift(new SkipList(this.pool));
   }
 
+  /** Registered sequences, ascending, as jobs get them. */
+  get #sequences(): number[] {
+    const timed = this.timed.map(({ sequence }) => sequence);
+    return [...this.registered, ...timed].sort((a, b) => a - b);
+  }
+
+  get #readerTime(): number {
+    return Math.min(this.time, ...this.timed.map(({ time }) => time));
+  }
+
   get floor(): number {
     return this.historyFloor ?? this.sequence;
   }
@@ -112,8 +135,9 @@ export class TestTree {
       keyspace: 1,
       memtables: this.memtables.toReversed().map((memtable) => memtable.handle()),
       table: this.table,
-      registered: this.registered,
+      registered: this.#sequences,
       historyFloor: this.floor,
+      readerTime: this.#readerTime,
       nothingBelow: this.levels.every((files) => files.length === 0),
       fileNumbers: this.fileNumbers,
     };
@@ -141,8 +165,9 @@ export class TestTree {
       ],
       outputLevel: level + 1,
       table: this.table,
-      registered: this.registered,
+      registered: this.#sequences,
       historyFloor: this.floor,
+      readerTime: this.#readerTime,
       below: this.levels.slice(level + 2).flat(),
       grandparents: this.levels[level + 2] ?? [],
       fileNumbers: this.fileNumbers,
@@ -167,7 +192,7 @@ export class TestTree {
   }
 
   /** What a reader at the sequence finds in the tree, as `key=value`. */
-  found(reader: number): string[] {
+  found(reader: number, time: number = this.time): string[] {
     const opened: TableReader[] = [];
     const sources: EntryIterator[] = this.memtables.map((memtable) => memtable.iterator());
     const tombstones = this.memtables.map((memtable) => memtable.rangeTombstones());
@@ -183,6 +208,7 @@ export class TestTree {
     });
     const it = new VisibleIterator(mergeIterators(sources), {
       snapshot: reader,
+      time,
       tombstones: FragmentedTombstones.merge(tombstones.filter((set) => set !== undefined)),
     });
     const pairs: string[] = [];
@@ -195,12 +221,12 @@ export class TestTree {
   }
 
   /** The same by replaying the operations. */
-  expected(reader: number): string[] {
+  expected(reader: number, time: number = this.time): string[] {
     const state = new Map<string, string>();
-    for (const { sequence, kind, key, value } of this.operations) {
+    for (const { sequence, kind, key, value, expiry } of this.operations) {
       if (sequence > reader) break;
-      if (kind === KIND_PUT) state.set(key, value);
-      else if (kind === KIND_DELETE) state.delete(key);
+      if (kind === KIND_PUT || (kind === KIND_PUT_EXPIRY && expiry! > time)) state.set(key, value);
+      else if (kind !== KIND_RANGE_DELETE) state.delete(key);
       else for (const at of state.keys()) if (key <= at && at < value) state.delete(at);
     }
     return [...state.keys()].toSorted().map((key) => `${key}=${state.get(key)}`);
@@ -209,11 +235,21 @@ export class TestTree {
   /** What is wrong: a reader that does not find its state, a file that is not where and what its metadata says. */
   problems(): string[] {
     const problems: string[] = [];
-    const readers = new Set([...this.registered, this.sequence]);
+    const readers = new Set([...this.#sequences, this.sequence]);
     for (let at = this.floor; at < this.sequence; at += 3) readers.add(at);
-    for (const reader of readers) {
-      const [found, expected] = [this.found(reader).join(' '), this.expected(reader).join(' ')];
-      if (found !== expected) problems.push(`reader ${reader} finds ${found} and not ${expected}`);
+    const points = [
+      ...[...readers].flatMap((sequence) => [
+        { sequence, time: this.time },
+        { sequence, time: this.time + 7 },
+      ]),
+      ...this.timed,
+    ];
+    for (const { sequence, time } of points) {
+      const found = this.found(sequence, time).join(' ');
+      const expected = this.expected(sequence, time).join(' ');
+      if (found !== expected) {
+        problems.push(`a reader at ${sequence}, time ${time}, finds ${found} and not ${expected}`);
+      }
     }
     for (const file of this.levels.flat()) problems.push(...this.#fileProblems(file));
     for (const files of this.levels.slice(1)) {
@@ -233,14 +269,22 @@ export class TestTree {
     const wrong: string[] = [];
     const it = table.iterator();
     let entries = 0;
+    let expiring = 0;
     for (it.first(); it.valid; it.next()) {
       entries++;
+      if (it.kind === KIND_PUT_EXPIRY) {
+        expiring++;
+        const at = expiryOf(it.value, it.valueStart);
+        const { earliestExpiry, latestExpiry } = file.expiry ?? { earliestExpiry: Infinity, latestExpiry: 0 };
+        if (at < earliestExpiry || at > latestExpiry) wrong.push(`it expires at ${at}, out of bounds`);
+      }
       if (!holds(file, it.key.slice(it.keyStart, it.keyEnd))) wrong.push('key out of bounds');
       if (it.sequence < file.smallestSequence || it.sequence > file.largestSequence) {
         wrong.push('sequence out of bounds');
       }
     }
     if (entries !== file.entries) wrong.push(`${entries} entries`);
+    if (expiring !== (file.expiry?.expiring ?? 0)) wrong.push(`${expiring} entries that expire`);
     if ((table.rangeTombstones?.count ?? 0) !== file.rangeTombstones) wrong.push('range tombstones');
     const bounds = table.rangeTombstones?.bounds;
     if (bounds !== undefined) {

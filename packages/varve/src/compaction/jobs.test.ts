@@ -5,7 +5,7 @@ import { MemoryFs } from '../fs/memory-fs.ts';
 import { ready } from '../sstable/checksum.ts';
 import { compactionJob } from './compaction-job.ts';
 import { flushJob } from './flush-job.ts';
-import { DIRECTORY, finish, TestTree } from './jobs.suite.ts';
+import { DIRECTORY, finish, smallTables, TestTree } from './jobs.suite.ts';
 
 const keyOf = (i: number): string => `k${String(i).padStart(2, '0')}`;
 
@@ -20,12 +20,20 @@ function live(seed: number, steps: number, keepsHistory: boolean): { problems: s
   for (let step = 0; step < steps; step++) {
     const move = random.below(100);
     const key = random.below(40);
-    if (move < 55) tree.put(keyOf(key), `${keyOf(key)}#${tree.sequence + 1}${'.'.repeat(random.below(60))}`);
+    if (random.oneIn(3)) tree.time += random.below(3);
+    if (move < 25) {
+      const value = `${keyOf(key)}#${tree.sequence + 1}${'.'.repeat(random.below(60))}`;
+      tree.putUntil(keyOf(key), tree.time + 1 + random.below(100), value);
+    } else if (move < 55)
+      tree.put(keyOf(key), `${keyOf(key)}#${tree.sequence + 1}${'.'.repeat(random.below(60))}`);
     else if (move < 70) tree.delete(keyOf(key));
     else if (move < 76) tree.deleteRange(keyOf(key), keyOf(key + 1 + random.below(15)));
-    else if (move < 80) tree.registered = [...tree.registered, tree.sequence];
-    else if (move < 84) tree.registered = tree.registered.filter(() => !random.oneIn(3));
-    else if (move < 87 && tree.memtables.length > 0) tree.rotate();
+    else if (move < 78) tree.registered = [...tree.registered, tree.sequence];
+    else if (move < 80) tree.timed = [...tree.timed, { sequence: tree.sequence, time: tree.time }];
+    else if (move < 84) {
+      tree.registered = tree.registered.filter(() => !random.oneIn(3));
+      tree.timed = tree.timed.filter(() => !random.oneIn(3));
+    } else if (move < 87 && tree.memtables.length > 0) tree.rotate();
     else if (move < 93 && tree.memtables.length > 0) {
       tree.flush();
       problems.push(...tree.problems());
@@ -56,6 +64,40 @@ describe('flush and compaction', () => {
 
   test('leave every state at or above the history floor as it was', () => {
     for (let seed = 101; seed <= 104; seed++) expect(live(seed, 300, true).problems).toEqual([]);
+  });
+
+  test('leave nothing of what has expired for every reader, and all of what has not', () => {
+    const tree = new TestTree();
+    tree.table = { ...smallTables, tableBytesMax: 1024 * 1024 };
+    for (let i = 0; i < 60; i++) tree.putUntil(keyOf(i), 10 + i);
+    tree.time = 30;
+    expect(tree.flush()).toMatchObject({ entriesIn: 60, entriesOut: 39, dropped: 21 });
+    tree.timed = [{ sequence: tree.sequence, time: 35 }];
+    tree.time = 50;
+    expect(tree.compact(0, 0)).toMatchObject({ entriesIn: 39, entriesOut: 34 });
+    expect(tree.problems()).toEqual([]);
+    tree.timed = [];
+    expect(tree.compact(1, 0).files[0]!.expiry).toEqual({
+      expiring: 19,
+      earliestExpiry: 51,
+      latestExpiry: 69,
+    });
+    expect(tree.problems()).toEqual([]);
+  });
+
+  test('leave a delete where an expired entry hides an older one', () => {
+    const tree = new TestTree();
+    tree.put(keyOf(1));
+    tree.flush();
+    tree.compact(0, 0);
+    tree.compact(1, 0);
+    tree.putUntil(keyOf(1), 10);
+    tree.time = 10;
+    expect(tree.flush().files).toMatchObject([{ entries: 1, tombstones: 1 }]);
+    expect(tree.found(tree.sequence)).toEqual([]);
+    expect(tree.problems()).toEqual([]);
+    tree.compact(0, 0);
+    expect(tree.compact(1, 0)).toMatchObject({ entriesIn: 2, entriesOut: 0, files: [] });
   });
 
   test('split outputs between keys, never within one, and cut range tombstones there', () => {

@@ -12,7 +12,7 @@ import { KIND_DELETE, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import { type CoverCursor, FragmentedTombstones, type TombstoneFragment } from '../base/range-tombstones.ts';
 import type { OrderedMerge } from '../iterator/ordered-merge.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
-import { mayDrop, NO_NEWER, type Readers } from './drop.ts';
+import { kindFor, mayDrop, NO_NEWER, type Readers } from './drop.ts';
 import { checkCancelled, type JobEnv } from './job.ts';
 import type { RateLimiter } from '../runtime/rate-limiter.ts';
 import type { JobProgress } from './job-progress.ts';
@@ -157,8 +157,9 @@ class Rewriter {
         this.sliceBytes = SLICE_BYTES - bytes;
         return true;
       }
-      const { key, keyStart, keyEnd, sequence, kind } = entry;
+      const { key, keyStart, keyEnd, sequence } = entry;
       if (to !== undefined && compareRanges(key, keyStart, keyEnd, to, 0, to.length) >= 0) break;
+      const kind = kindFor(readers, entry.kind, entry.value, entry.valueStart);
       if (source.shared < this.#shared) this.#shared = source.shared;
       if (!source.isSameKey) {
         this.#newer = NO_NEWER;
@@ -170,7 +171,7 @@ class Rewriter {
           : this.#cover.coveringSequence(key, keyStart, keyEnd, readers.lowestFrom(sequence));
       const nothingBelow = kind === KIND_DELETE && !this.#below.contains(key, keyStart, keyEnd);
       if (!mayDrop(readers, kind, sequence, this.#newer, covering, nothingBelow)) {
-        this.#output.add(entry, !this.#isWritten, this.#shared);
+        this.#output.add(entry, kind, !this.#isWritten, this.#shared);
         this.#isWritten = true;
         this.#shared = KEY_BYTES_MAX;
         this.entriesOut++;

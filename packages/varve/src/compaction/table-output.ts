@@ -11,6 +11,7 @@
  */
 import { cloneRange } from '../base/bytes.ts';
 import type { EntryIterator } from '../base/entry.ts';
+import { KIND_DELETE } from '../base/kinds.ts';
 import type { FragmentedTombstones } from '../base/range-tombstones.ts';
 import { inDirectory, tableName } from '../fs/file-names.ts';
 import type { FileHandle } from '../fs/file-system.ts';
@@ -66,27 +67,28 @@ export class TableOutput {
   }
 
   /**
-   * Adds the entry that the iterator stands at; `isNewKey` when no version of its key was added before, `shared` as many
+   * Adds the entry that the iterator stands at, as one of `kind`: a delete has no value. `isNewKey` when no version of its key was added before, `shared` as many
    * bytes as its key has in common with the one added last.
    */
-  add(entry: EntryIterator, isNewKey: boolean, shared: number): void {
+  add(entry: EntryIterator, kind: number, isNewKey: boolean, shared: number): void {
     if (isNewKey) {
       const overlapsMuch = this.#meter?.cutsBefore(entry.key, entry.keyStart, entry.keyEnd) ?? false;
       if (this.#writer !== undefined && (overlapsMuch || this.#isFull())) {
         this.#end(cloneRange(entry.key, entry.keyStart, entry.keyEnd));
       }
     }
-    this.#unmeasured += entry.keyEnd - entry.keyStart + entry.valueEnd - entry.valueStart;
+    const valueEnd = kind === KIND_DELETE ? entry.valueStart : entry.valueEnd;
+    this.#unmeasured += entry.keyEnd - entry.keyStart + valueEnd - entry.valueStart;
     const writer = this.#writer ?? this.#begin();
     writer.add(
       entry.key,
       entry.keyStart,
       entry.keyEnd,
       entry.sequence,
-      entry.kind,
+      kind,
       entry.value,
       entry.valueStart,
-      entry.valueEnd,
+      valueEnd,
       shared,
     );
   }
@@ -152,6 +154,7 @@ export class TableOutput {
 
 /** What the manifest keeps of a new table. */
 function fileMetaOf(number: number, summary: TableSummary, newestTime: number | undefined): FileMeta {
+  const { expiry } = summary;
   return {
     number,
     bytes: summary.bytes,
@@ -165,6 +168,7 @@ function fileMetaOf(number: number, summary: TableSummary, newestTime: number | 
     largestSequence: summary.largestSequence,
     uniqueId: summary.uniqueId,
     ...(newestTime !== undefined && { newestTime }),
+    ...(expiry !== undefined && { expiry }),
   };
 }
 

@@ -34,7 +34,10 @@ export interface WriteWait {
 
 /** Options of one put. */
 export interface PutOptions {
-  /** A later release; refused by name until then. */
+  /**
+   * Milliseconds from when the put is written to when it is gone for every read, instead of the keyspace's `ttlMs`. A whole
+   * number, at least 1. The time that counts is the database's: it never runs back, also when the system's clock is set back.
+   */
   ttlMs?: number;
 }
 
@@ -205,6 +208,8 @@ export interface ThreadStats {
 
 export interface DatabaseStats {
   sequence: Sequence;
+  /** What the database's clock shows, milliseconds since 1970: what expires is judged by it, and it never runs back. */
+  timeMs: number;
   incarnation: number;
   memoryBytes: { memtables: number; cache: number; indexes: number; pool: number };
   /** How `memoryBytesMax` is divided now; it moves, see the event 'adapt'. */

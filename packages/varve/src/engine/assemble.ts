@@ -24,6 +24,7 @@ import { ThreadRunner } from '../workers/thread-runner.ts';
 import { MemoryTuner } from './adaptive/memory-tuner.ts';
 import { Background } from './background.ts';
 import { BlockFetcher } from './block-fetcher.ts';
+import { ClockKeeper } from './clock-keeper.ts';
 import { CommitPipeline } from './commit-pipeline.ts';
 import type { Core, Counters } from './core.ts';
 import { Durability } from './durability.ts';
@@ -82,6 +83,8 @@ export function assemble(
   });
   const counters: Counters = { user: 0, log: 0, flush: 0, compaction: 0, merged: 0, rewritten: 0 };
   const incarnation = version.incarnation + (options.readOnly ? 0 : 1);
+  const lastMark = version.timeMarks.at(-1)?.time ?? 0;
+  state.time.raise(Math.floor(Math.max(report.lastTimestampMs, lastMark, version.storedTime)));
   const log = makeLog(parts, incarnation, report, counters);
   const opened = options.readOnly
     ? { version, manifest: { path: '', number: 0, bytes: 0 } }
@@ -122,11 +125,9 @@ export function assemble(
     pressure,
     poison,
     runner,
-    clock,
     batchBytesMax: options.batchBytesMax,
     lockMsMax: options.syncWaitMsMax,
     isReadOnly: options.readOnly,
-    lastTime: Math.max(report.lastTimestampMs, version.timeMarks.at(-1)?.time ?? 0),
     counters,
     committed: (touched) => {
       marks.sample(pipeline.lastTime, state.visible);
@@ -178,6 +179,9 @@ export function assemble(
     get background() {
       return background;
     },
+    get clockKeeper() {
+      return clockKeeper;
+    },
     get warmUp() {
       return warmUp;
     },
@@ -200,8 +204,10 @@ export function assemble(
   const background = new Background(core);
   const memory = new MemoryTuner(core);
   const warmUp = new WarmUp(core, contents.caches);
+  const clockKeeper = new ClockKeeper(core);
   background.versionInstalled(opened.version);
   if (!options.readOnly) {
+    clockKeeper.start();
     const number = Number(Atomics.add(new BigInt64Array(parts.fileNumbers), 0, 1n));
     writeOptionsFile(fs, state, options, number, contents.options);
     removeFiles(core, obsoleteFiles(state.path, contents, opened.version));

@@ -17,6 +17,7 @@ import { BLOCK_DATA } from '../sstable/format.ts';
 import type { BlockFetcher } from './block-fetcher.ts';
 import type { Session } from './core.ts';
 import { mayHold } from './get.ts';
+import type { ReadPoint } from './read-point.ts';
 import type { Tree } from './tree.ts';
 
 /** Keys that are read before other tasks of the event loop get their turn, and whose cold blocks are fetched together. */
@@ -93,7 +94,8 @@ export async function readKeys(
   show: (key: number, isFound: boolean) => void,
 ): Promise<void> {
   const { register, clock, scheduler } = core;
-  const sequence = register.addVisible(clock.monotonic());
+  const sequence = register.addVisible();
+  const at: ReadPoint = { sequence, time: register.time };
   try {
     let started = clock.monotonic();
     for (let from = 0; from < keys.length; from += GROUP_KEYS) {
@@ -102,12 +104,12 @@ export async function readKeys(
         check();
         started = clock.monotonic();
       }
-      const group = new Group(core, tree, keys, sequence, show);
+      const group = new Group(core, tree, keys, at, show);
       for (let key = from; key < Math.min(keys.length, from + GROUP_KEYS); key++) group.try(key);
       if (await group.finish(check)) started = clock.monotonic();
     }
   } finally {
-    register.remove(sequence);
+    register.remove(at.sequence, at.time);
   }
 }
 
@@ -133,7 +135,7 @@ class Group {
   readonly #core: Session;
   readonly #tree: Tree;
   readonly #keys: readonly Uint8Array[];
-  readonly #sequence: number;
+  readonly #point: ReadPoint;
   readonly #show: (key: number, isFound: boolean) => void;
   readonly #wants: Wants;
   #cold: number[] = [];
@@ -142,13 +144,13 @@ class Group {
     core: Session,
     tree: Tree,
     keys: readonly Uint8Array[],
-    sequence: number,
+    point: ReadPoint,
     show: (key: number, isFound: boolean) => void,
   ) {
     this.#core = core;
     this.#tree = tree;
     this.#keys = keys;
-    this.#sequence = sequence;
+    this.#point = point;
     this.#show = show;
     this.#wants = new Wants(core.reads);
   }
@@ -163,7 +165,8 @@ class Group {
     const { found, tables } = this.#core;
     let isFound = false;
     const read = (): void => {
-      isFound = this.#tree.get(bytes, 0, bytes.length, this.#sequence, found);
+      const { sequence, time } = this.#point;
+      isFound = this.#tree.get(bytes, 0, bytes.length, sequence, found, time);
     };
     this.#wants.isStuck = false;
     if (!tables.cold.try(this.#wants, read)) {
@@ -171,7 +174,7 @@ class Group {
         this.#cold.push(key);
         // Where a filter has said yes already the key is most likely there.
         if (this.#wants.type !== BLOCK_DATA) {
-          askTablesBehind(this.#tree, bytes, this.#sequence, this.#wants);
+          askTablesBehind(this.#tree, bytes, this.#point.sequence, this.#wants);
         }
         return;
       }

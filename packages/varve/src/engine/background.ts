@@ -241,7 +241,7 @@ export class Background implements BackgroundWork {
       const { memtables, through } = tree.takeForFlush();
       const part: FlushPart = { tree, count: memtables.length, through, output: undefined };
       parts.push(part);
-      const { floor, registered } = core.register.forJob();
+      const { floor, registered, time } = core.register.forJob();
       const input: FlushInput = {
         directory: core.state.path,
         keyspace: tree.id,
@@ -249,9 +249,10 @@ export class Background implements BackgroundWork {
         table: flushSettings(tree),
         registered,
         historyFloor: floor,
+        readerTime: time,
         nothingBelow: tree.view.version.levels.every((files) => files.length === 0),
         fileNumbers: core.fileNumbers,
-        newestTime: Math.max(0, Math.floor(core.pipeline.lastTime), Math.floor(core.clock.now())),
+        newestTime: core.state.time.now(),
       };
       core.runner.start({ lane: 'flush', name: 'flush', input }, (outcome) => {
         if (outcome.ok) part.output = outcome.output as JobOutput;

@@ -2,7 +2,8 @@
  * The public batch: encodes operations into the byte form that the log stores, so that writing it copies and never walks
  * objects. Keys and values are copied when they are added; nothing of the caller's is kept.
  */
-import { KIND_DELETE, KIND_PUT, KIND_RANGE_DELETE } from '../base/kinds.ts';
+import { withTtl } from '../base/expiry.ts';
+import { KIND_DELETE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import { EMPTY } from '../base/bytes.ts';
 import { invalid } from '../base/errors.ts';
 import { BatchBuffer } from '../record/batch.ts';
@@ -42,7 +43,9 @@ export class BatchHandle implements Batch {
     checkPutOptions(options, false);
     const k = handle.encodeKey(key);
     const v = handle.encodeValue(value);
-    this.#free().add(KIND_PUT, handle.id, k, v);
+    const ttlMs = handle.ttlOf(options);
+    if (ttlMs === undefined) this.#free().add(KIND_PUT, handle.id, k, v);
+    else this.#free().add(KIND_PUT_EXPIRY, handle.id, k, withTtl(v, ttlMs));
     return this;
   }
 

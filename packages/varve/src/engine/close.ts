@@ -1,5 +1,5 @@
 /**
- * Closing: stop what runs, put everything on disk with a marker behind it (CONTRACT 3), give back what is held.
+ * Closing: stop what runs, put everything on disk with a marker behind it (CONTRACT 3) and the clock, give back what is held.
  *
  * Memtables are not flushed: the log has them, and a clean close is quick. Awaited writes settle before; what still waits
  * for room gets `CLOSED`. From the first line on every other call throws `CLOSED`; iterators left open do so too.
@@ -26,6 +26,11 @@ export async function closeDatabase(core: Core): Promise<void> {
   }
   core.installer.close(error);
   await runner.close();
+  try {
+    core.clockKeeper.close();
+  } catch (cause) {
+    failure ??= cause;
+  }
   tables.close();
   if (state.sharing === undefined) for (const tree of state.trees.values()) tree.drop();
   state.sharing?.close();

@@ -13,7 +13,8 @@
  * thread that dies in between the record is applied by the next one (sharing/redo.ts).
  */
 import { busy, invalid, type VarveError } from '../base/errors.ts';
-import type { Clock } from '../base/clock.ts';
+import { expiryOf, stampExpiry } from '../base/expiry.ts';
+import { KIND_PUT_EXPIRY } from '../base/kinds.ts';
 import { BATCH_OVERHEAD_MAX, BatchBuffer, BatchReader } from '../record/batch.ts';
 import { RECORD_BATCH } from '../record/log-record.ts';
 import type { Memtable } from '../memtable/memtable.ts';
@@ -35,15 +36,12 @@ export interface CommitEnv {
   readonly pressure: Pressure;
   readonly poison: Poison;
   readonly runner: JobRunner;
-  readonly clock: Clock;
   readonly batchBytesMax: number;
   readonly counters: { user: number };
   /** Longest wait for other threads that write. */
   readonly lockMsMax: number;
   readonly isReadOnly: boolean;
   readonly external: ExternalPosition;
-  /** Stored time of the newest batch of earlier opens. */
-  readonly lastTime: number;
   /** After each commit, with the trees it wrote to: rotates what is full, starts what is due. */
   committed(touched: readonly Tree[]): void;
 }
@@ -54,16 +52,15 @@ export class CommitPipeline {
   /** For an operation that is too large for the log's buffer. */
   readonly #scratch = new BatchBuffer();
   readonly #touched: Tree[] = [];
-  #lastTime: number;
+  #lastTime = 0;
   /** Sequences of what this thread has written since somebody began to follow. */
   #followed: number[] | undefined;
 
   constructor(env: CommitEnv) {
     this.#env = env;
-    this.#lastTime = env.lastTime;
   }
 
-  /** Stored time of the newest batch; never runs back. */
+  /** Time, by the stored clock, of the newest batch of this thread. */
   get lastTime(): number {
     return this.#lastTime;
   }
@@ -89,7 +86,8 @@ export class CommitPipeline {
 
   /**
    * `commit` of a batch of one operation, which is encoded once, in the log's own buffer, and applied from there; not
-   * through `scratch` as a large one is. For a range delete key and value are its ends.
+   * through `scratch` as a large one is. For a range delete key and value are its ends; a value that expires begins with its
+   * time to live (base/expiry.ts), for which the expiry is put here.
    */
   commitOne(tree: Tree, kind: number, key: Uint8Array, value: Uint8Array): number {
     const { log, batchBytesMax, state } = this.#env;
@@ -126,6 +124,10 @@ export class CommitPipeline {
     if (!memtable.reserve(bytes, 1)) throw noMemory();
     const sequence = state.visible + 1;
     const time = this.#time();
+    if (kind === KIND_PUT_EXPIRY) {
+      stampExpiry(value, 0, expiryOf(value, 0), time);
+      state.hasExpiring = true;
+    }
     const operation = durability!.appendOperation(sequence, time, kind, tree.id, key, value);
     add(memtable, operation, sequence);
     state.visible = sequence;
@@ -169,13 +171,9 @@ export class CommitPipeline {
     poison.check();
   }
 
-  /** Stored time of a batch that is written now. */
+  /** Stored time of a batch that is written now: never before that of an earlier one, of any thread. */
   #time(): number {
-    const now = this.#env.clock.now();
-    if (now > this.#lastTime) this.#lastTime = now;
-    if (this.#env.state.access !== undefined) {
-      this.#lastTime = Math.max(this.#lastTime, this.#env.log!.lastTime);
-    }
+    this.#lastTime = this.#env.state.time.now();
     return this.#lastTime;
   }
 
@@ -214,6 +212,7 @@ export class CommitPipeline {
     else this.#reserve(batch);
     const sequence = state.visible + 1;
     const time = this.#time();
+    if (batch.stamp(time)) state.hasExpiring = true;
     if (position !== undefined) external.advance(position);
     durability?.append(RECORD_BATCH, sequence, time, batch.bytes, 0, batch.length);
     if (batch.count === 1) insert(this.#touched[0]!, batch.last, sequence);
@@ -291,6 +290,7 @@ export function applyBatch(
   while (reader.next()) {
     const tree = state.trees.get(reader.keyspaceId);
     if (tree === undefined || sequence <= tree.view.version.flushedSequence) continue;
+    if (reader.kind === KIND_PUT_EXPIRY) state.hasExpiring = true;
     insert(tree, reader, sequence);
   }
 }

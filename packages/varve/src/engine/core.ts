@@ -100,6 +100,12 @@ export interface CacheWarmUp {
   close(): void;
 }
 
+/** What stores the time (clock-keeper.ts). */
+export interface ClockStore {
+  /** The last thing that is written: where the clock stands. */
+  close(): void;
+}
+
 /** What the handles on a database stand on, in the owner's thread and in attached ones. */
 export interface Session {
   readonly state: EngineState;
@@ -139,6 +145,7 @@ export interface Core extends Session {
   readonly installer: Installer;
   readonly background: BackgroundWork;
   readonly warmUp: CacheWarmUp;
+  readonly clockKeeper: ClockStore;
   readonly memory: MemoryBudget;
   /** Of the writer, when opened read-only. */
   readonly incarnation: number;

@@ -14,6 +14,7 @@ import type { Core, Session } from './core.ts';
 import type { CursorRange } from './cursor.ts';
 import { countInTurns, type RangeReader } from './range-view.ts';
 import { checkParts } from './ranges.ts';
+import type { ReadPoint } from './read-point.ts';
 import { filesTouched, type KeyRange } from './scan.ts';
 import { splitRange } from './split-range.ts';
 import type { Tree } from './tree.ts';
@@ -55,8 +56,9 @@ async function countInThreads(
   partitions: number | undefined,
   check: () => void,
 ): Promise<number> {
-  const { register, clock, runner } = core;
-  const sequence = register.addVisible(clock.monotonic());
+  const { register, runner } = core;
+  const sequence = register.addVisible();
+  const at: ReadPoint = { sequence, time: register.time };
   runner.hold();
   try {
     let left: KeyRange[] = [];
@@ -67,7 +69,7 @@ async function countInThreads(
     const countLeft = async (): Promise<void> => {
       try {
         for (let part = left.pop(); part !== undefined; part = left.pop()) {
-          const entries = await countPart(core, tree, part, sequence, check);
+          const entries = await countPart(core, tree, part, at, check);
           count += entries;
         }
       } catch (error) {
@@ -80,7 +82,7 @@ async function countInThreads(
     return count;
   } finally {
     runner.unhold();
-    register.remove(sequence);
+    register.remove(at.sequence, at.time);
   }
 }
 
@@ -96,14 +98,14 @@ async function countPart(
   core: Core,
   tree: Tree,
   range: KeyRange,
-  sequence: number,
+  at: ReadPoint,
   check: () => void,
 ): Promise<number> {
   for (let tries = 1; ; tries++) {
     check();
     const holdsEntries = core.state.entered(() => {
       const { memtable } = tree.view;
-      return memtable !== undefined && mayCount(memtable, range, sequence);
+      return memtable !== undefined && mayCount(memtable, range, at.sequence);
     });
     if (holdsEntries) {
       core.background.rotate(tree);
@@ -115,7 +117,8 @@ async function countPart(
       memtables: immutables.map((each) => each.handle()),
       levels: version.levels.map((files, level) => filesTouched(files, level, range)),
       range,
-      sequence,
+      sequence: at.sequence,
+      time: at.time,
     };
     const unpin = tree.pin();
     const outcome = await new Promise<{ count: number } | { error: unknown }>((resolve) =>

@@ -1,5 +1,5 @@
 /**
- * A walk over a range of one keyspace at one sequence, by bytes. All iteration of the public API stands on this.
+ * A walk over a range of one keyspace at one sequence and one time, by bytes. All iteration of the public API stands on this.
  *
  * Between two moves a cursor holds no view: the entry that it shows is a copy in memory of its own, and when the views
  * have changed since the last move (rotation, flush, compaction) it seeks again from that key on the current view. What
@@ -16,6 +16,7 @@ import { keyInvalid } from './codecs/codec.ts';
 import type { Session } from './core.ts';
 import type { EntryIterator } from '../base/entry.ts';
 import type { EntryRun } from '../base/entry-run.ts';
+import type { ReadPoint } from './read-point.ts';
 import type { ReadView } from './read-view.ts';
 import { type KeyRange, mergedSources, openScan } from './scan.ts';
 import type { Tree } from './tree.ts';
@@ -37,6 +38,8 @@ export class RangeCursor implements Cursor {
   readonly #tree: Tree;
   readonly #range: CursorRange;
   readonly #sequence: number;
+  /** What has expired then is not shown, however long the walk takes. */
+  readonly #time: number;
   /** Throws when what the cursor was made from (a snapshot) is closed. */
   readonly #check: () => void;
   #source: VisibleIterator | undefined;
@@ -75,12 +78,12 @@ export class RangeCursor implements Cursor {
   #hasMoved = false;
   readonly #move: (() => void) | undefined;
 
-  /** With no `sequence`, at the one that is visible now. With `ahead` it is moved by `tryNext`. */
+  /** With no point to read at, at what is visible now. With `ahead` it is moved by `tryNext`. */
   constructor(
     core: Session,
     tree: Tree,
     range: CursorRange,
-    sequence: number | undefined,
+    at: ReadPoint | undefined,
     check: () => void,
     ahead?: WalkAhead,
   ) {
@@ -97,9 +100,10 @@ export class RangeCursor implements Cursor {
     this.#check = check;
     this.#left = range.limit;
     this.#step = range.reverse ? -1 : 1;
-    const now = core.clock.monotonic();
-    if (sequence !== undefined) core.register.add(sequence, now);
-    this.#sequence = sequence ?? core.register.addVisible(now);
+    const { register } = core;
+    if (at !== undefined) register.add(at.sequence, at.time);
+    this.#sequence = at?.sequence ?? register.addVisible();
+    this.#time = at?.time ?? register.time;
   }
 
   /** The key of the current entry, borrowed until the next move. */
@@ -217,7 +221,7 @@ export class RangeCursor implements Cursor {
     this.#source = undefined;
     this.#leaveMerged();
     this.#ahead?.close();
-    this.#core.register.remove(this.#sequence);
+    this.#core.register.remove(this.#sequence, this.#time);
   }
 
   [Symbol.dispose](): void {
@@ -324,11 +328,11 @@ export class RangeCursor implements Cursor {
   #reopen(): VisibleIterator {
     this.#leaveMerged();
     const { tables, idleSources } = this.#tree;
-    const view = this.#tree.viewAt(this.#sequence);
+    const view = this.#tree.viewAt(this.#sequence, this.#time);
     const merged =
       (this.#takesAll ? idleSources.take(view) : undefined) ??
       mergedSources(view, tables, this.#takesAll ? EVERYTHING : this.#range, this.#ahead);
-    this.#source = openScan(merged, view, tables, this.#range, this.#sequence);
+    this.#source = openScan(merged, view, tables, this.#range, this.#sequence, this.#time);
     this.#merged = merged;
     this.#view = view;
     this.#generation = this.#core.state.generation;

@@ -29,6 +29,7 @@ export function writeFirstManifest(
     incarnation: recovered.incarnation + 1,
     lastSequence: state.visible,
     nextFileNumber: Number(Atomics.load(counter, 0)),
+    storedTime: state.time.now(),
     logSegment: Math.max(recovered.logSegment, logSegment),
   };
   const bytes = createManifest(fs, state.path, number, version);

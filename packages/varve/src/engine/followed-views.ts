@@ -1,33 +1,40 @@
 /**
- * What a read-only tree keeps for readers at older sequences when it follows a writer in another process.
+ * What a read-only tree keeps for readers at older sequences and times when it follows a writer in another process.
  *
- * That writer does not know of them: flush and compaction leave out what none of its own readers needs. What it can leave
- * out lies at or below the flushed sequence, so a version answers for every sequence from there on. Whoever reads
- * below it goes on with the view of before, whose tables are held open (fs/held-files.ts) and whose memtables stay.
- * Owner's thread.
+ * That writer does not know of them: flush and compaction leave out what none of its own readers needs. What they can leave
+ * out lies at or below the flushed sequence, or had expired by the writer's clock, so a version answers for every sequence
+ * from there on and for every time from that clock on. Whoever reads below goes on with the view of before, whose tables are
+ * held open (fs/held-files.ts) and whose memtables stay. Owner's thread.
  */
 import type { FileMeta } from '../manifest/file-meta.ts';
 import type { Memtable } from '../memtable/memtable.ts';
+import type { RegisteredReaders } from './held-readers.ts';
 import type { ReadView } from './read-view.ts';
 
-export class FollowedViews {
-  /** Oldest first; each answers from its flushed sequence up to that of the next. */
-  #kept: readonly ReadView[] = [];
+export interface FollowedView {
+  readonly view: ReadView;
+  /** It answers for readers of this time (stored clock) or later; 0: for all. */
+  readonly since: number;
+}
 
-  /** The kept view that answers for `sequence`; undefined when there was none yet. */
-  find(sequence: number): ReadView | undefined {
-    return this.#kept.findLast((view) => view.version.flushedSequence <= sequence);
+export class FollowedViews {
+  /** Oldest first; each answers from its flushed sequence and time on, up to those of the next. */
+  #kept: readonly FollowedView[] = [];
+
+  /** The kept view that answers for a reader; undefined when there was none yet. */
+  find(sequence: number, time: number): ReadView | undefined {
+    return this.#kept.findLast((each) => answers(each, sequence, time))?.view;
   }
 
-  /**
-   * `after` takes the place of `before`. Keeps what `registered`, ascending, still needs; returns the memtables that nobody
-   * needs any more.
-   */
-  replace(before: ReadView, after: ReadView, registered: readonly number[]): Memtable[] {
+  /** `after` takes the place of `before`. Keeps what `readers` still need; returns the memtables that nobody needs any more. */
+  replace(before: FollowedView, after: FollowedView, readers: readonly RegisteredReaders[]): Memtable[] {
     const known = [...this.#kept, before];
-    const bounds = [...known.slice(1), after].map((view) => view.version.flushedSequence);
-    this.#kept = known.filter((view, index) =>
-      registered.some((each) => each >= view.version.flushedSequence && each < bounds[index]!),
+    const next = [...known.slice(1), after];
+    this.#kept = known.filter((each, index) =>
+      readers.some(
+        ({ sequence, time, latest }) =>
+          answers(each, sequence, latest) && !answers(next[index]!, sequence, time),
+      ),
     );
     const needed = new Set([...this.#kept, after].flatMap(memtablesOf));
     return [...new Set(known.flatMap(memtablesOf))].filter((memtable) => !needed.has(memtable));
@@ -42,10 +49,14 @@ export class FollowedViews {
 
   /** The tables of all kept views. */
   files(): FileMeta[] {
-    return this.#kept.flatMap((view) => view.version.levels.flat());
+    return this.#kept.flatMap(({ view }) => view.version.levels.flat());
   }
 }
 
-function memtablesOf(view: ReadView): readonly Memtable[] {
+function answers({ view, since }: FollowedView, sequence: number, time: number): boolean {
+  return view.version.flushedSequence <= sequence && since <= time;
+}
+
+function memtablesOf({ view }: FollowedView): readonly Memtable[] {
   return view.memtable === undefined ? view.immutables : [view.memtable, ...view.immutables];
 }

@@ -10,6 +10,7 @@
  * Owner's thread; one refresh at a time. A refresh that fails leaves what is visible as it was.
  */
 import { invalid, systemCode, VarveError } from '../base/errors.ts';
+import { KIND_PUT_EXPIRY } from '../base/kinds.ts';
 import { inDirectory, tableName } from '../fs/file-names.ts';
 import type { HeldFiles } from '../fs/held-files.ts';
 import { ManifestFollower } from '../manifest/follow.ts';
@@ -64,6 +65,8 @@ export class Follower {
   /** Versions that the log is applied on top of: what they have in tables is passed over. */
   #keyspaces: ReadonlyMap<number, KeyspaceVersion> = new Map();
   #batches = 0;
+  /** Latest time of what was read from the log. */
+  #time = 0;
   /** What is open here and what is in the directory are not of one history any more. */
   #rewound: VarveError | undefined;
   #running: Promise<unknown> | undefined;
@@ -171,6 +174,8 @@ export class Follower {
       const before = filesSeen(core.fs, core.state.path);
       try {
         const read = readAnew();
+        // Perhaps: what the log held was applied to another state.
+        core.state.hasExpiring = true;
         this.#start(read);
         this.#batches += read.report.batches;
         return;
@@ -191,13 +196,15 @@ export class Follower {
   }
 
   readonly #sink: ReplaySink = {
-    batch: (sequence, _time, bytes, start, end) => {
+    batch: (sequence, time, bytes, start, end) => {
+      this.#time = Math.max(this.#time, time);
       const reader = this.#batch;
       reader.reset(bytes, start, end, undefined);
       while (reader.next()) {
         const tree = this.#trees.get(reader.keyspaceId);
         if (tree === undefined) continue;
         if (sequence <= (this.#keyspaces.get(reader.keyspaceId)?.flushedSequence ?? 0)) continue;
+        if (reader.kind === KIND_PUT_EXPIRY) this.#env.core.state.hasExpiring = true;
         insert(tree, reader, sequence);
       }
       this.#batches++;
@@ -233,8 +240,9 @@ export class Follower {
       throw this.#rewound;
     }
     const before = this.#filesInUse();
-    const registered = register.sequences();
+    const readers = [...register.readers()];
     state.visible = sequence;
+    state.time.raise(Math.floor(Math.max(this.#time, version.storedTime)));
     for (const [id, tree] of state.trees) {
       if (version.keyspaces.has(id)) continue;
       tree.drop();
@@ -247,7 +255,7 @@ export class Follower {
         tree = newTree(state, keyspace.record, version);
         state.trees.set(id, tree);
       }
-      tree.follow(keyspace, read, registered);
+      tree.follow(keyspace, read, version.storedTime, readers);
     }
     this.#trees = new Map(state.trees);
     core.installer.follow(version);

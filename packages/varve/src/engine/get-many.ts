@@ -9,7 +9,8 @@
  */
 import { cloneRange, copyRange, EMPTY } from '../base/bytes.ts';
 import { PointResult } from '../base/entry.ts';
-import { KIND_PUT } from '../base/kinds.ts';
+import { EXPIRY_BYTES, isExpired } from '../base/expiry.ts';
+import { KIND_PUT_EXPIRY } from '../base/kinds.ts';
 import type { RowCache } from '../cache/row-cache.ts';
 import type { Memtable } from '../memtable/memtable.ts';
 import { KeyBatch } from '../sstable/key-batch.ts';
@@ -43,12 +44,13 @@ export class ManyGets implements Finder {
   #copies = EMPTY;
   #copied = 0;
   #ownResults = false;
+  #time = 0;
   /** Of the run, for `found`. */
   #rows: RowCache | undefined;
   #versionId = 0;
 
   /**
-   * Reads all keys at `sequence`. `seesAll` as for `pointGet`. With `ownResults` each value is a result of its own, to be
+   * Reads all keys at `sequence`; what has expired at `time` (stored clock) is absent. `seesAll` as for `pointGet`. With `ownResults` each value is a result of its own, to be
    * given away. ATOMIC: calls no user code.
    */
   run(
@@ -56,11 +58,13 @@ export class ManyGets implements Finder {
     tables: TableCache,
     rows: RowCache,
     sequence: number,
+    time: number,
     seesAll: boolean,
     ownResults: boolean,
   ): void {
     const { count } = this.keys;
     this.#ownResults = ownResults;
+    this.#time = time;
     this.#copied = 0;
     this.#rows = undefined;
     this.#versionId = view.versionId;
@@ -165,11 +169,16 @@ export class ManyGets implements Finder {
     this.#isDecided[key] = 1;
     if (!isLive(entry, this.#covers[key]!)) return;
     const rows = this.#rows;
-    if (rows !== undefined && this.#asksRows[key] === 1 && entry.kind === KIND_PUT) {
+    if (rows !== undefined && this.#asksRows[key] === 1) {
       const { bytes, ends, lows, highs } = this.keys;
       rows.note(this.#versionId, lows[key]!, highs[key]!, bytes, ends[key]!, ends[key + 1]!, entry);
     }
-    const { value, valueStart, valueEnd } = entry;
+    const { value, valueEnd } = entry;
+    let { valueStart } = entry;
+    if (entry.kind === KIND_PUT_EXPIRY) {
+      if (isExpired(value, valueStart, this.#time)) return;
+      valueStart += EXPIRY_BYTES;
+    }
     if (this.#ownResults) this.values[key] = resultCopy(value, valueStart, valueEnd);
     else this.#copy(key, value, valueStart, valueEnd);
   }

@@ -8,7 +8,8 @@
 import { compareRanges } from '../base/bytes.ts';
 import type { PointResult } from '../base/entry.ts';
 import { hashHigh, hashKey } from '../base/hash.ts';
-import { KIND_DELETE, KIND_PUT } from '../base/kinds.ts';
+import { EXPIRY_BYTES, isExpired } from '../base/expiry.ts';
+import { KIND_DELETE } from '../base/kinds.ts';
 import type { RowCache } from '../cache/row-cache.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
 import type { Memtable } from '../memtable/memtable.ts';
@@ -16,7 +17,8 @@ import type { TableCache } from '../sstable/table-cache.ts';
 import type { ReadView } from './read-view.ts';
 
 /**
- * True when the key has a value at `sequence`; it is then in `out`. `seesAll`: no table holds anything newer than `sequence`,
+ * True when the key has a value at `sequence`; it is then in `out`, as it is stored: whether it has expired, which takes a
+ * time to tell, is for the caller to say (tree.ts), and does not bring back what is older. `seesAll`: no table holds anything newer than `sequence`,
  * so what they answer is worth keeping.
  */
 export function pointGet(
@@ -73,7 +75,7 @@ export function pointGet(
       }
       if (!table.get(key, start, end, hash, high, sequence, out)) continue;
       if (!isLive(out, cover)) return false;
-      if (asksRows && seesAll && out.kind === KIND_PUT) {
+      if (asksRows && seesAll) {
         rows.note(view.versionId, hash, high, key, start, end, out);
       }
       return true;
@@ -99,6 +101,13 @@ export function memtableCover(
 /** A range tombstone of the entry's own sequence does not cover it: the entry came later in the same batch. */
 export function isLive(found: PointResult, cover: number): boolean {
   return found.kind !== KIND_DELETE && found.sequence >= cover;
+}
+
+/** What was found expires: the value without its expiry, if it is still there at `time`. */
+export function takeUnexpired(out: PointResult, time: number): boolean {
+  if (isExpired(out.value, out.valueStart, time)) return false;
+  out.valueStart += EXPIRY_BYTES;
+  return true;
 }
 
 export function mayHold(file: FileMeta, key: Uint8Array, start: number, end: number): boolean {

@@ -16,6 +16,7 @@ export function editFacts(core: Core, marks: TimeMarks, flushed?: ReadonlyMap<Tr
   const timeMarks = marks.take();
   return {
     lastSequence: core.state.visible,
+    storedTime: core.state.time.now(),
     nextFileNumber: Number(Atomics.load(new BigInt64Array(core.fileNumbers), 0)),
     ...(core.log === undefined ? {} : { logSegment: core.log.firstNeeded(replayFloor(core.state, flushed)) }),
     ...(timeMarks.length === 0 ? {} : { timeMarks }),

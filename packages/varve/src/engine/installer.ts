@@ -6,11 +6,12 @@
  * manifest before the log is on disk through s), then appends the edits and fsyncs the manifest. Only then is the new
  * version current and `installed` called. A full disk is tried again; any other failure poisons.
  */
+import type { FileSystem } from '../fs/file-system.ts';
 import type { JobRunner, RunningJob } from '../workers/job-runner.ts';
 import type { Scheduler } from '../runtime/scheduler.ts';
 import type { Poison } from '../runtime/poison.ts';
 import type { VersionEdit } from '../manifest/version-edit.ts';
-import { encodeEditFrame } from '../manifest/manifest-file.ts';
+import { appendFrame, encodeEditFrame } from '../manifest/manifest-file.ts';
 import { applyEdit, type Version } from '../manifest/version.ts';
 import type { Log } from '../wal/log.ts';
 import type { Durability } from './durability.ts';
@@ -109,6 +110,22 @@ export class Installer {
     this.#closed = true;
     this.#closedBy ??= error;
     for (const pending of this.#queue.splice(0)) pending.done(error);
+  }
+
+  /**
+   * Appends a last edit on this thread, after the runner was closed; false when part of another one, which failed, is there.
+   * @throws io
+   */
+  finish(fs: FileSystem, edit: VersionEdit): boolean {
+    const { manifest, poison } = this.#env;
+    if (poison.raised || fs.status(manifest.path)?.size !== this.#manifestBytes) return false;
+    const file = fs.open(manifest.path, 'readWrite');
+    try {
+      appendFrame(file, encodeEditFrame(edit), this.#manifestBytes);
+    } finally {
+      file.close();
+    }
+    return true;
   }
 
   #pump(): void {

@@ -137,6 +137,7 @@ export class KeyspaceTable {
     const before = gatheredFiles(tree.settings.compaction);
     tree.settings = settings;
     this.#core.state.sharing?.flushSizeChanged(tree);
+    this.#core.state.sharing?.ttlChanged(tree);
     // How many files in level 0 are too many depends on it.
     if (gatheredFiles(settings.compaction) !== before) {
       this.#core.background.versionInstalled(this.#core.installer.version);
@@ -187,13 +188,13 @@ export class KeyspaceTable {
 
   /** Writes the change as a log record; returns its sequence. With an outside log the manifest alone has it. */
   #log(change: Parameters<typeof encodeKeyspaceChange>[0]): number {
-    const { state, durability, clock } = this.#core;
+    const { state, durability } = this.#core;
     if (durability === undefined) return state.visible;
     durability.admit();
     const body = encodeKeyspaceChange(change);
     return state.exclusive(() => {
       const sequence = state.visible + 1;
-      durability.append(RECORD_KEYSPACE, sequence, clock.now(), body, 0, body.length);
+      durability.append(RECORD_KEYSPACE, sequence, state.time.now(), body, 0, body.length);
       state.visible = sequence;
       // Until the edit is made that carries it: no other edit may let replay start behind the record.
       state.pendingChanges.add(sequence);

@@ -7,12 +7,11 @@
 import { cloneOf, compareBytes, EMPTY } from '../base/bytes.ts';
 import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from '../base/entry.ts';
 import { invalid } from '../base/errors.ts';
-import { KIND_DELETE, KIND_PUT, KIND_RANGE_DELETE } from '../base/kinds.ts';
+import { withTtl } from '../base/expiry.ts';
+import { KIND_DELETE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import { BatchBuffer } from '../record/batch.ts';
-import { KeyBatch } from '../sstable/key-batch.ts';
 import type { Keyspace, PutOptions, Range, WriteWait } from './api-types.ts';
 import { encodeRange } from './bounds.ts';
-import { bytes as bytesCodec } from './codecs/bytes.ts';
 import {
   decodeValue,
   encodeKey,
@@ -23,12 +22,13 @@ import {
 } from './codecs/codec.ts';
 import { keysInvalid, readKeys, readNow } from './async-gets.ts';
 import type { Session } from './core.ts';
-import type { ManyGets } from './get-many.ts';
 import { type CursorRange, RangeCursor } from './cursor.ts';
 import type { RangeReader } from './range-view.ts';
 import { rangeReader } from './ranges.ts';
+import type { ReadPoint } from './read-point.ts';
 import { type CountOptions, countRange } from './count-async.ts';
 import { approximateSize } from './approximate-size.ts';
+import { getStaged } from './staged-gets.ts';
 import type { Tree } from './tree.ts';
 import { type ReadVersion, updateValue } from './update.ts';
 import { checkDeleteRange, checkPutOptions, keyTooLarge, valueTooLarge } from './write-checks.ts';
@@ -72,11 +72,14 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   put(key: K, value: V, options?: PutOptions): number;
   put(key: K, value: V, options: PutOptions & WriteWait): Promise<number>;
   put(key: K, value: V, options?: PutOptions & Partial<WriteWait>): number | Promise<number> {
-    if (options === undefined) return this.#commit(KIND_PUT, this.encodeKey(key), this.encodeValue(value));
+    if (options === undefined) return this.#put(this.encodeKey(key), this.encodeValue(value));
     return withOptions(options, () => {
       checkPutOptions(options, true);
       const k = this.encodeKey(key);
-      return this.#write(KIND_PUT, k, this.encodeValue(value), options);
+      const v = this.encodeValue(value);
+      const ttlMs = this.ttlOf(options);
+      if (ttlMs === undefined) return this.#write(KIND_PUT, k, v, options);
+      return this.#write(KIND_PUT_EXPIRY, k, withTtl(v, ttlMs), options);
     });
   }
 
@@ -117,7 +120,7 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     return state.exclusive(() => {
       this.check();
       if (this.#find(k, state.visible)) return false;
-      this.#commit(KIND_PUT, k, v);
+      this.#put(k, v);
       return true;
     });
   }
@@ -138,7 +141,8 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
         this.check();
         return this.#find(k, this.#core.state.visible) ? this.#core.found.sequence : 0;
       },
-      commit: (kind, value) => this.#commit(kind, k, value),
+      put: (value) => void this.#put(k, value),
+      delete: () => void this.#commit(KIND_DELETE, k, EMPTY),
     });
   }
 
@@ -198,12 +202,13 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
 
   getMany(keys: readonly K[]): (V | undefined)[] {
     // Codecs are user code and may write between two keys: the register keeps what this sequence needs.
-    const { register, clock } = this.#core;
-    const sequence = register.addVisible(clock.monotonic());
+    const { register } = this.#core;
+    const sequence = register.addVisible();
+    const at: ReadPoint = { sequence, time: register.time };
     try {
-      return this.getManyAt(keys, sequence);
+      return this.getManyAt(keys, at);
     } finally {
-      register.remove(sequence);
+      register.remove(at.sequence, at.time);
     }
   }
 
@@ -246,22 +251,22 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     throw invalid('NOT_SUPPORTED_YET', 'merge comes with a later release', { method: 'merge' });
   }
 
-  /** The value at `sequence`, or at the visible one: what `get` and snapshots stand on. */
-  getAt(key: K, sequence: number | undefined): V | undefined {
+  /** The value at a point, or now: what `get` and snapshots stand on. */
+  getAt(key: K, at: ReadPoint | undefined): V | undefined {
     const k = this.encodeKey(key);
     const { access } = this.#core.state;
-    if (access === undefined) return this.#read(k, sequence);
+    if (access === undefined) return this.#read(k, at);
     access.enter();
     try {
-      return this.#read(k, sequence);
+      return this.#read(k, at);
     } finally {
       access.leave();
     }
   }
 
-  #read(key: Uint8Array, sequence: number | undefined): V | undefined {
+  #read(key: Uint8Array, at: ReadPoint | undefined): V | undefined {
     this.check();
-    if (!this.#find(key, sequence ?? this.#core.state.visible)) return undefined;
+    if (!this.#findAt(key, at)) return undefined;
     const { value, valueStart, valueEnd } = this.#core.found;
     return decodeValue(this.#value, value, valueStart, valueEnd);
   }
@@ -274,61 +279,34 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     });
   }
 
-  getManyAt(keys: readonly K[], sequence: number): (V | undefined)[] {
+  getManyAt(keys: readonly K[], at: ReadPoint): (V | undefined)[] {
     this.check();
     if (!Array.isArray(keys)) throw keysInvalid('getMany', keys);
     const { many } = this.#core;
-    if (keys.length < MANY_MIN || many.isBusy) return keys.map((key) => this.getAt(key, sequence));
+    if (keys.length < MANY_MIN || many.isBusy) return keys.map((key) => this.getAt(key, at));
     many.isBusy = true;
     try {
-      return this.#entered(() => this.#getStaged(many, keys, sequence));
+      return this.#entered(() => getStaged(this, this.#tree, many, keys, at));
     } finally {
       many.release();
     }
   }
 
-  /** What `getAt` gives for each key, in batches that go through the sources together. */
-  #getStaged(many: ManyGets, keys: readonly K[], sequence: number): (V | undefined)[] {
-    const ownResults = (this.#value as ValueCodec<unknown>) === (bytesCodec as ValueCodec<unknown>);
-    const results: (V | undefined)[] = [];
-    const total = keys.length;
-    for (let from = 0; from < total; from += KeyBatch.KEYS_MAX) {
-      const count = Math.min(KeyBatch.KEYS_MAX, total - from);
-      many.keys.clear();
-      for (let i = 0; i < count; i++) {
-        many.keys.add(this.encodeKey(keys[from + i]!));
-        this.check();
-      }
-      this.#tree.getMany(many, sequence, ownResults);
-      for (let i = 0; i < count; i++) {
-        const value = many.values[i];
-        if (value === undefined) results.push(undefined);
-        else if (ownResults) results.push(value as V);
-        else {
-          this.check();
-          results.push(decodeValue(this.#value, value, many.valueStarts[i]!, many.valueEnds[i]!));
-        }
-      }
-    }
-    return results;
-  }
-
-  hasAt(key: K, sequence: number | undefined): boolean {
+  hasAt(key: K, at: ReadPoint | undefined): boolean {
     const k = this.encodeKey(key);
-    const { state } = this.#core;
-    if (state.access !== undefined) return this.#entered(() => this.#find(k, sequence ?? state.visible));
+    if (this.#core.state.access !== undefined) return this.#entered(() => this.#findAt(k, at));
     this.check();
-    return this.#find(k, sequence ?? state.visible);
+    return this.#findAt(k, at);
   }
 
-  /** A range at `sequence`, or at the sequence that is visible when each iteration begins. */
-  rangeAt(range: Range<K>, sequence: number | undefined, check: () => void): RangeReader<K, V> {
+  /** A range at a point, or at what is visible when each iteration begins. */
+  rangeAt(range: Range<K>, at: ReadPoint | undefined, check: () => void): RangeReader<K, V> {
     return rangeReader(
       this.#core,
       this.#tree,
       { key: this.#key, value: this.#value, check: this.check },
       this.#bounds(range),
-      sequence,
+      at,
       check,
     );
   }
@@ -377,8 +355,25 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     return this.#core.pipeline.commitOne(this.#tree, kind, key, value);
   }
 
+  /** A put without options of its own: it expires when the keyspace says so. */
+  #put(key: Uint8Array, value: Uint8Array): number {
+    const { ttlMs } = this.#tree;
+    if (ttlMs === undefined) return this.#commit(KIND_PUT, key, value);
+    return this.#commit(KIND_PUT_EXPIRY, key, withTtl(value, ttlMs));
+  }
+
+  /** How long a put with these options lives; undefined: for good. */
+  ttlOf(options: PutOptions | undefined): number | undefined {
+    return options?.ttlMs ?? this.#tree.ttlMs;
+  }
+
   #find(key: Uint8Array, sequence: number): boolean {
     return this.#tree.get(key, 0, key.length, sequence, this.#core.found);
+  }
+
+  #findAt(key: Uint8Array, at: ReadPoint | undefined): boolean {
+    if (at === undefined) return this.#find(key, this.#core.state.visible);
+    return this.#tree.get(key, 0, key.length, at.sequence, this.#core.found, at.time);
   }
 
   #bounds(range: Range<K>): CursorRange {

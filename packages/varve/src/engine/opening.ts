@@ -63,7 +63,7 @@ export class Opening {
     this.#options = options;
     this.#maintenance = maintenance;
     this.#components = components;
-    this.#state = new EngineState(directory);
+    this.#state = new EngineState(directory, options.clock);
     this.#pool = this.#newPool();
     const rowBytes = Math.min(ROW_BYTES_MAX, Math.floor(options.cacheBytesMax * ROW_SHARE));
     this.#rows = new RowCache(rowBytes);
@@ -181,7 +181,7 @@ export class Opening {
     if (loaded === undefined)
       throw invalid('NOT_FOUND', `there is no database at ${path} any more`, { path });
     this.#pool = this.#newPool();
-    const recovering = this.#recovering(new EngineState(path), loaded.version);
+    const recovering = this.#recovering(new EngineState(path, this.#options.clock), loaded.version);
     const report = replayLog(recovering, contents.logs);
     return { loaded, report, changes: recovering.changes, trees: recovering.state.trees };
   }

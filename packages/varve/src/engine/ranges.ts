@@ -7,6 +7,7 @@ import { decodeKey, decodeValue, type KeyCodec, type ValueCodec } from './codecs
 import type { Session } from './core.ts';
 import { type CursorRange, RangeCursor } from './cursor.ts';
 import { RangeReader } from './range-view.ts';
+import type { ReadPoint } from './read-point.ts';
 import { splitRange } from './split-range.ts';
 import type { Tree } from './tree.ts';
 import { WalkAhead } from './walk-ahead.ts';
@@ -20,19 +21,19 @@ interface Codecs<K, V> {
   readonly check: () => void;
 }
 
-/** At `sequence`, or at the sequence that is visible when each iteration begins. `check` as for cursors. */
+/** At the point `at`, or at what is visible when each iteration begins. `check` as for cursors. */
 export function rangeReader<K, V>(
   core: Session,
   tree: Tree,
   codecs: Codecs<K, V>,
   bounds: CursorRange,
-  sequence: number | undefined,
+  at: ReadPoint | undefined,
   check: () => void,
 ): RangeReader<K, V> {
   const { scheduler, clock, reads, tables, state } = core;
   const open = (ahead?: WalkAhead): RangeCursor => {
     codecs.check();
-    return new RangeCursor(core, tree, bounds, sequence, check, ahead);
+    return new RangeCursor(core, tree, bounds, at, check, ahead);
   };
   return new RangeReader<K, V>({
     open: () => open(),
@@ -47,7 +48,7 @@ export function rangeReader<K, V>(
       check();
       const ranges = state.entered(() => splitRange(tree.view, tree.tables, bounds, parts));
       if (bounds.reverse) ranges.reverse();
-      return ranges.map((range) => rangeReader(core, tree, codecs, { ...bounds, ...range }, sequence, check));
+      return ranges.map((range) => rangeReader(core, tree, codecs, { ...bounds, ...range }, at, check));
     },
     decodeKey: (bytes, start, end) => decodeKey(codecs.key, bytes, start, end),
     decodeValue: (bytes, start, end) => decodeValue(codecs.value, bytes, start, end),

@@ -22,6 +22,8 @@ export function flushReplayed(env: ReplayEnv, fs: FileSystem, fileNumbers: Share
       table: flushSettings(tree),
       registered: [],
       historyFloor: env.state.visible,
+      // The clock is known when the whole log is read.
+      readerTime: 0,
       nothingBelow: tree.view.version.levels.every((files) => files.length === 0),
       fileNumbers,
       newestTime: undefined,

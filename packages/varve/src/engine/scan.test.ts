@@ -81,7 +81,7 @@ function rangeOf(gte: string, lt: string): KeyRange {
 
 /** The keys that a scan of the range shows, forwards; backwards must show the same. */
 function keysIn(view: ReadView, tables: TableCache, range: KeyRange, sequence = SEQUENCE_MAX): string[] {
-  const scan = openScan(mergedSources(view, tables, range), view, tables, range, sequence);
+  const scan = openScan(mergedSources(view, tables, range), view, tables, range, sequence, 0);
   const text = (): string => new TextDecoder().decode(scan.key.slice(scan.keyStart, scan.keyEnd));
   const keys: string[] = [];
   for (scan.first(); scan.valid; scan.next()) keys.push(text());

@@ -129,16 +129,18 @@ function openTogether(view: ScanView, tables: TableCache, range: KeyRange): void
   if (isCold) throw COLD;
 }
 
-/** What a reader at `sequence` sees of `source`, the merged sources of the view for the range. */
+/** What a reader at `sequence` and `time` sees of `source`, the merged sources of the view for the range. */
 export function openScan(
   source: EntryIterator,
   view: ScanView,
   tables: TableCache,
   range: KeyRange,
   sequence: number,
+  time: number,
 ): VisibleIterator {
   return new VisibleIterator(source, {
     snapshot: sequence,
+    time,
     tombstones: tombstonesOf(view, tables, range),
     lower: range.lower,
     upper: range.upper,

@@ -6,11 +6,13 @@
  *   generation  raised whenever a read view of this thread is replaced; cursors compare it before they move
  *   versions    raised whenever a keyspace gets other tables
  */
+import { type Clock, systemClock } from '../base/clock.ts';
 import { closed } from '../base/errors.ts';
 import type { ThreadStats } from './api-types.ts';
 import { VISIBLE } from './sharing/control-words.ts';
 import { storeSequence } from './sharing/sequence-words.ts';
 import type { ThreadAccess } from './sharing/thread-access.ts';
+import { StoredClock } from './stored-clock.ts';
 import type { Tree } from './tree.ts';
 
 /** What the parts of the owner's engine tell the threads that have attached its database (sharing/owner.ts). */
@@ -18,6 +20,7 @@ export interface OwnerSharing {
   readonly handle: unknown;
   addTree(tree: Tree): void;
   flushSizeChanged(tree: Tree): void;
+  ttlChanged(tree: Tree): void;
   memtableLimitChanged(bytes: number): void;
   installed(): void;
   progress(): void;
@@ -31,6 +34,8 @@ export interface OwnerSharing {
 
 export class EngineState {
   readonly path: string;
+  /** What expires is judged by it. */
+  readonly time: StoredClock;
   #visible = 0;
   #control: Int32Array | undefined;
   #access: ThreadAccess | undefined;
@@ -40,6 +45,8 @@ export class EngineState {
   /** How many versions of keyspaces there were since the open: gives each its id. */
   versions = 0;
   isClosed = false;
+  /** This thread has met writes that expire, in the log or since. */
+  hasExpiring = false;
   /** What ended it, where that was not a call of `close` here. */
   endedBy: Error | undefined;
   /** Open keyspaces by id. */
@@ -49,8 +56,9 @@ export class EngineState {
   /** Sequences of keyspace changes that are in the log and not in the manifest yet: replay needs them. */
   readonly pendingChanges: Set<number> = new Set();
 
-  constructor(path: string) {
+  constructor(path: string, clock: Clock = systemClock) {
     this.path = path;
+    this.time = new StoredClock(clock);
   }
 
   get visible(): number {

@@ -30,6 +30,7 @@ export function collectStats(core: Core): DatabaseStats {
   const oldest = register.oldest();
   return {
     sequence: state.visible,
+    timeMs: state.time.now(),
     incarnation: core.incarnation,
     memoryBytes: {
       memtables,
@@ -62,7 +63,7 @@ export function collectStats(core: Core): DatabaseStats {
       count: register.count,
       ...(oldest === undefined
         ? {}
-        : { oldestSequence: oldest.sequence, oldestAgeMs: core.clock.monotonic() - oldest.since }),
+        : { oldestSequence: oldest.sequence, oldestAgeMs: state.time.now() - oldest.time }),
     },
     pressure: pressure.report(core.durability?.fullDiskRefusals ?? 0),
     threads: state.sharing?.threads() ?? [],

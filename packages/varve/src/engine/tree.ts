@@ -6,16 +6,19 @@
  */
 import type { Run } from '../arena/segment-pool.ts';
 import type { PointResult } from '../base/entry.ts';
+import { KIND_PUT_EXPIRY } from '../base/kinds.ts';
 import type { RowCache } from '../cache/row-cache.ts';
 import type { KeyspaceRecord } from '../manifest/version-edit.ts';
-import { emptyKeyspace, type KeyspaceVersion } from '../manifest/version.ts';
+import { emptyKeyspace, holdsExpiring, type KeyspaceVersion } from '../manifest/version.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
 import type { Memtable } from '../memtable/memtable.ts';
 import type { ResolvedKeyspaceSettings } from '../options/resolve.ts';
 import type { TableCache } from '../sstable/table-cache.ts';
 import { FollowedViews } from './followed-views.ts';
-import { pointGet } from './get.ts';
+import type { RegisteredReaders } from './held-readers.ts';
+import { pointGet, takeUnexpired } from './get.ts';
 import type { ManyGets } from './get-many.ts';
+import type { ReadPoint } from './read-point.ts';
 import { fencesOf, type ReadView } from './read-view.ts';
 import { IdleSources } from './scan.ts';
 import type { SharedViews } from './sharing/shared-views.ts';
@@ -23,6 +26,8 @@ import type { SharedViews } from './sharing/shared-views.ts';
 /** The words of the open database that a tree reads and raises (state.ts). */
 interface TreeState {
   readonly visible: number;
+  readonly hasExpiring: boolean;
+  readonly time: { now(): number };
   generation: number;
   versions: number;
   readonly leaving: Set<Tree>;
@@ -57,9 +62,14 @@ export class Tree {
   readonly #newMemtable: () => Memtable;
   /** Undefined: no other thread has the memtables. */
   #shared: SharedViews | undefined;
-  /** Of a tree that follows another process's: views for readers below `#floor`, the first sequence that the view answers for. */
+  #ownersTtl: (() => number | undefined) | undefined;
+  /**
+   * Of a tree that follows another process's: views for readers below `#floor` or before `#since`, the first sequence and time
+   * that the current view answers for.
+   */
   #followed: FollowedViews | undefined;
   #floor = 0;
+  #since = 0;
   isDropped = false;
 
   constructor(
@@ -99,6 +109,11 @@ export class Tree {
     this.flushBytes = settings.memtableBytes;
   }
 
+  /** How long puts without a time to live of their own live; undefined: for good. */
+  get ttlMs(): number | undefined {
+    return this.#ownersTtl === undefined ? this.#settings.ttlMs : this.#ownersTtl();
+  }
+
   get view(): ReadView {
     return this.#view;
   }
@@ -126,9 +141,10 @@ export class Tree {
     views.publish(this.id, this.#view.immutables, this.#rotatedAt);
   }
 
-  /** The tree of an attached thread: its memtables are those in `views`. */
-  join(views: SharedViews): void {
+  /** The tree of an attached thread: its memtables are those in `views`, and the owner says how long its entries live. */
+  join(views: SharedViews, ttl: () => number | undefined): void {
     this.#shared = views;
+    this.#ownersTtl = ttl;
   }
 
   /** The keyspace was dropped by the owner: this thread's tree shows nothing any more. */
@@ -199,10 +215,15 @@ export class Tree {
   /**
    * The tree of the writer in another process has this version now, and `from` has the memtables that belong to it (this tree
    * itself when they only grew). Memtables that are wholly in tables go; what is in part was set aside, so that it does not
-   * grow any more and goes as a whole later. `registered`, ascending: sequences that somebody reads at.
+   * grow any more and goes as a whole later. `storedTime`: that writer's clock; what had expired by then may be gone.
    */
-  follow(version: KeyspaceVersion, from: Tree, registered: readonly number[]): void {
-    const before = this.#view;
+  follow(
+    version: KeyspaceVersion,
+    from: Tree,
+    storedTime: number,
+    readers: readonly RegisteredReaders[],
+  ): void {
+    const before = { view: this.#view, since: this.#since };
     const { memtable: active, immutables } = from.view;
     const flushed = version.flushedSequence;
     const isLeft = (memtable: Memtable): boolean => memtable.entries > 0 && memtable.lastSequence > flushed;
@@ -212,16 +233,18 @@ export class Tree {
     this.show(takesMore ? active : undefined, takesMore ? left.slice(1) : left, version);
     this.#followed ??= new FollowedViews();
     this.#floor = flushed;
-    for (const memtable of this.#followed.replace(before, this.#view, registered)) memtable.release();
+    if (this.#state.hasExpiring || holdsExpiring(before.view.version)) this.#since = storedTime;
+    const after = { view: this.#view, since: this.#since };
+    for (const memtable of this.#followed.replace(before, after, readers)) memtable.release();
   }
 
-  /** What a reader at `sequence` looks at: the current view, or one that was kept for it. */
-  viewAt(sequence: number): ReadView {
-    if (sequence >= this.#floor) return this.#view;
+  /** What a registered reader looks at: the current view, or one that was kept for it. */
+  viewAt(sequence: number, time: number): ReadView {
+    if (sequence >= this.#floor && time >= this.#since) return this.#view;
     const version = emptyKeyspace(this.record);
     // Without one it was not there yet.
     return (
-      this.#followed?.find(sequence) ?? {
+      this.#followed?.find(sequence, time) ?? {
         memtable: undefined,
         immutables: [],
         version,
@@ -319,23 +342,45 @@ export class Tree {
     return oldest === undefined || oldest.entries === 0 ? undefined : oldest.firstSequence;
   }
 
-  /** The read path's first hop: true when `key` has a value at `sequence`; it is lent through `out`. */
-  get(key: Uint8Array, start: number, end: number, sequence: number, out: PointResult): boolean {
+  /**
+   * The read path's first hop: true when `key` has a value at `sequence`; it is lent through `out`. `time` is that of a reader
+   * who is registered, by the stored clock; without one it is now.
+   */
+  get(
+    key: Uint8Array,
+    start: number,
+    end: number,
+    sequence: number,
+    out: PointResult,
+    time?: number,
+  ): boolean {
     const seesAll = sequence === this.#state.visible;
-    if (!seesAll && sequence < this.#floor) return this.#getKept(key, start, end, sequence, out);
-    return pointGet(this.#view, this.tables, this.#rows, key, start, end, sequence, seesAll, out);
+    const isKept =
+      time === undefined ? !seesAll && sequence < this.#floor : sequence < this.#floor || time < this.#since;
+    const isFound = isKept
+      ? this.#getKept(key, start, end, sequence, time ?? this.#state.time.now(), out)
+      : pointGet(this.#view, this.tables, this.#rows, key, start, end, sequence, seesAll, out);
+    // The clock is asked here and nowhere before.
+    return isFound && (out.kind !== KIND_PUT_EXPIRY || takeUnexpired(out, time ?? this.#state.time.now()));
   }
 
-  /** The same below what the current view answers for. */
-  #getKept(key: Uint8Array, start: number, end: number, sequence: number, out: PointResult): boolean {
-    const view = this.viewAt(sequence);
+  /** The same where the current view does not answer. */
+  #getKept(
+    key: Uint8Array,
+    start: number,
+    end: number,
+    sequence: number,
+    time: number,
+    out: PointResult,
+  ): boolean {
+    const view = this.viewAt(sequence, time);
     return pointGet(view, this.tables, this.#rows, key, start, end, sequence, false, out);
   }
 
   /** The same for all keys of the batch in `many`, which has the values then. */
-  getMany(many: ManyGets, sequence: number, ownResults: boolean): void {
+  getMany(many: ManyGets, { sequence, time }: ReadPoint, ownResults: boolean): void {
     const seesAll = sequence === this.#state.visible;
-    many.run(this.viewAt(sequence), this.tables, this.#rows, sequence, seesAll, ownResults);
+    many.run(this.viewAt(sequence, time), this.tables, this.#rows, sequence, time, seesAll, ownResults);
   }
 
   #idOf(version: KeyspaceVersion): number {

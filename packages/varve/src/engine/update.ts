@@ -3,11 +3,10 @@
  *
  * In a database that one thread has to itself nothing can come between but what the function itself writes. In a shared one the
  * function runs without the write lock, for as long as it likes; what it was given is compared under the lock, by sequence,
- * and when another thread has written the key meanwhile, it is asked again. What the function writes itself does not count.
+ * and when another thread has written the key meanwhile, or it has expired, it is asked again. What the function writes itself does not count.
  */
 import { EMPTY } from '../base/bytes.ts';
 import { invalid } from '../base/errors.ts';
-import { KIND_DELETE, KIND_PUT } from '../base/kinds.ts';
 import type { EngineState } from './state.ts';
 
 /** What was read: the value, its sequence (0: there is none), and how far the reader saw. */
@@ -24,7 +23,8 @@ interface UpdateSteps<V> {
   encode(value: V): Uint8Array;
   /** Sequence of the newest version, 0 when there is none; throws when the keyspace can not be used any more. */
   sequenceNow(): number;
-  commit(kind: number, value: Uint8Array): void;
+  put(value: Uint8Array): void;
+  delete(): void;
 }
 
 export function updateValue<V>(
@@ -54,9 +54,9 @@ export function updateValue<V>(
     const isWritten = state.exclusive(() => {
       const now = isShared ? steps.sequenceNow() : read.sequence;
       if (now !== read.sequence && !own.includes(now)) return false;
-      if (value !== undefined) steps.commit(KIND_PUT, encoded);
+      if (value !== undefined) steps.put(encoded);
       // The function itself may have written the key.
-      else if (read.sequence !== 0 || read.visible !== state.visible) steps.commit(KIND_DELETE, EMPTY);
+      else if (read.sequence !== 0 || read.visible !== state.visible) steps.delete();
       return true;
     });
     if (isWritten) return value;

@@ -3,6 +3,7 @@
  */
 import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from '../base/entry.ts';
 import { invalid, type VarveError } from '../base/errors.ts';
+import { keyspaceSettings } from '../options/keyspace-settings.ts';
 import type { PutOptions } from './api-types.ts';
 import { checkMembers } from './write-wait.ts';
 
@@ -37,7 +38,14 @@ export function checkDeleteRange(keyspace: string, range: { gte: unknown; lt: un
 export function checkPutOptions(options: PutOptions | undefined, waits: boolean): void {
   if (options === undefined) return;
   checkMembers(options, waits);
-  if (options.ttlMs !== undefined) {
-    throw invalid('NOT_SUPPORTED_YET', 'ttlMs comes with a later release', { option: 'ttlMs' });
-  }
+  if (options.ttlMs === undefined) return;
+  const wanted = keyspaceSettings.ttlMs.refuse(options.ttlMs);
+  if (wanted === undefined) return;
+  const got: unknown = options.ttlMs;
+  const shown = typeof got === 'number' ? got : typeof got;
+  throw invalid('OPTION_INVALID', `ttlMs is ${wanted}; got ${shown}`, {
+    option: 'ttlMs',
+    got: shown,
+    wanted,
+  });
 }

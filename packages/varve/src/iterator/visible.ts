@@ -7,14 +7,16 @@
  * key arrive oldest first, so the entry shown is a copy and the source stands ahead of it. Either way a key with very many
  * versions costs a seek instead of a step for each.
  *
- * Invariants: (1) a version hides all older ones of its key, a range tombstone hides lower sequences than its own.
+ * Invariants: (1) a version hides all older ones of its key, also when it has expired; a range tombstone hides lower
+ * sequences than its own.
  * (2) Past an end `valid` is false and only first, last, seek and seekBefore lead back. One thread at a time.
  */
 import { compareRanges, copyRange, EMPTY } from '../base/bytes.ts';
 import { assert } from '../base/assert.ts';
 import type { EntryIterator } from '../base/entry.ts';
 import type { EntryRun } from '../base/entry-run.ts';
-import { KIND_DELETE, KIND_PUT } from '../base/kinds.ts';
+import { EXPIRY_BYTES, isExpired } from '../base/expiry.ts';
+import { KIND_DELETE, KIND_PUT, KIND_PUT_EXPIRY } from '../base/kinds.ts';
 import type { CoverCursor, FragmentedTombstones } from '../base/range-tombstones.ts';
 
 /** Steps over entries out of sight before a seek is tried: a seek costs about as much as this many steps. */
@@ -23,6 +25,8 @@ const STEPS_MAX = 12;
 export interface VisibleOptions {
   /** The reader's sequence; entries above it do not exist for it. */
   readonly snapshot: number;
+  /** The reader's time by the stored clock: what expires then or before is not there. Without one nothing has expired. */
+  readonly time?: number | undefined;
   /** Range tombstones of all sources together. */
   readonly tombstones?: FragmentedTombstones | undefined;
   /** Inclusive. */
@@ -42,6 +46,7 @@ export class VisibleIterator {
   valueEnd = 0;
   readonly #source: EntryIterator;
   readonly #snapshot: number;
+  readonly #time: number;
   readonly #cover: CoverCursor | undefined;
   readonly #lower: Uint8Array | undefined;
   readonly #upper: Uint8Array | undefined;
@@ -54,6 +59,7 @@ export class VisibleIterator {
   constructor(source: EntryIterator, options: VisibleOptions) {
     this.#source = source;
     this.#snapshot = options.snapshot;
+    this.#time = options.time ?? 0;
     const { tombstones } = options;
     this.#cover = tombstones === undefined || tombstones.isEmpty ? undefined : tombstones.cursor();
     this.#lower = options.lower;
@@ -177,7 +183,9 @@ export class VisibleIterator {
           steps = 0;
           this.#seekPastSaved();
         }
-      } else if (this.#isVisible(source.kind, key, keyStart, keyEnd, source.sequence)) {
+      } else if (
+        this.#isVisible(source.kind, key, keyStart, keyEnd, source.sequence, source.value, source.valueStart)
+      ) {
         this.#showSource();
         return;
       } else {
@@ -213,8 +221,8 @@ export class VisibleIterator {
       } else {
         steps = 0;
         const kind = this.#takeNewest();
-        if (this.#isVisible(kind, this.#saved, 0, this.#savedLength, this.sequence)) {
-          this.#showSaved();
+        if (this.#isVisible(kind, this.#saved, 0, this.#savedLength, this.sequence, this.#savedValue, 0)) {
+          this.#showSaved(kind);
           return;
         }
       }
@@ -244,9 +252,19 @@ export class VisibleIterator {
     }
   }
 
-  #isVisible(kind: number, key: Uint8Array, start: number, end: number, sequence: number): boolean {
+  #isVisible(
+    kind: number,
+    key: Uint8Array,
+    start: number,
+    end: number,
+    sequence: number,
+    value: Uint8Array,
+    valueStart: number,
+  ): boolean {
     if (kind === KIND_DELETE) return false;
-    assert(kind === KIND_PUT, 'an entry kind that this release does not read got past the decoders');
+    if (kind === KIND_PUT_EXPIRY) {
+      if (isExpired(value, valueStart, this.#time)) return false;
+    } else assert(kind === KIND_PUT, 'an entry kind that this release does not read got past the decoders');
     const cover = this.#cover;
     return cover === undefined || cover.coveringSequence(key, start, end, this.#snapshot) <= sequence;
   }
@@ -285,16 +303,16 @@ export class VisibleIterator {
     this.keyEnd = source.keyEnd;
     this.sequence = source.sequence;
     this.value = source.value;
-    this.valueStart = source.valueStart;
+    this.valueStart = source.kind === KIND_PUT_EXPIRY ? source.valueStart + EXPIRY_BYTES : source.valueStart;
     this.valueEnd = source.valueEnd;
   }
 
-  #showSaved(): void {
+  #showSaved(kind: number): void {
     this.valid = true;
     this.key = this.#saved;
     this.keyStart = 0;
     this.keyEnd = this.#savedLength;
     this.value = this.#savedValue;
-    this.valueStart = 0;
+    this.valueStart = kind === KIND_PUT_EXPIRY ? EXPIRY_BYTES : 0;
   }
 }

@@ -4,7 +4,7 @@
  *
  *   order  type    field
  *       1  varint  flags: bit 0 largest key is exclusive, bit 1 lower bound follows, bit 2 upper bound, bit 3 override,
- *                  bit 6 time
+ *                  bit 4 expiry, bit 6 time
  *       2  varint  number                        PERSISTED: flags are never renumbered; unknown ones are refused
  *       3  varint  bytes
  *       4  varint  entries
@@ -16,6 +16,7 @@
  *      10  bytes   largestKey
  *      11  16      uniqueId
  *      12  bytes   lowerBound, upperBound, varint sequenceOverride, newestTime: those that the flags name
+ *      13  varint  with flag bit 4: entries that expire, earliest and latest expiry
  *
  * Invariants: smallestKey <= largestKey (below it when exclusive); 1 <= number; smallestSequence <= largestSequence; both
  * cover the range tombstones of the file as well as its points.
@@ -23,6 +24,7 @@
 import { compareBytes } from '../base/bytes.ts';
 import { KEY_BYTES_MAX } from '../base/entry.ts';
 import { invalid } from '../base/errors.ts';
+import type { ExpiryFacts } from '../base/expiry-tally.ts';
 import type { FieldReader, FieldWriter } from './fields.ts';
 
 export interface FileMeta {
@@ -51,6 +53,8 @@ export interface FileMeta {
   readonly sequenceOverride?: number;
   /** Milliseconds since 1970, whole: nothing in it was written later. Files of the first releases lack it. */
   readonly newestTime?: number;
+  /** Of the entries that expire; left out when none does. */
+  readonly expiry?: ExpiryFacts;
 }
 
 /** A range of user keys; file metadata has this shape. */
@@ -67,8 +71,9 @@ const FLAG_EXCLUSIVE = 1;
 const FLAG_LOWER = 2;
 const FLAG_UPPER = 4;
 const FLAG_OVERRIDE = 8;
+const FLAG_EXPIRY = 16;
 const FLAG_TIME = 64;
-const FLAGS_KNOWN = FLAG_EXCLUSIVE | FLAG_LOWER | FLAG_UPPER | FLAG_OVERRIDE | FLAG_TIME;
+const FLAGS_KNOWN = FLAG_EXCLUSIVE | FLAG_LOWER | FLAG_UPPER | FLAG_OVERRIDE | FLAG_EXPIRY | FLAG_TIME;
 
 export function encodeFileMeta(file: FileMeta, to: FieldWriter): void {
   to.varint(
@@ -76,7 +81,8 @@ export function encodeFileMeta(file: FileMeta, to: FieldWriter): void {
       (file.lowerBound === undefined ? 0 : FLAG_LOWER) |
       (file.upperBound === undefined ? 0 : FLAG_UPPER) |
       (file.sequenceOverride === undefined ? 0 : FLAG_OVERRIDE) |
-      (file.newestTime === undefined ? 0 : FLAG_TIME),
+      (file.newestTime === undefined ? 0 : FLAG_TIME) |
+      (file.expiry === undefined ? 0 : FLAG_EXPIRY),
   );
   to.varint(file.number).varint(file.bytes).varint(file.entries);
   to.varint(file.tombstones).varint(file.rangeTombstones);
@@ -86,6 +92,8 @@ export function encodeFileMeta(file: FileMeta, to: FieldWriter): void {
   if (file.upperBound !== undefined) to.blob(file.upperBound);
   if (file.sequenceOverride !== undefined) to.varint(file.sequenceOverride);
   if (file.newestTime !== undefined) to.varint(file.newestTime);
+  if (file.expiry === undefined) return;
+  to.varint(file.expiry.expiring).varint(file.expiry.earliestExpiry).varint(file.expiry.latestExpiry);
 }
 
 /** Reads one file; `UNSUPPORTED_MANIFEST` for flags of a later release, `corruption` for anything that can not be. */
@@ -117,10 +125,19 @@ export function decodeFileMeta(from: FieldReader): FileMeta {
     ...((flags & FLAG_UPPER) !== 0 && { upperBound: from.blob('an upper bound', KEY_BYTES_MAX) }),
     ...((flags & FLAG_OVERRIDE) !== 0 && { sequenceOverride: from.varint('a sequence override') }),
     ...((flags & FLAG_TIME) !== 0 && { newestTime: from.varint('the time of a file') }),
+    ...((flags & FLAG_EXPIRY) !== 0 && { expiry: decodeExpiry(from) }),
   };
   const wrong = impossible(file);
   if (wrong !== undefined) throw from.bad(`file ${file.number}: ${wrong}`);
   return file;
+}
+
+function decodeExpiry(from: FieldReader): ExpiryFacts {
+  return {
+    expiring: from.varint('the expiring entries of a file'),
+    earliestExpiry: from.varint('the earliest expiry of a file'),
+    latestExpiry: from.varint('the latest expiry of a file'),
+  };
 }
 
 /** What about this metadata can not be; undefined when all is well. Asked before writing and after reading. */
@@ -130,6 +147,10 @@ export function impossible(file: FileMeta): string | undefined {
   if (file.smallestSequence > file.largestSequence) return 'its smallest sequence is above its largest';
   if (file.number < 1) return 'file numbers start at 1';
   if (file.tombstones > file.entries) return 'it has more tombstones than entries';
+  if (file.expiry !== undefined && file.expiry.expiring > file.entries - file.tombstones)
+    return 'it has more entries that expire than puts';
+  if (file.expiry !== undefined && file.expiry.earliestExpiry > file.expiry.latestExpiry)
+    return 'its earliest expiry is after its latest';
   if (file.uniqueId.length !== UNIQUE_ID_BYTES) return 'its id is not 16 bytes long';
   return undefined;
 }

@@ -51,6 +51,7 @@ export function fullEdit(): VersionEdit {
     syncedPosition: { segment: 6, offset: 5_000_000_000 },
     metaSequence: 17,
     appliedPosition: 88,
+    storedTime: 1_790_000_001_500,
     keyspacesCreated: [sampleKeyspace(4, 'ünï\u{1f600}'), sampleKeyspace(5, '\ufeffmark')],
     keyspacesDropped: [1, 2],
     removedFiles: [
@@ -71,6 +72,7 @@ export function fullEdit(): VersionEdit {
           upperBound: bytesOfText('y'),
           sequenceOverride: 99,
           tombstones: 4,
+          expiry: { expiring: 3, earliestExpiry: 1_790_000_000_000, latestExpiry: 1_790_000_009_999 },
         }),
       },
     ],

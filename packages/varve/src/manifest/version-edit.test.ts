@@ -120,6 +120,36 @@ describe('damaged edits', () => {
         }),
         /smallest sequence is above/,
       ],
+      [
+        Uint8Array.of(...encodeEdit({ storedTime: 1 }), ...encodeEdit({ storedTime: 2 })),
+        /the field with tag 18 is there twice/,
+      ],
+      [
+        encodeEdit({
+          addedFiles: [
+            {
+              keyspace: 1,
+              level: 0,
+              file: sampleFile(3, 'a', 'a', {
+                expiry: { expiring: 11, earliestExpiry: 1, latestExpiry: 1 },
+              }),
+            },
+          ],
+        }),
+        /file 3: it has more entries that expire than puts/,
+      ],
+      [
+        encodeEdit({
+          addedFiles: [
+            {
+              keyspace: 1,
+              level: 0,
+              file: sampleFile(3, 'a', 'a', { expiry: { expiring: 1, earliestExpiry: 2, latestExpiry: 1 } }),
+            },
+          ],
+        }),
+        /file 3: its earliest expiry is after its latest/,
+      ],
     ];
     for (const [bytes, message] of cases) {
       const error = thrownBy(() => decode(bytes));
@@ -131,12 +161,12 @@ describe('damaged edits', () => {
 
 describe('what a later release wrote', () => {
   test('is refused by name', () => {
-    const laterFile = field(14, (payload) => payload.varint(1).varint(0).varint(16));
+    const laterFile = field(14, (payload) => payload.varint(1).varint(0).varint(32));
     const cases: [Uint8Array, RegExp][] = [
-      [field(18, (payload) => payload.varint(1)), /the field 18/],
+      [field(99, (payload) => payload.varint(1)), /the field 99/],
       [encodeEdit({ formatVersion: 2 }), /format 2/],
       [encodeEdit({ comparator: 'reverse' }), /key order 'reverse'/],
-      [laterFile, /flags 16/],
+      [laterFile, /flags 32/],
     ];
     for (const [bytes, message] of cases) {
       const error = thrownBy(() => decode(bytes));

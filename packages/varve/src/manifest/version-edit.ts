@@ -22,8 +22,9 @@
  *    15  flushedSequence   varint keyspace, varint sequence
  *    16  historyFloor      varint keyspace, varint sequence
  *    17  timeMarks         f64 time in ms since the epoch, varint sequence
+ *    18  storedTime        varint, ms since the epoch: the database's clock goes on from here
  *
- * Tags from 11 on repeat, one payload an item. Invariant: an unknown tag is refused by name (`UNSUPPORTED_MANIFEST`): an
+ * Tags 11 to 17 repeat, one payload an item. Invariant: an unknown tag is refused by name (`UNSUPPORTED_MANIFEST`): an
  * edit that is understood in part would be a wrong state.
  */
 import { invalid } from '../base/errors.ts';
@@ -100,6 +101,8 @@ export interface VersionEdit {
   /** States of the keyspace before the sequence can not be read any more. */
   readonly historyFloor?: readonly KeyspaceSequence[];
   readonly timeMarks?: readonly TimeMark[];
+  /** The database's clock (milliseconds since 1970) was here when the edit was made: it never shows less again. */
+  readonly storedTime?: number;
 }
 
 const TEXT_BYTES_MAX = 65_535;
@@ -124,6 +127,7 @@ const numberFields = [
   [7, 'logSegment'],
   [9, 'metaSequence'],
   [10, 'appliedPosition'],
+  [18, 'storedTime'],
 ] as const;
 
 export function encodeEdit(edit: VersionEdit): Uint8Array {
@@ -182,7 +186,7 @@ export function decodeEdit(bytes: Uint8Array, start: number, end: number, place:
   while (!from.atEnd) {
     const tag = from.varint('a tag');
     const payload = from.nested(from.varint('the length of a field'), `the field with tag ${tag}`);
-    if (tag < TAG_KEYSPACE_CREATED && seen.has(tag))
+    if ((tag < TAG_KEYSPACE_CREATED || tag > TAG_TIME_MARK) && seen.has(tag))
       throw from.bad(`the field with tag ${tag} is there twice`);
     seen.add(tag);
     const number = numberFields.find(([known]) => known === tag);

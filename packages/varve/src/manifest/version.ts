@@ -50,6 +50,8 @@ export interface Version {
   readonly appliedPosition: number;
   /** Ascending in both. Those that no keyspace's history reaches are left out. */
   readonly timeMarks: readonly TimeMark[];
+  /** The database's clock was here when it was last stored; 0 before the first time. */
+  readonly storedTime: number;
 }
 
 /** What a database is before its first edit. */
@@ -65,6 +67,7 @@ export function emptyVersion(): Version {
     metaSequence: 0,
     appliedPosition: 0,
     timeMarks: [],
+    storedTime: 0,
   };
 }
 
@@ -105,6 +108,7 @@ export function applyEdit(version: Version, edit: VersionEdit, place?: RecordPla
     syncedPosition: laterPosition(version.syncedPosition, edit.syncedPosition),
     metaSequence: Math.max(version.metaSequence, edit.metaSequence ?? 0),
     appliedPosition: Math.max(version.appliedPosition, edit.appliedPosition ?? 0),
+    storedTime: Math.max(version.storedTime, edit.storedTime ?? 0),
   };
   return { ...next, timeMarks: joinMarks(version.timeMarks, edit.timeMarks ?? [], keyspaces) };
 }
@@ -157,6 +161,11 @@ export function nothingBelow(keyspace: KeyspaceVersion, level: number, key: Uint
     if (filesOverlapping(keyspace, below, span).length > 0) return false;
   }
   return true;
+}
+
+/** Does any table of the keyspace hold entries that expire? */
+export function holdsExpiring({ levels }: KeyspaceVersion): boolean {
+  return levels.some((files) => files.some((file) => file.expiry !== undefined));
 }
 
 /** Bytes of a list of files. */

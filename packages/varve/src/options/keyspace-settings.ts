@@ -46,6 +46,8 @@ export interface ResolvedKeyspaceSettings {
   readonly compaction: ResolvedCompaction;
   readonly levelRatio: number;
   readonly tableBytes: number;
+  /** Undefined: entries do not expire. */
+  readonly ttlMs: number | undefined;
 }
 
 type KeyspaceSettingTable = {
@@ -131,8 +133,7 @@ export const keyspaceSettings: KeyspaceSettingTable = {
     defaultText: 'none',
     min: 1,
     max: Number.MAX_SAFE_INTEGER,
-    doc: 'Entries expire this long after they were written (later).',
-    later: always,
+    doc: 'Entries expire this long after they were written: gone for every read at once, their space comes back with compaction. Puts and batches may say otherwise for single entries; what is there when it is set stays as it is.',
   }),
   retention: setting<{ ms?: number; versions?: number }>({
     type: '{ ms?, versions? }',

@@ -231,7 +231,6 @@ describe('what comes later', () => {
   const defaults = resolveDatabaseOptions({}).keyspaceDefaults;
 
   test.each([
-    ['ttlMs', { ttlMs: 1000 }],
     ['retention', { retention: { versions: 3 } }],
     ['compression', { compression: 'snappy' }],
     ['compression', { compression: ['none', 'snappy'] }],

@@ -202,6 +202,7 @@ function builtInKeyspace(memtableBytesMax: number): ResolvedKeyspaceSettings {
     compaction: resolveCompaction(builtIn.compaction.default!),
     levelRatio: builtIn.levelRatio.default!,
     tableBytes: builtIn.tableBytes.default!,
+    ttlMs: undefined,
   };
 }
 
@@ -230,6 +231,7 @@ function completeKeyspace(
     compaction: given.compaction === undefined ? defaults.compaction : resolveCompaction(given.compaction),
     levelRatio: given.levelRatio ?? defaults.levelRatio,
     tableBytes: given.tableBytes ?? defaults.tableBytes,
+    ttlMs: given.ttlMs ?? defaults.ttlMs,
   });
 }
 

@@ -10,7 +10,7 @@
  *            1-3     varint  keyLength
  *                    bytes   key; of a range delete the start
  *            1-5     varint  valueLength       not for a delete
- *                    bytes   value; of a range delete the end, exclusive
+ *                    bytes   value; of a range delete the end, exclusive; of a put with expiry that first (base/expiry)
  *
  * Invariants: (1) the operations fill the range exactly and are as many as counted; (2) keys and range ends are at most
  * KEY_BYTES_MAX bytes. Writer and reader allocate nothing per operation. Any thread, each with its own objects.
@@ -18,8 +18,9 @@
 import { EMPTY } from '../base/bytes.ts';
 import { KEY_BYTES_MAX } from '../base/entry.ts';
 import { corruption, invalid, type VarveError } from '../base/errors.ts';
+import { EXPIRY_BYTES, expiryOf, isExpiryIntact, stampExpiry } from '../base/expiry.ts';
 import { getU32, putU32 } from '../base/fixed.ts';
-import { isReadableKind, KIND_DELETE, KIND_RANGE_DELETE, kindName } from '../base/kinds.ts';
+import { isReadableKind, KIND_DELETE, KIND_PUT_EXPIRY, KIND_RANGE_DELETE, kindName } from '../base/kinds.ts';
 import { ByteReader, putVarint } from '../base/varint.ts';
 
 const COUNT_BYTES = 4;
@@ -106,14 +107,27 @@ export class BatchBuffer {
   count = 0;
   /** The operation that was added last. */
   readonly last: EncodedOperation = new EncodedOperation();
+  /** Of each put that expires where its expiry stands, and the time to live that it was added with. */
+  #expiries: { readonly at: number; readonly ttlMs: number }[] = [];
 
-  /** Appends one operation (EncodedOperation.encode). */
+  /** Appends one operation (EncodedOperation.encode); a value that expires comes with its time to live (`withTtl`). */
   add(kind: number, keyspaceId: number, key: Uint8Array, value: Uint8Array): void {
     const wanted = this.length + OPERATION_OVERHEAD + key.length + value.length;
     if (wanted > this.bytes.length) this.#grow(wanted);
     this.length = this.last.encode(this.bytes, this.length, kind, keyspaceId, key, value);
     this.count++;
     putU32(this.bytes, 0, this.count);
+    if (kind !== KIND_PUT_EXPIRY) return;
+    this.#expiries.push({ at: this.last.valueStart, ttlMs: expiryOf(value, 0) });
+  }
+
+  /**
+   * The batch is written at `time`: from then on its times to live count. Said again, the last time holds. True when
+   * anything in it expires.
+   */
+  stamp(time: number): boolean {
+    for (const { at, ttlMs } of this.#expiries) stampExpiry(this.bytes, at, ttlMs, time);
+    return this.#expiries.length > 0;
   }
 
   /** Back to an empty batch that may be filled again. */
@@ -122,6 +136,7 @@ export class BatchBuffer {
     putU32(this.bytes, 0, 0);
     this.length = COUNT_BYTES;
     this.count = 0;
+    if (this.#expiries.length > 0) this.#expiries = [];
   }
 
   #grow(wanted: number): void {
@@ -191,6 +206,10 @@ export class BatchReader {
     }
     if (reader.failed) throw this.#damaged('is shorter than its count says');
     if (keyLength > KEY_BYTES_MAX) throw this.#damaged('has an oversized key');
+    if (kind === KIND_PUT_EXPIRY && !isExpiryIntact(this.bytes, this.valueStart, this.valueEnd))
+      throw this.#damaged(
+        `has a put with expiry whose value does not begin with ${EXPIRY_BYTES} bytes of time`,
+      );
     return true;
   }
 

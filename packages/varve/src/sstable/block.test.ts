@@ -4,7 +4,7 @@ import { compareBytes, sharedPrefix } from '../base/bytes.ts';
 import { SEQUENCE_MAX } from '../base/entry.ts';
 import { VarveError } from '../base/errors.ts';
 import { putU32, putU64 } from '../base/fixed.ts';
-import { KIND_PUT } from '../base/kinds.ts';
+import { KIND_PUT, KIND_PUT_EXPIRY } from '../base/kinds.ts';
 import { Random } from '../base/random.ts';
 import { BlockBuilder } from './block-builder.ts';
 import { BlockView, validateBlock } from './block.ts';
@@ -187,7 +187,7 @@ describe('validation', () => {
 
   test('names an entry kind that this release can not read', () => {
     for (const [kind, name] of [
-      [3, 'put-expiry'],
+      [4, 'blob'],
       [5, 'range-delete'],
       [9, 'unknown'],
     ] as const) {
@@ -196,6 +196,20 @@ describe('validation', () => {
       expect(() => validateBlock(bytes, 0, bytes.length, 'a.sst', 0)).toThrow(
         expect.objectContaining({ code: 'UNSUPPORTED_KIND', message: expect.stringContaining(name) }),
       );
+    }
+  });
+
+  test('refuses a value that expires and does not begin with its expiry', () => {
+    for (const [value, message] of [
+      ['1234567', 'its expiry'],
+      ['\u007f'.repeat(8), 'its expiry'],
+      ['12345\0\0\0', undefined],
+    ] as const) {
+      const bytes = build([put('a', 1, value)]);
+      bytes[7] = KIND_PUT_EXPIRY;
+      const validate = (): void => validateBlock(bytes, 0, bytes.length, 'a.sst', 0);
+      if (message === undefined) expect(validate).not.toThrow();
+      else expect(validate).toThrow(expect.objectContaining({ code: 'CORRUPTION' }));
     }
   });
 });

@@ -23,7 +23,8 @@ import { EMPTY } from '../base/bytes.ts';
 import { KEY_BYTES_MAX, SEQUENCE_MAX } from '../base/entry.ts';
 import { corruption, invalid } from '../base/errors.ts';
 import { getU16, getU32, getU64 } from '../base/fixed.ts';
-import { isReadableKind, KIND_RANGE_DELETE, kindName } from '../base/kinds.ts';
+import { isExpiryIntact } from '../base/expiry.ts';
+import { isReadableKind, KIND_PUT_EXPIRY, KIND_RANGE_DELETE, kindName } from '../base/kinds.ts';
 
 export const BLOCK_HEADER_BYTES = 16;
 /** In place of the common kind: a kind column follows. */
@@ -292,5 +293,8 @@ function checkEntries(view: BlockView, count: number, file: string, offset: numb
       });
     }
     if (view.sequence(i) > SEQUENCE_MAX) throw corruption('a sequence is out of range', { file, offset });
+    if (kind === KIND_PUT_EXPIRY && !isExpiryIntact(view.bytes, view.valueStart(i), view.valueStart(i + 1))) {
+      throw corruption('a value that expires does not begin with its expiry', { file, offset });
+    }
   }
 }

@@ -22,6 +22,7 @@ const properties: TableProperties = {
   indexPartitions: 1,
   filterBitsPerKey: 10.5,
   filterPrefixBytes: 300,
+  expiry: { expiring: 4, earliestExpiry: 1_790_000_000_001, latestExpiry: 1_790_000_000_002 },
   comparator: 'bytewise',
   compression: 'lz4',
 };

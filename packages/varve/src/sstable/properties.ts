@@ -13,9 +13,11 @@
  *     8  varint  largest sequence               18  utf8    comparator
  *  9,10  -       free                           19  utf8    compression
  *                                               20  varint  bytes of the prefixes in the filter; not written when 0
+ *    21  varint  entries that expire             22, 23  varint  earliest and latest expiry; 21 to 23 not written when 0
  * Every other field is written; a reader needs all of them and skips tags that it does not know (they can only inform).
  */
 import { corruption, invalid } from '../base/errors.ts';
+import type { ExpiryFacts } from '../base/expiry-tally.ts';
 import { ByteReader, putVarint, varintLength } from '../base/varint.ts';
 
 /** The only key order so far: unsigned bytes. */
@@ -46,6 +48,8 @@ export interface TableProperties {
   readonly filterBitsPerKey: number;
   /** The filter also holds the first so many bytes of each key that has them; 0: it does not. */
   readonly filterPrefixBytes: number;
+  /** Left out when no entry expires. */
+  readonly expiry?: ExpiryFacts;
   readonly comparator: string;
   /** What the writer was asked for; single blocks may be stored as they are. */
   readonly compression: string;
@@ -54,6 +58,10 @@ export interface TableProperties {
 const numberTags = [1, 2, 3, 4, 5, 6, 7, 8, 13, 14, 15, 16, 17];
 const byteTags = [11, 12, 18, 19];
 const FILTER_PREFIX_TAG = 20;
+const EXPIRING_TAG = 21;
+const EARLIEST_EXPIRY_TAG = 22;
+const LATEST_EXPIRY_TAG = 23;
+const optionalTags = [FILTER_PREFIX_TAG, EXPIRING_TAG, EARLIEST_EXPIRY_TAG, LATEST_EXPIRY_TAG];
 
 /** The payload of the properties block. */
 export function encodeProperties(properties: TableProperties): Uint8Array {
@@ -79,7 +87,8 @@ export function encodeProperties(properties: TableProperties): Uint8Array {
     utf8.encode(properties.comparator),
     utf8.encode(properties.compression),
   ];
-  const room = (numbers.length + 1) * 10 + texts.reduce((sum, text) => sum + text.length + 6, 0);
+  const room =
+    (numbers.length + optionalTags.length) * 10 + texts.reduce((sum, text) => sum + text.length + 6, 0);
   const bytes = new Uint8Array(room);
   let at = 0;
   const putNumber = (tag: number, value: number): void => {
@@ -89,6 +98,12 @@ export function encodeProperties(properties: TableProperties): Uint8Array {
   };
   // In front, so that cut bytes never look like those of a table without it.
   if (properties.filterPrefixBytes > 0) putNumber(FILTER_PREFIX_TAG, properties.filterPrefixBytes);
+  const { expiry } = properties;
+  if (expiry !== undefined) {
+    putNumber(EXPIRING_TAG, expiry.expiring);
+    putNumber(EARLIEST_EXPIRY_TAG, expiry.earliestExpiry);
+    putNumber(LATEST_EXPIRY_TAG, expiry.latestExpiry);
+  }
   numbers.forEach((value, i) => putNumber(numberTags[i]!, value));
   texts.forEach((text, i) => {
     at = putVarint(bytes, at, byteTags[i]);
@@ -119,7 +134,7 @@ export function decodeProperties(
     const at = reader.skip(length);
     if (reader.failed) break;
     if (byteTags.includes(tag)) texts.set(tag, bytes.slice(at, at + length));
-    if (!numberTags.includes(tag) && tag !== FILTER_PREFIX_TAG) continue;
+    if (!numberTags.includes(tag) && !optionalTags.includes(tag)) continue;
     const value = new ByteReader(bytes, at, at + length);
     numbers.set(tag, value.varint());
     if (value.failed || value.at !== at + length) reader.failed = true;
@@ -159,6 +174,13 @@ export function decodeProperties(
     indexPartitions: number(16),
     filterBitsPerKey: number(17) / 1000,
     filterPrefixBytes: number(FILTER_PREFIX_TAG),
+    ...(numbers.has(EXPIRING_TAG) && {
+      expiry: {
+        expiring: number(EXPIRING_TAG),
+        earliestExpiry: number(EARLIEST_EXPIRY_TAG),
+        latestExpiry: number(LATEST_EXPIRY_TAG),
+      },
+    }),
     comparator,
     compression: utf8.decode(text(19)),
   };

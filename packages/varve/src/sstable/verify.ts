@@ -9,7 +9,9 @@ import { compareBytes, compareRanges, copyRange, describeBytes, equalBytes } fro
 import { SEQUENCE_MAX } from '../base/entry.ts';
 import { corruption } from '../base/errors.ts';
 import { hashHigh, hashKey } from '../base/hash.ts';
-import { KIND_DELETE } from '../base/kinds.ts';
+import { expiryOf } from '../base/expiry.ts';
+import { type ExpiryFacts, ExpiryTally } from '../base/expiry-tally.ts';
+import { KIND_DELETE, KIND_PUT_EXPIRY } from '../base/kinds.ts';
 import { FragmentedTombstones } from '../base/range-tombstones.ts';
 import { BlockView } from './block.ts';
 import type { BlockLoader } from './block-loader.ts';
@@ -20,6 +22,8 @@ import type { FilterParts } from './filter-parts.ts';
 import { BLOCK_DATA, BLOCK_INDEX, FOOTER_BYTES, type Footer } from './format.ts';
 import type { TableProperties } from './properties.ts';
 import { ReadAhead } from './read-ahead.ts';
+
+const NO_EXPIRY: ExpiryFacts = { expiring: 0, earliestExpiry: 0, latestExpiry: 0 };
 
 /** What was read. */
 export interface TableVerification {
@@ -110,6 +114,7 @@ class EntryCheck {
   #valueBytes = 0;
   #smallest = SEQUENCE_MAX;
   #largest = 0;
+  readonly #expiry = new ExpiryTally();
   entries = 0;
 
   constructor(table: VerifiableTable, filter: Filter | undefined) {
@@ -141,7 +146,9 @@ class EntryCheck {
     this.entries++;
     this.#keyBytes += length;
     this.#valueBytes += block.valueStart(index + 1) - block.valueStart(index);
-    if (block.kind(index) === KIND_DELETE) this.#deletes++;
+    const kind = block.kind(index);
+    if (kind === KIND_DELETE) this.#deletes++;
+    else if (kind === KIND_PUT_EXPIRY) this.#expiry.add(expiryOf(block.bytes, block.valueStart(index)));
     this.#smallest = Math.min(this.#smallest, sequence);
     this.#largest = Math.max(this.#largest, sequence);
   }
@@ -200,6 +207,11 @@ class EntryCheck {
     const tombstones = this.#table.rangeTombstones ?? FragmentedTombstones.none;
     this.expect('entries', properties.entries, this.entries, offset);
     this.expect('deletes', properties.tombstones, this.#deletes, offset);
+    const stated = properties.expiry ?? NO_EXPIRY;
+    const found = this.#expiry.facts() ?? NO_EXPIRY;
+    this.expect('entries that expire', stated.expiring, found.expiring, offset);
+    this.expect('as earliest expiry', stated.earliestExpiry, found.earliestExpiry, offset);
+    this.expect('as latest expiry', stated.latestExpiry, found.latestExpiry, offset);
     this.expect('range tombstones', properties.rangeTombstones, tombstones.count, offset);
     this.expect('keys', properties.keys, this.#keys, offset);
     this.expect('key bytes', properties.rawKeyBytes, this.#keyBytes, offset);

@@ -11,7 +11,9 @@ import { assert } from '../base/assert.ts';
 import { copyRange, EMPTY, sharedPrefix } from '../base/bytes.ts';
 import { KEY_BYTES_MAX, SEQUENCE_MAX, VALUE_BYTES_MAX } from '../base/entry.ts';
 import { hashHigh, hashKey } from '../base/hash.ts';
-import { isReadableKind, KIND_DELETE, KIND_RANGE_DELETE } from '../base/kinds.ts';
+import { EXPIRY_BYTES, expiryOf, isExpiryIntact } from '../base/expiry.ts';
+import { ExpiryTally } from '../base/expiry-tally.ts';
+import { isReadableKind, KIND_DELETE, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import { FragmentedTombstones } from '../base/range-tombstones.ts';
 import { type FileHandle, writeFully } from '../fs/file-system.ts';
 import { BlockBuilder } from './block-builder.ts';
@@ -65,6 +67,8 @@ export interface TableSummary extends TableProperties {
   readonly uniqueId: Uint8Array;
 }
 
+/** Of a value as it is stored. */
+const STORED_BYTES_MAX = VALUE_BYTES_MAX + EXPIRY_BYTES;
 /** Bytes that may be written and not synced: the disk takes them in about 10 ms, where 64 MiB keep the log waiting for 40. */
 const UNSYNCED_BYTES_MAX = 8 * 1024 * 1024;
 
@@ -102,6 +106,7 @@ export class TableWriter {
   #tombstones = FragmentedTombstones.none;
   #entries = 0;
   #deletes = 0;
+  readonly #expiry = new ExpiryTally();
   #keys = 0;
   #keyBytes = 0;
   #valueBytes = 0;
@@ -186,6 +191,10 @@ export class TableWriter {
     this.#keyBytes += length;
     this.#valueBytes += valueLength;
     if (kind === KIND_DELETE) this.#deletes++;
+    else if (kind === KIND_PUT_EXPIRY) {
+      assert(isExpiryIntact(value, valueStart, valueEnd), 'a value that expires begins with its expiry');
+      this.#expiry.add(expiryOf(value, valueStart));
+    }
     if (sequence < this.#smallestSequence) this.#smallestSequence = sequence;
     if (sequence > this.#largestSequence) this.#largestSequence = sequence;
     // Only an entry that is over the limit alone gets there.
@@ -209,7 +218,7 @@ export class TableWriter {
   #check(order: number, length: number, sequence: number, kind: number, valueLength: number): void {
     assert(this.#open, 'the table is finished');
     assert(order < 0 || (order === 0 && sequence < this.#lastSequence), 'entries come in internal order');
-    assert(length <= KEY_BYTES_MAX && valueLength <= VALUE_BYTES_MAX, 'keys and values keep their limits');
+    assert(length <= KEY_BYTES_MAX && valueLength <= STORED_BYTES_MAX, 'keys and values keep their limits');
     assert(sequence >= 0 && sequence <= SEQUENCE_MAX, 'a sequence is a safe integer');
     assert(isReadableKind(kind) && kind !== KIND_RANGE_DELETE, 'only point entries of known kinds');
   }
@@ -265,6 +274,7 @@ export class TableWriter {
   }
 
   #properties(): TableProperties {
+    const expiry = this.#expiry.facts();
     const tombstones = this.#tombstones;
     const hasPoints = this.#entries > 0;
     const lastKey = hasPoints ? this.#lastKey.slice(0, this.#lastKeyLength) : undefined;
@@ -285,6 +295,7 @@ export class TableWriter {
       indexPartitions: this.#index.partitions,
       filterBitsPerKey: this.#bitsPerKey,
       filterPrefixBytes: this.#prefixBytes,
+      ...(expiry !== undefined && { expiry }),
       comparator: COMPARATOR,
       compression: this.#compression,
     };

@@ -100,14 +100,14 @@ export class Care implements SpaceCare {
       this.#uncovered.set(version, NONE);
       return undefined;
     }
-    const { floor, registered } = this.#core.register.forJob();
+    const { floor, registered, time } = this.#core.register.forJob();
     // Readers that go make more droppable, readers that come do not make less.
     const readers = `${registered.join()}/${running.size}`;
     if (known === readers) return undefined;
     const plan = pickCovered(
       version,
       running,
-      (smallest) => new Readers(registered, floor, smallest),
+      (smallest) => new Readers(registered, floor, smallest, time),
       (file) => this.#core.tables.get(file).rangeTombstones,
     );
     if (plan === undefined) this.#uncovered.set(version, readers);

@@ -92,7 +92,8 @@ export class CompactionRunner implements Compactions {
     for (const tree of this.#eligible()) {
       const now = this.#core.clock.now();
       const running = this.runningOf(tree);
-      const plan = this.#care.pickCovered(tree, running) ?? this.#next.of(tree, running, now);
+      const plan =
+        this.#care.pickCovered(tree, running) ?? this.#next.of(tree, running, this.#core.state.time.now());
       if (plan === undefined || !this.gate.lets(plan, now) || !this.#readersAllow(plan)) continue;
       if (!this.hasRoom && !isUrgent(plan) && plan.kind === 'merge') continue;
       if (best === undefined || isBefore(plan, best.plan)) best = { tree, plan };
@@ -120,10 +121,10 @@ export class CompactionRunner implements Compactions {
   /** Files that a strategy gives up go whole only when nobody holds a snapshot that sees them. */
   #readersAllow(plan: CompactionPlan): boolean {
     if (plan.kind !== 'drop' || plan.reason === 'covered') return true;
-    const { floor, registered } = this.#core.register.forJob();
+    const { floor, registered, time } = this.#core.register.forJob();
     const files = filesOf(plan);
     const oldest = files.reduce((least, file) => Math.min(least, file.smallestSequence), Infinity);
-    const readers = new Readers(registered, floor, oldest);
+    const readers = new Readers(registered, floor, oldest, time);
     return files.every((file) => mayForgetFile(readers, file.smallestSequence, file.largestSequence));
   }
 
@@ -198,7 +199,7 @@ export class CompactionRunner implements Compactions {
 
   #inputOf(tree: Tree, plan: CompactionPlan): CompactionInput {
     const core = this.#core;
-    const { floor, registered } = core.register.forJob();
+    const { floor, registered, time } = core.register.forJob();
     return {
       directory: core.state.path,
       keyspace: tree.id,
@@ -206,6 +207,7 @@ export class CompactionRunner implements Compactions {
       outputLevel: plan.outputLevel,
       table: { ...tableSettings(tree, plan.depth), tableBytesMax: plan.tableBytesMax },
       historyFloor: floor,
+      readerTime: time,
       registered,
       below: plan.below,
       grandparents: plan.grandparents,

@@ -168,7 +168,8 @@ class Attachment {
       tables: this.#tables,
     });
     state.share(access);
-    this.#register = new SharedRegister(control, new Int32Array(data.register), slot, () => Date.now());
+    state.time.share(data.time);
+    this.#register = new SharedRegister(control, new Int32Array(data.register), slot, state.time);
     const register = new SnapshotRegister(state);
     register.share(this.#register);
     this.#client = new RequestClient({
@@ -226,11 +227,9 @@ class Attachment {
       pressure: this.#pressure,
       poison: this.#poison,
       runner,
-      clock: systemClock,
       batchBytesMax: options.batchBytesMax,
       lockMsMax: options.syncWaitMsMax,
       isReadOnly: false,
-      lastTime: 0,
       counters,
       committed: (touched) => {
         if (pool.bytesUsed === poolBytesSeen) return;
@@ -277,7 +276,7 @@ class Attachment {
           const tree = new Tree(state, record, settings, version, this.#tables, rowCache, () => {
             throw new Error('a shared tree has its memtables in shared memory');
           });
-          tree.join(sharedViews);
+          tree.join(sharedViews, () => rows.ttl(record.id));
           views.add(tree);
           return tree;
         }),

@@ -8,22 +8,27 @@
  *   r + 2  ACTIVE       descriptor of the memtable that takes the writes; 0: none yet
  *   r + 3  IMMUTABLES   descriptor of the newest memtable that waits to be flushed, which names the next older one; 0: none
  *   r + 4  MEMTABLE_KIB bytes / 1024 at which the active one is to be rotated; stored by the owner, at any time
+ *   r + 6  TTL          milliseconds that puts live that do not say it, as one i64; 0: for good; stored by the owner, at
+ *                       any time
  */
 import { busy } from '../../base/errors.ts';
 import { KEYSPACES_USED } from './control-words.ts';
 
-const ROW_WORDS = 5;
+const ROW_WORDS = 8;
 const ID = 0;
 const IS_DROPPED = 1;
 const ACTIVE = 2;
 const IMMUTABLES = 3;
 const MEMTABLE_KIB = 4;
+const TTL = 6;
 const ROWS_MAX = 16_384;
 export const KEYSPACE_WORDS: number = ROWS_MAX * ROW_WORDS;
 
 export class KeyspaceWords {
   readonly #control: Int32Array;
   readonly #rows: Int32Array;
+  /** The same, for what takes 64 bits. */
+  readonly #longs: BigInt64Array;
   /** Rows by keyspace, as far as they were looked through. */
   readonly #known = new Map<number, number>();
   #seen = 0;
@@ -31,6 +36,7 @@ export class KeyspaceWords {
   constructor(control: Int32Array, rows: Int32Array) {
     this.#control = control;
     this.#rows = rows;
+    this.#longs = new BigInt64Array(rows.buffer);
   }
 
   /** A row for another keyspace; owner only. @throws busy `TOO_MANY_KEYSPACES` */
@@ -76,6 +82,15 @@ export class KeyspaceWords {
 
   setMemtableBytes(id: number, bytes: number): void {
     Atomics.store(this.#rows, this.#row(id) + MEMTABLE_KIB, Math.ceil(bytes / 1024));
+  }
+
+  ttl(id: number): number | undefined {
+    const ttlMs = Number(Atomics.load(this.#longs, (this.#row(id) + TTL) / 2));
+    return ttlMs === 0 ? undefined : ttlMs;
+  }
+
+  setTtl(id: number, ttlMs: number | undefined): void {
+    Atomics.store(this.#longs, (this.#row(id) + TTL) / 2, BigInt(ttlMs ?? 0));
   }
 
   setDropped(id: number): void {

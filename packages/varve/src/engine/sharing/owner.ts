@@ -43,6 +43,7 @@ import { storeSequence } from './sequence-words.ts';
 import { type ShareData, shareData } from './share-handle.ts';
 import { SharedLock } from './shared-lock.ts';
 import { clearRegister, REGISTER_WORDS, SharedRegister } from './shared-register.ts';
+import { CLOCK_BYTES } from '../stored-clock.ts';
 import { SharedViews } from './shared-views.ts';
 import { ThreadAccess } from './thread-access.ts';
 import {
@@ -127,11 +128,11 @@ export class SharedOwner implements OwnerSharing {
     log.writer.lastTime = Math.max(log.writer.lastTime, core.pipeline.lastTime);
     log.share(this.#tail);
     core.state.share(this.#access);
+    const time = new SharedArrayBuffer(CLOCK_BYTES);
+    core.state.time.share(time);
     core.tables.openFilesMax = () => openFilesShare(this.#control, core.options.openFilesMax);
     core.state.visible = visible;
-    core.register.share(
-      new SharedRegister(this.#control, this.#register, OWNER_SLOT, () => core.clock.now()),
-    );
+    core.register.share(new SharedRegister(this.#control, this.#register, OWNER_SLOT, core.state.time));
     core.cache.share(new CacheAccess(this.#control, OWNER_SLOT));
     for (const tree of core.state.trees.values()) this.addTree(tree);
     this.#server = new RequestServer(id, this.#control, (name, input) => this.#answer(name, input));
@@ -145,6 +146,7 @@ export class SharedOwner implements OwnerSharing {
       control,
       register,
       rows,
+      time,
       pool: core.pool.handle(),
       cache: core.cache.handle(),
       log: log.handle(this.#tail),
@@ -170,11 +172,17 @@ export class SharedOwner implements OwnerSharing {
   addTree(tree: Tree): void {
     this.#core.state.exclusive(() => tree.share(this.#views));
     this.flushSizeChanged(tree);
+    this.ttlChanged(tree);
   }
 
   /** At how many bytes a memtable is to be rotated. */
   flushSizeChanged(tree: Tree): void {
     this.#rows.setMemtableBytes(tree.id, tree.flushBytes);
+  }
+
+  /** How long puts live that do not say it themselves. */
+  ttlChanged(tree: Tree): void {
+    this.#rows.setTtl(tree.id, tree.settings.ttlMs);
   }
 
   /** How many bytes all memtables together may have. */

@@ -13,7 +13,7 @@ import type { LogHandle } from '../../wal/attached-log.ts';
 import type { OpenReport } from '../api-types.ts';
 
 /** Of the layout of all shared memory together. */
-export const SHARE_VERSION = 1;
+export const SHARE_VERSION = 2;
 const KIND = 'varve share handle';
 
 /** The options that an attached thread works by: those of the owner. */
@@ -31,6 +31,8 @@ export interface ShareData {
   readonly control: SharedArrayBuffer;
   readonly register: SharedArrayBuffer;
   readonly rows: SharedArrayBuffer;
+  /** The stored clock (stored-clock.ts). */
+  readonly time: SharedArrayBuffer;
   readonly pool: SegmentPoolHandle;
   readonly cache: CacheHandle;
   readonly log: LogHandle;

@@ -1,33 +1,29 @@
 /**
- * The sequences that threads of a shared database may still read at: snapshots and running cursors. Every thread has a row of
- * places of its own; jobs read all rows.
+ * The sequences that threads of a shared database may still read at, and by which time: snapshots and running cursors. Every
+ * thread has a row of places of its own; jobs read all rows.
  *
  *   place     word   field
  *             p + 0  high word of the sequence + 1; 0: the place is free
  *             p + 1  low word, stored before the high one, which publishes it
- *             p + 2  when it was registered: seconds since the epoch
- *             p + 3  how often the thread has it registered, for reports
+ *             p + 2  earliest time of its readers by the stored clock, divided by 2^32
+ *             p + 3  low word of that
+ *             p + 4  how many readers the thread has there, for reports
  *
- * Nobody falls between a reader and a job: a reader registers, then looks at the highest floor of a job; a job publishes its
- * floor, then reads the register (CONTRACT 5). Whoever finds all places taken lowers the overflow word of its slot instead,
- * and jobs keep everything from there on.
+ * Nobody falls between a reader and a job: a reader registers, then looks at the highest floor of a job and at the stored
+ * clock; a job publishes its floor and its time, then reads the register (CONTRACT 5). Whoever finds all places taken lowers
+ * the overflow word of its slot instead, and jobs keep everything from there on, expired or not.
  */
+import { HeldReaders, type ReaderGroup } from '../held-readers.ts';
 import { JOB_FLOOR, SLOT_OVERFLOW, SLOTS_MAX, slotAt, VISIBLE } from './control-words.ts';
 import { loadSequence, storeSequence } from './sequence-words.ts';
 import { takenSlots, threadIdOf } from './thread-slots.ts';
 
 const PLACES = 256;
-const PLACE_WORDS = 4;
+const PLACE_WORDS = 5;
+const TIME = 2;
+const COUNT = 4;
 const HIGH = 4294967296;
 export const REGISTER_WORDS: number = SLOTS_MAX * PLACES * PLACE_WORDS;
-
-interface Registration {
-  count: number;
-  /** Milliseconds of this thread's own clock. */
-  readonly since: number;
-  /** Index of the place; -1: none was free. */
-  readonly place: number;
-}
 
 /** What one thread holds. */
 export interface HeldSnapshots {
@@ -38,23 +34,29 @@ export interface HeldSnapshots {
   readonly oldestAgeMs?: number;
 }
 
+/** The stored clock, as the register asks it (stored-clock.ts). */
+interface RegisterClock {
+  now(): number;
+  readonly last: number;
+}
+
 /** One thread's row, and a look at all of them. */
 export class SharedRegister {
   readonly #control: Int32Array;
   readonly #places: Int32Array;
   readonly #slot: number;
-  readonly #now: () => number;
-  readonly #held = new Map<number, Registration>();
-  readonly #overflowed = new Set<number>();
+  readonly #clock: RegisterClock;
+  readonly #held = new HeldReaders();
+  readonly #overflowed = new Set<ReaderGroup>();
+  #time = 0;
   #free = 0;
   #isEnded = false;
 
-  /** @param now milliseconds since the epoch */
-  constructor(control: Int32Array, places: Int32Array, slot: number, now: () => number) {
+  constructor(control: Int32Array, places: Int32Array, slot: number, clock: RegisterClock) {
     this.#control = control;
     this.#places = places;
     this.#slot = slot;
-    this.#now = now;
+    this.#clock = clock;
   }
 
   get count(): number {
@@ -63,44 +65,58 @@ export class SharedRegister {
     return count;
   }
 
-  /** Registers the sequence that is visible now, so that no job drops what it sees; returns it. */
-  addVisible(now: number): number {
+  /** The time of the reader that was registered last. */
+  get time(): number {
+    return this.#time;
+  }
+
+  /** Takes over what this thread had registered before it shared the database. */
+  adopt(held: HeldReaders): void {
+    for (const { sequence, time, latest, count } of held.groups()) {
+      for (let i = 0; i < count; i++) this.#joined(this.#held.add(sequence, time));
+      this.#held.addAgain(sequence, time)!.latest = latest;
+      this.#held.remove(sequence, time);
+    }
+  }
+
+  /** Registers the sequence that is visible now, by the time that it is now, so that no job drops what it sees; returns it. */
+  addVisible(): number {
     for (;;) {
+      const time = this.#clock.now();
       const sequence = loadSequence(this.#control, VISIBLE);
-      this.add(sequence, now);
-      if (loadSequence(this.#control, JOB_FLOOR) <= sequence) return sequence;
-      this.remove(sequence);
+      this.#time = time;
+      // Another thread may have the slot by now, and its row.
+      if (this.#isEnded) return sequence;
+      this.#joined(this.#held.add(sequence, time));
+      if (loadSequence(this.#control, JOB_FLOOR) <= sequence && this.#clock.last <= time) return sequence;
+      this.remove(sequence, time);
     }
   }
 
-  /** Registers a sequence that is registered already, or that was read while nothing could be dropped. */
-  add(sequence: number, now: number): void {
-    // Another thread may have the slot by now, and its row.
+  /** Registers another reader at the sequence and time of one that is registered. */
+  add(sequence: number, time: number): void {
     if (this.#isEnded) return;
-    const held = this.#held.get(sequence);
-    if (held !== undefined) {
-      held.count++;
-      if (held.place >= 0) Atomics.store(this.#places, this.#at(held.place) + 3, held.count);
-      return;
-    }
-    const place = this.#takePlace(sequence);
-    this.#held.set(sequence, { count: 1, since: now, place });
+    this.#joined(this.#held.addAgain(sequence, time) ?? this.#held.add(sequence, time));
   }
 
-  remove(sequence: number): void {
-    const held = this.#held.get(sequence);
-    if (held === undefined) return;
-    if (--held.count > 0) {
-      if (held.place >= 0) Atomics.store(this.#places, this.#at(held.place) + 3, held.count);
+  #joined(group: ReaderGroup): void {
+    if (group.count === 1) this.#takePlace(group);
+    else if (group.place >= 0) Atomics.store(this.#places, this.#at(group.place) + COUNT, group.count);
+  }
+
+  remove(sequence: number, time: number): void {
+    const group = this.#held.remove(sequence, time);
+    if (group === undefined) return;
+    if (group.count > 0) {
+      if (group.place >= 0) Atomics.store(this.#places, this.#at(group.place) + COUNT, group.count);
       return;
     }
-    this.#held.delete(sequence);
-    if (held.place >= 0) {
-      Atomics.store(this.#places, this.#at(held.place), 0);
-      this.#free = Math.min(this.#free, held.place);
+    if (group.place >= 0) {
+      Atomics.store(this.#places, this.#at(group.place), 0);
+      this.#free = Math.min(this.#free, group.place);
       return;
     }
-    this.#overflowed.delete(sequence);
+    this.#overflowed.delete(group);
     this.#storeOverflow();
   }
 
@@ -119,6 +135,16 @@ export class SharedRegister {
       for (const { sequence } of registeredIn(this.#places, slot)) all.add(sequence);
     }
     return [...all].sort((a, b) => a - b);
+  }
+
+  /** The earliest time of all readers; Infinity when there are none, 0 when that of some is not known. */
+  earliestTime(): number {
+    if (this.overflowFloor() !== Number.POSITIVE_INFINITY) return 0;
+    let earliest = Number.POSITIVE_INFINITY;
+    for (const slot of takenSlots(this.#control)) {
+      for (const { time } of registeredIn(this.#places, slot)) earliest = Math.min(earliest, time);
+    }
+    return earliest;
   }
 
   /** The lowest sequence from which on everything is kept; Infinity for none. */
@@ -140,18 +166,15 @@ export class SharedRegister {
     return Math.min(floor, this.overflowFloor());
   }
 
-  /** The oldest registered sequence and since when, in this thread's clock, if any. */
-  oldest(): { sequence: number; since: number } | undefined {
-    let oldest: { sequence: number; seconds: number } | undefined;
+  /** The oldest registered sequence and since when, if any. */
+  oldest(): { sequence: number; time: number } | undefined {
+    let oldest: { sequence: number; time: number } | undefined;
     for (const slot of takenSlots(this.#control)) {
       for (const each of registeredIn(this.#places, slot)) {
         if (oldest === undefined || each.sequence < oldest.sequence) oldest = each;
       }
     }
-    if (oldest === undefined) return undefined;
-    const own = this.#held.get(oldest.sequence);
-    const ageMs = Math.max(0, this.#now() - oldest.seconds * 1000);
-    return { sequence: oldest.sequence, since: own?.since ?? performance.now() - ageMs };
+    return oldest;
   }
 
   /** Who holds how much. */
@@ -168,35 +191,34 @@ export class SharedRegister {
         snapshots: registered.reduce((sum, each) => sum + each.count, 0),
         ...(oldest === undefined
           ? {}
-          : {
-              oldestSequence: oldest.sequence,
-              oldestAgeMs: Math.max(0, this.#now() - oldest.seconds * 1000),
-            }),
+          : { oldestSequence: oldest.sequence, oldestAgeMs: Math.max(0, this.#clock.now() - oldest.time) }),
       };
     });
   }
 
-  #takePlace(sequence: number): number {
+  #takePlace(group: ReaderGroup): void {
+    const { sequence, time } = group;
     for (let place = this.#free; place < PLACES; place++) {
       const at = this.#at(place);
       if (this.#places[at] !== 0) continue;
       this.#free = place + 1;
-      Atomics.store(this.#places, at + 3, 1);
-      Atomics.store(this.#places, at + 2, Math.floor(this.#now() / 1000));
+      Atomics.store(this.#places, at + COUNT, group.count);
+      Atomics.store(this.#places, at + TIME + 1, time | 0);
+      Atomics.store(this.#places, at + TIME, Math.floor(time / HIGH));
       Atomics.store(this.#places, at + 1, sequence | 0);
       Atomics.store(this.#places, at, Math.floor(sequence / HIGH) + 1);
-      return place;
+      group.place = place;
+      return;
     }
-    this.#overflowed.add(sequence);
+    this.#overflowed.add(group);
     this.#storeOverflow();
-    return -1;
   }
 
   /** Lowered before it could be read as higher: the low word is 0 while the two are changed. */
   #storeOverflow(): void {
     const at = slotAt(this.#slot) + SLOT_OVERFLOW;
     let lowest = Number.POSITIVE_INFINITY;
-    for (const sequence of this.#overflowed) lowest = Math.min(lowest, sequence);
+    for (const { sequence } of this.#overflowed) lowest = Math.min(lowest, sequence);
     if (lowest === Number.POSITIVE_INFINITY) {
       Atomics.store(this.#control, at, 0);
       return;
@@ -221,21 +243,22 @@ export function clearRegister(control: Int32Array, places: Int32Array, slot: num
 
 interface Registered {
   readonly sequence: number;
-  readonly seconds: number;
+  readonly time: number;
   readonly count: number;
 }
 
+/** A place that is given to another reader while it is read may show a mixture: its reader is gone then. */
 function registeredIn(places: Int32Array, slot: number): Registered[] {
   const found: Registered[] = [];
   for (let place = 0; place < PLACES; place++) {
     const at = (slot * PLACES + place) * PLACE_WORDS;
     for (let high = Atomics.load(places, at); high !== 0; ) {
       const low = Atomics.load(places, at + 1);
-      const seconds = Atomics.load(places, at + 2);
-      const count = Atomics.load(places, at + 3);
+      const time = Atomics.load(places, at + TIME) * HIGH + (Atomics.load(places, at + TIME + 1) >>> 0);
+      const count = Atomics.load(places, at + COUNT);
       const again = Atomics.load(places, at);
       if (again === high) {
-        found.push({ sequence: (high - 1) * HIGH + (low >>> 0), seconds, count });
+        found.push({ sequence: (high - 1) * HIGH + (low >>> 0), time, count });
         break;
       }
       high = again;

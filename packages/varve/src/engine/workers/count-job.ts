@@ -19,6 +19,8 @@ export interface CountInput {
   readonly levels: readonly (readonly FileMeta[])[];
   readonly range: KeyRange;
   readonly sequence: number;
+  /** By the stored clock: what has expired then does not count. */
+  readonly time: number;
 }
 
 /** Steps of the walk between two pauses. */
@@ -26,7 +28,7 @@ const STEPS = 1024;
 const OPEN_FILES_MAX = 64;
 
 export function* countEntries(input: CountInput, context: JobContext): Generator<void, number> {
-  const { directory, range, sequence } = input;
+  const { directory, range, sequence, time } = input;
   const tables = new TableCache({
     fs: context.fs,
     pathOf: (number) => inDirectory(directory, tableName(number)),
@@ -38,7 +40,7 @@ export function* countEntries(input: CountInput, context: JobContext): Generator
       immutables: input.memtables.map((handle) => attachMemtable(handle)),
       version: { levels: input.levels },
     };
-    const visible = openScan(mergedSources(view, tables, range), view, tables, range, sequence);
+    const visible = openScan(mergedSources(view, tables, range), view, tables, range, sequence, time);
     let count = 0;
     let steps = 0;
     visible.first();
