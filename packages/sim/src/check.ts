@@ -2,7 +2,7 @@
  * Holding a database against the model: forward, backward and by point reads. A difference is a Violation.
  */
 import type { Database, Keyspace, Snapshot } from 'varve';
-import type { Model } from './model.ts';
+import type { Model, Point } from './model.ts';
 
 /** The engine broke a promise. The message says which, and is what a failing seed reports. */
 export class Violation extends Error {
@@ -14,32 +14,32 @@ export class Violation extends Error {
 
 export type TextKeyspace = Keyspace<string, string>;
 
-/** Every keyspace holds exactly what the model holds at `sequence`. */
+/** Every keyspace holds exactly what the model holds at the point, which is now. */
 export function checkAll(
   db: Database,
   keyspaces: ReadonlyMap<string, TextKeyspace>,
   model: Model,
-  sequence: number,
+  at: Point,
   when: string,
 ): void {
   const names = db.keyspaces();
-  const wanted = model.names(sequence);
+  const wanted = model.names(at.sequence);
   if (names.join() !== wanted.join()) {
     throw new Violation(`${when}: keyspaces are [${names.join()}], should be [${wanted.join()}]`);
   }
-  for (const name of wanted) checkKeyspace(keyspaces.get(name)!, undefined, model, sequence, when);
+  for (const name of wanted) checkKeyspace(keyspaces.get(name)!, undefined, model, at, when);
 }
 
-/** One keyspace, now or in a snapshot, holds what the model holds at `sequence`. */
+/** One keyspace, now or in a snapshot, holds what the model holds at the point. */
 export function checkKeyspace(
   keyspace: TextKeyspace,
   snapshot: Snapshot | undefined,
   model: Model,
-  sequence: number,
+  at: Point,
   when: string,
 ): void {
-  const expected = model.entries(keyspace.name, sequence);
-  const place = `${when}: keyspace ${keyspace.name} at ${sequence}`;
+  const expected = model.entries(keyspace.name, at);
+  const place = `${when}: keyspace ${keyspace.name} at ${at.sequence}, time ${at.time}`;
   const range = (reverse: boolean): Iterable<[string, string]> =>
     snapshot === undefined ? keyspace.range({ reverse }) : snapshot.range(keyspace, { reverse });
   compareEntries([...range(false)], expected, `${place}, forward`);

@@ -5,11 +5,13 @@
  * What is promised is kept in `promised`: the highest sequence that reached each class. A write that was in flight when the
  * machine died may or may not have survived; the sequence that the next open reports decides, for all keyspaces at once.
  */
-import { type Database, type Snapshot, utf8, VarveError } from 'varve';
+import { type Database, utf8, VarveError } from 'varve';
 import { openSimulated, type Random, type SimFs, SimulatedCrash } from 'varve/testing';
 import { brief, checkAll, checkKeyspace, type TextKeyspace, Violation } from './check.ts';
-import type { Change, Model } from './model.ts';
+import { HeldSnapshots } from './held-snapshots.ts';
+import type { Change, Model, Point } from './model.ts';
 import { ScriptedScheduler } from './scripted-scheduler.ts';
+import type { StoredTime } from './stored-time.ts';
 import { Walks } from './walks.ts';
 import { type Ending, type LifeSettings, padded, randomChange, randomKey } from './workload.ts';
 
@@ -18,9 +20,11 @@ export interface Promised {
   disk: number;
 }
 
-interface OpenSnapshot {
-  readonly snapshot: Snapshot;
-  readonly keyspaces: readonly string[];
+/** What time it is for the database and on the machine. */
+export interface Times {
+  readonly time: StoredTime;
+  /** Milliseconds since 1970 when the life begins. */
+  readonly wall: number;
 }
 
 export class Life {
@@ -32,27 +36,48 @@ export class Life {
   readonly #scheduler: ScriptedScheduler;
   readonly #keyspaces = new Map<string, TextKeyspace>();
   #db!: Database;
-  #snapshots: OpenSnapshot[] = [];
+  readonly #snapshots: HeldSnapshots;
   readonly #walks: Walks;
   /** Changes of awaited writes that wait for room, oldest first. */
   #waiting: Change[][] = [];
   #failure: Error | undefined;
   #crashAfter: number;
+  readonly #time: StoredTime;
 
-  constructor(fs: SimFs, random: Random, model: Model, promised: Promised, settings: LifeSettings) {
+  constructor(
+    fs: SimFs,
+    random: Random,
+    model: Model,
+    promised: Promised,
+    { time, wall }: Times,
+    settings: LifeSettings,
+  ) {
+    this.#time = time;
     this.#fs = fs;
     this.#random = random;
     this.#model = model;
     this.#promised = promised;
     this.#settings = settings;
-    this.#scheduler = new ScriptedScheduler(random);
-    this.#walks = new Walks(random, model, this.#keyspaces, settings);
+    this.#scheduler = new ScriptedScheduler(random, wall);
+    this.#snapshots = new HeldSnapshots(random, model, this.#keyspaces);
+    this.#walks = new Walks(random, model, this.#keyspaces, settings, () => this.#now());
     this.#crashAfter = settings.crashAtOperation ?? Number.POSITIVE_INFINITY;
     fs.otherReads.directRefusal = settings.directRefusal;
     fs.onOperation = (operation) => {
       const counted = settings.crashAtSync ? operation.toLowerCase().includes('sync') : true;
       if (counted && --this.#crashAfter < 0) throw new SimulatedCrash();
     };
+  }
+
+  /** What the machine's clock shows, milliseconds since 1970. */
+  get wall(): number {
+    return this.#scheduler.clock.now();
+  }
+
+  /** What a reader sees who comes now; after the machine died, what one saw last. */
+  #now(): Point {
+    if (this.#fs.stopped) return { sequence: this.#model.latest, time: this.#time.last };
+    return this.#time.point(this.#db, this.wall, this.#model);
   }
 
   /** Lives until the end; returns how it ended. Throws a Violation when a promise was broken. */
@@ -68,6 +93,7 @@ export class Life {
         await this.#close();
         if (!this.#fs.stopped) {
           this.#promised.os = this.#promised.disk = this.#model.latest;
+          this.#time.closed();
           return 'closed';
         }
       }
@@ -112,8 +138,9 @@ export class Life {
     // Open syncs what it replayed before it takes the first write.
     this.#promised.os = recovered;
     this.#promised.disk = recovered;
+    this.#time.opened(this.#db, this.wall);
     for (const name of this.#db.keyspaces()) this.#use(name);
-    checkAll(this.#db, this.#keyspaces, this.#model, recovered, 'after open');
+    checkAll(this.#db, this.#keyspaces, this.#model, this.#now(), 'after open');
   }
 
   #uniqueId(): Uint8Array {
@@ -128,17 +155,25 @@ export class Life {
     else if (roll < 50) this.#writeBatch();
     else if (roll < 55) this.#awaited();
     else if (roll < 62) this.#checkReads();
-    else if (roll < 65) this.#openSnapshot();
-    else if (roll < 68) this.#checkSnapshot();
+    else if (roll < 65) this.#snapshots.take(this.#db, this.#now().time);
+    else if (roll < 68) this.#snapshots.check();
     else if (roll < 72) this.#walks.act(() => this.#name());
     else if (roll < 73) this.#createKeyspace();
     else if (roll < 74) this.#dropKeyspace();
     else if (roll < 76) this.#background(this.#db.flush());
     else if (roll < 77) this.#compact();
     else if (roll < 79) this.#syncNow();
-    else if (roll < 80) this.#scheduler.advance(random.below(this.#settings.pauseMsMax));
+    else if (roll < 80) this.#pass();
     else for (let steps = random.below(30); steps > 0; steps--) await this.#step();
     await settled();
+  }
+
+  /** Time passes, or jumps. */
+  #pass(): void {
+    const random = this.#random;
+    if (this.#settings.setsClock && random.oneIn(2)) {
+      this.#scheduler.setWall(random.oneIn(3) ? random.below(1000) : -random.below(5000));
+    } else this.#scheduler.advance(random.below(this.#settings.pauseMsMax));
   }
 
   #compact(): void {
@@ -158,7 +193,7 @@ export class Life {
     const keyspace = this.#keyspaces.get(name)!;
     const change = randomChange(this.#random, name, this.#settings);
     this.#commit([change], () => {
-      if (change.kind === 'put') return keyspace.put(change.key, change.value);
+      if (change.kind === 'put') return keyspace.put(change.key, change.value, this.#optionsOf(change));
       if (change.kind === 'delete') return keyspace.delete(change.key);
       return keyspace.deleteRange({ gte: change.from, lt: change.to });
     });
@@ -174,7 +209,7 @@ export class Life {
       const change = randomChange(this.#random, name, this.#settings);
       const keyspace = this.#keyspaces.get(name)!;
       changes.push(change);
-      if (change.kind === 'put') batch.put(keyspace, change.key, change.value);
+      if (change.kind === 'put') batch.put(keyspace, change.key, change.value, this.#optionsOf(change));
       else if (change.kind === 'delete') batch.delete(keyspace, change.key);
       else batch.deleteRange(keyspace, { gte: change.from, lt: change.to });
     }
@@ -184,16 +219,28 @@ export class Life {
   /** Writes, and tells the model: what throws `busy` was not written, what meets the crash may have been. */
   #commit(changes: readonly Change[], write: () => number): void {
     const sequence = this.#model.latest + 1;
+    const { time } = this.#now();
     try {
       const got = write();
       if (got !== sequence) throw new Violation(`a write got sequence ${got}, should be ${sequence}`);
-      this.#model.apply(changes, sequence);
+      if (this.#now().time !== time) throw new Violation('time has passed in a write');
+      this.#apply(changes, { sequence, time });
       if (this.#settings.options.sync === 'everyWrite') this.#promised.disk = this.#promised.os = sequence;
     } catch (error) {
       if (error instanceof VarveError && error.kind === 'busy') return;
-      if (this.#fs.stopped) this.#model.apply(changes, sequence);
+      if (this.#fs.stopped) this.#apply(changes, { sequence, time });
       throw error;
     }
+  }
+
+  #apply(changes: readonly Change[], at: Point): void {
+    const expires = changes.some((change) => change.kind === 'put' && change.ttlMs !== undefined);
+    this.#time.wrote(at, expires, this.#settings.options.timestamps === true);
+    this.#model.apply(changes, at);
+  }
+
+  #optionsOf({ ttlMs }: { readonly ttlMs?: number | undefined }): { ttlMs?: number } | undefined {
+    return ttlMs === undefined || ttlMs === this.#settings.keyspace.ttlMs ? undefined : { ttlMs };
   }
 
   #awaited(): void {
@@ -202,11 +249,14 @@ export class Life {
     const durability = this.#random.oneIn(2) ? 'os' : 'disk';
     const key = randomKey(this.#random, this.#settings);
     const value = padded(`awaited-${this.#model.latest + 1}`, this.#settings);
-    const changes: Change[] = [{ kind: 'put', keyspace: name, key, value }];
+    const { ttlMs } = this.#settings.keyspace;
+    const changes: Change[] = [{ kind: 'put', keyspace: name, key, value, ttlMs }];
+    const { time } = this.#now();
     const before = this.#db.stats().sequence;
     const promise = this.#keyspaces.get(name)!.put(key, value, { durability });
     // Without pressure the write is visible at once; when the machine died in it, it may have survived all the same.
-    if (this.#fs.stopped || this.#db.stats().sequence > before) this.#model.apply(changes, before + 1);
+    if (this.#fs.stopped || this.#db.stats().sequence > before)
+      this.#apply(changes, { sequence: before + 1, time });
     else this.#waiting.push(changes);
     const gaveUp = (): void => {
       this.#waiting = this.#waiting.filter((each) => each !== changes);
@@ -219,7 +269,8 @@ export class Life {
   #catchUp(): void {
     if (this.#waiting.length === 0 || this.#fs.stopped) return;
     while (this.#waiting.length > 0 && this.#db.stats().sequence > this.#model.latest) {
-      this.#model.apply(this.#waiting.shift()!, this.#model.latest + 1);
+      const { sequence, time } = this.#now();
+      this.#apply(this.#waiting.shift()!, { sequence: sequence + 1, time });
     }
   }
 
@@ -239,36 +290,15 @@ export class Life {
     const name = this.#name();
     if (name === undefined) return;
     const keyspace = this.#keyspaces.get(name)!;
+    const at = this.#now();
     for (let i = 0; i < 5; i++) {
       const key = randomKey(this.#random, this.#settings);
       const got = keyspace.get(key);
-      const expected = this.#model.get(name, key);
+      const expected = this.#model.get(name, key, at);
       if (got !== expected)
         throw new Violation(`get ${name}/${key} gives ${brief(got)}, should be ${brief(expected)}`);
     }
-    if (this.#random.oneIn(4))
-      checkKeyspace(keyspace, undefined, this.#model, this.#model.latest, 'while running');
-  }
-
-  #openSnapshot(): void {
-    if (this.#snapshots.length >= 4) return;
-    this.#snapshots.push({ snapshot: this.#db.snapshot(), keyspaces: [...this.#keyspaces.keys()] });
-  }
-
-  #checkSnapshot(): void {
-    if (this.#snapshots.length === 0) return;
-    const at = this.#random.below(this.#snapshots.length);
-    const { snapshot, keyspaces } = this.#snapshots[at]!;
-    for (const name of keyspaces) {
-      const keyspace = this.#keyspaces.get(name);
-      // A keyspace that was dropped (and perhaps made anew) since is not the one the snapshot saw.
-      if (keyspace === undefined || !this.#model.names(snapshot.sequence).includes(name)) continue;
-      checkKeyspace(keyspace, snapshot, this.#model, snapshot.sequence, 'in a snapshot');
-    }
-    if (this.#random.oneIn(2)) {
-      snapshot.close();
-      this.#snapshots.splice(at, 1);
-    }
+    if (this.#random.oneIn(4)) checkKeyspace(keyspace, undefined, this.#model, at, 'while running');
   }
 
   #createKeyspace(): void {
@@ -289,10 +319,7 @@ export class Life {
     const name = this.#name();
     if (name === undefined || this.#keyspaces.size < 2) return;
     this.#walks.forget(name);
-    this.#snapshots = this.#snapshots.map(({ snapshot, keyspaces }) => ({
-      snapshot,
-      keyspaces: keyspaces.filter((other) => other !== name),
-    }));
+    this.#snapshots.forget(name);
     this.#keyspaces.delete(name);
     const dropped = this.#db.dropKeyspace(name);
     this.#model.drop(name, this.#model.latest + 1);
@@ -350,7 +377,7 @@ export class Life {
   }
 
   async #close(): Promise<void> {
-    for (const { snapshot } of this.#snapshots) snapshot.close();
+    this.#snapshots.close();
     await this.#pump(() => this.#db.close());
   }
 }

@@ -1,18 +1,35 @@
 /**
  * What the database should hold: every version of every key with its sequence, over all keyspaces, as plain sorted maps.
- * Knows every state that ever was, so a recovered database can be held against the state at the sequence it reports.
+ * Knows every state that ever was, so a recovered database can be held against the state at the sequence it reports. What
+ * expires is there or not by the time of the reader.
  */
 
 /** One change of a batch, keys and values as text. */
 export type Change =
-  | { readonly kind: 'put'; readonly keyspace: string; readonly key: string; readonly value: string }
+  | {
+      readonly kind: 'put';
+      readonly keyspace: string;
+      readonly key: string;
+      readonly value: string;
+      /** How long it lives; left out: for good. */
+      readonly ttlMs?: number | undefined;
+    }
   | { readonly kind: 'delete'; readonly keyspace: string; readonly key: string }
   | { readonly kind: 'deleteRange'; readonly keyspace: string; readonly from: string; readonly to: string };
 
 interface Version {
   readonly sequence: number;
   readonly value: string | undefined;
+  readonly expiry: number;
 }
+
+/** Where a reader stands: its sequence, and its time by the database's clock. */
+export interface Point {
+  readonly sequence: number;
+  readonly time: number;
+}
+
+const NEVER = Number.POSITIVE_INFINITY;
 
 class ModelKeyspace {
   readonly name: string;
@@ -25,19 +42,16 @@ class ModelKeyspace {
     this.created = created;
   }
 
-  set(key: string, sequence: number, value: string | undefined): void {
+  set(key: string, sequence: number, value: string | undefined, expiry = NEVER): void {
     const versions = this.keys.get(key) ?? [];
     if (versions.length === 0) this.keys.set(key, versions);
     if (versions.at(-1)?.sequence === sequence) versions.pop();
-    versions.push({ sequence, value });
+    versions.push({ sequence, value, expiry });
   }
 
-  at(key: string, sequence: number): string | undefined {
-    const versions = this.keys.get(key) ?? [];
-    for (let i = versions.length - 1; i >= 0; i--) {
-      if (versions[i]!.sequence <= sequence) return versions[i]!.value;
-    }
-    return undefined;
+  at(key: string, { sequence, time }: Point): string | undefined {
+    const newest = this.keys.get(key)?.findLast((version) => version.sequence <= sequence);
+    return newest === undefined || newest.expiry <= time ? undefined : newest.value;
   }
 }
 
@@ -64,14 +78,17 @@ export class Model {
     this.latest = sequence;
   }
 
-  apply(changes: readonly Change[], sequence: number): void {
+  /** `time`: of the database's clock when the batch was written. */
+  apply(changes: readonly Change[], { sequence, time }: Point): void {
     for (const change of changes) {
       const keyspace = this.#find(change.keyspace, this.latest);
-      if (change.kind === 'put') keyspace.set(change.key, sequence, change.value);
-      else if (change.kind === 'delete') keyspace.set(change.key, sequence, undefined);
+      if (change.kind === 'put') {
+        const { key, value, ttlMs } = change;
+        keyspace.set(key, sequence, value, ttlMs === undefined ? NEVER : time + ttlMs);
+      } else if (change.kind === 'delete') keyspace.set(change.key, sequence, undefined);
       else {
         for (const key of keyspace.keys.keys()) {
-          if (key >= change.from && key < change.to && keyspace.at(key, sequence) !== undefined) {
+          if (key >= change.from && key < change.to && keyspace.at(key, { sequence, time }) !== undefined) {
             keyspace.set(key, sequence, undefined);
           }
         }
@@ -80,17 +97,17 @@ export class Model {
     this.latest = sequence;
   }
 
-  get(name: string, key: string, sequence: number = this.latest): string | undefined {
-    return this.#find(name, sequence).at(key, sequence);
+  get(name: string, key: string, at: Point): string | undefined {
+    return this.#find(name, at.sequence).at(key, at);
   }
 
-  /** Entries of [from, to) at `sequence`, ascending. */
-  entries(name: string, sequence: number = this.latest, from = '', to?: string): [string, string][] {
-    const keyspace = this.#find(name, sequence);
+  /** Entries of [from, to) that a reader sees, ascending. */
+  entries(name: string, at: Point, from = '', to?: string): [string, string][] {
+    const keyspace = this.#find(name, at.sequence);
     const found: [string, string][] = [];
     for (const key of keyspace.keys.keys()) {
       if (key < from || (to !== undefined && key >= to)) continue;
-      const value = keyspace.at(key, sequence);
+      const value = keyspace.at(key, at);
       if (value !== undefined) found.push([key, value]);
     }
     return found.sort((a, b) => (a[0] < b[0] ? -1 : 1));

@@ -15,12 +15,17 @@ export class ScriptedScheduler implements Scheduler {
   #tasks: Task[] = [];
   #now = 1_000_000;
 
-  constructor(random: Random) {
+  /** What the wall clock shows more than the other. */
+  #offset: number;
+
+  /** @param wall milliseconds since 1970 at the beginning */
+  constructor(random: Random, wall = 1_700_001_000_000) {
     this.#random = random;
+    this.#offset = wall - this.#now;
   }
 
   readonly clock: { now(): number; monotonic(): number } = {
-    now: () => 1_700_000_000_000 + Math.floor(this.#now),
+    now: () => Math.floor(this.#offset + this.#now),
     monotonic: () => this.#now,
   };
 
@@ -48,6 +53,11 @@ export class ScriptedScheduler implements Scheduler {
     this.#now += 0.01;
     task.run();
     return true;
+  }
+
+  /** Somebody sets the wall clock. */
+  setWall(by: number): void {
+    this.#offset += by;
   }
 
   advance(ms: number): void {

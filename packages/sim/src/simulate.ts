@@ -5,6 +5,7 @@ import { open } from 'varve';
 import { Random, SimFs } from 'varve/testing';
 import { Life, type Promised } from './life.ts';
 import { Model } from './model.ts';
+import { StoredTime } from './stored-time.ts';
 import { type Ending, randomLife, randomUniformBytes } from './workload.ts';
 
 export interface SimulationResult {
@@ -29,6 +30,8 @@ export async function simulate(seed: number): Promise<SimulationResult> {
   const random = new Random(seed);
   const model = new Model();
   const promised: Promised = { os: 0, disk: 0 };
+  const time = new StoredTime();
+  let wall = 1_700_000_000_000;
   let fs = new SimFs();
   let before: Ending = 'closed';
   let operations = 0;
@@ -37,7 +40,10 @@ export async function simulate(seed: number): Promise<SimulationResult> {
   const uniformBytes = randomUniformBytes(random);
   for (let i = 0; i < lives; i++) {
     const settings = randomLife(random, before, uniformBytes);
-    const ended: Ending = await new Life(fs, random, model, promised, settings).run();
+    const life = new Life(fs, random, model, promised, { time, wall }, settings);
+    const ended: Ending = await life.run();
+    // The machine is off for a while, or its clock is set back meanwhile.
+    wall = life.wall + random.pick([0, random.below(10_000), -random.below(20_000)]);
     operations += fs.operations;
     sequences = Math.max(sequences, model.latest);
     fs.onOperation = undefined;

@@ -5,7 +5,7 @@
 import type { RangeView } from 'varve';
 import type { Random } from 'varve/testing';
 import { compareEntries, type TextKeyspace } from './check.ts';
-import type { Model } from './model.ts';
+import type { Model, Point } from './model.ts';
 import { type LifeSettings, randomKey } from './workload.ts';
 
 interface MadeRange {
@@ -28,6 +28,7 @@ export class Walks {
   readonly #model: Model;
   readonly #keyspaces: ReadonlyMap<string, TextKeyspace>;
   readonly #settings: LifeSettings;
+  readonly #now: () => Point;
   #ranges: MadeRange[] = [];
   #walks: OpenWalk[] = [];
 
@@ -36,11 +37,13 @@ export class Walks {
     model: Model,
     keyspaces: ReadonlyMap<string, TextKeyspace>,
     settings: LifeSettings,
+    now: () => Point,
   ) {
     this.#random = random;
     this.#model = model;
     this.#keyspaces = keyspaces;
     this.#settings = settings;
+    this.#now = now;
   }
 
   /** The keyspace is dropped: what walks over it ends. */
@@ -75,7 +78,7 @@ export class Walks {
     const range = this.#ranges.shift();
     if (range === undefined) return;
     const { name, from, prefix, reverse, view } = range;
-    const all = this.#model.entries(name, this.#model.latest, from);
+    const all = this.#model.entries(name, this.#now(), from);
     const rest = prefix === undefined ? all : all.filter(([key]) => key.startsWith(prefix));
     if (reverse) rest.reverse();
     const iterator = view[Symbol.iterator]();

@@ -35,7 +35,13 @@ export interface LifeSettings {
   readonly strategies: readonly CompactionOption[];
   /** Now and then the thread of a compaction dies in the middle of it. */
   readonly losesThreads: boolean;
+  /** Puts with a time to live of their own, one in so many; 0: none. */
+  readonly ttlOneIn: number;
+  /** Now and then somebody sets the wall clock, mostly back. */
+  readonly setsClock: boolean;
 }
+
+const TTLS_MS = [1, 20, 100, 400, 3000];
 
 /** Value bytes of a machine whose writes all have one size, in all of its lives; most have writes of any size. */
 export function randomUniformBytes(random: Random): number | undefined {
@@ -68,6 +74,8 @@ export function randomLife(random: Random, before: Ending, uniformBytes: number 
       reads: random.pick(['pread', 'direct', 'mmap'] as const),
     },
     keyspace: {
+      // A stored expiry would make records of another size.
+      ...(!isUniform && random.oneIn(3) && { ttlMs: random.pick(TTLS_MS) }),
       memtableBytes,
       blockBytes: random.pick([512, 1024, 4096]),
       // Two blooms from 16 bits on, parts from 16 KiB on.
@@ -90,6 +98,8 @@ export function randomLife(random: Random, before: Ending, uniformBytes: number 
     pauseMsMax: 400,
     strategies: Array.from({ length: 3 }, () => randomStrategy(random, memtableBytes)),
     losesThreads: random.oneIn(4),
+    ttlOneIn: isUniform ? 0 : random.pick([0, 2, 10]),
+    setsClock: random.oneIn(2),
   };
   return life.options.cacheBytesMax === 1024 * kib ? adaptive(life) : life;
 }
@@ -133,7 +143,9 @@ export function randomChange(random: Random, keyspace: string, settings: LifeSet
     if (from !== to) return { kind: 'deleteRange', keyspace, from, to };
   }
   const filler = 'v'.repeat(random.below(settings.valueBytesMax));
-  return { kind: 'put', keyspace, key, value: `${random.u32()}-${filler}` };
+  const { ttlOneIn } = settings;
+  const ttlMs = ttlOneIn > 0 && random.oneIn(ttlOneIn) ? random.pick(TTLS_MS) : settings.keyspace.ttlMs;
+  return { kind: 'put', keyspace, key, value: `${random.u32()}-${filler}`, ttlMs };
 }
 
 /** The text, filled up when all values have one size. */

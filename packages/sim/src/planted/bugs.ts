@@ -111,6 +111,51 @@ export const plantedBugs: readonly PlantedBug[] = [
     ],
   },
   {
+    name: 'clock-runs-back',
+    breaks: 'what had expired is there again after the clock of the machine was set back',
+    edits: [
+      {
+        file: 'engine/stored-clock.ts',
+        find: 'if (time > this.#last) this.#last = time;',
+        replace: 'this.#last = time;',
+      },
+    ],
+  },
+  {
+    name: 'clock-not-stored-at-close',
+    breaks: 'a clean close does not store the clock, which a reopening then finds behind',
+    edits: [
+      {
+        file: 'engine/clock-keeper.ts',
+        find: 'if (storedTime > installer.version.storedTime) installer.finish(fs, { storedTime });',
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'readers-times-not-asked',
+    breaks: 'compaction drops what has expired by now and a snapshot still shows',
+    edits: [
+      {
+        file: 'engine/snapshot-register.ts',
+        find: 'time: Math.min(now, this.#earliestTime())',
+        replace: 'time: now',
+      },
+    ],
+  },
+  {
+    name: 'expired-uncovers-older',
+    breaks: 'an expired entry is looked past to an older one',
+    edits: [
+      {
+        file: 'iterator/visible.ts',
+        find: '        this.#saveKey();\n        skip = true;\n        steps = 0;\n        source.next();',
+        replace:
+          '        this.#saveKey();\n        skip = source.kind !== KIND_PUT_EXPIRY;\n        steps = 0;\n        source.next();',
+      },
+    ],
+  },
+  {
     name: 'sequence-before-view',
     breaks: 'a reader reads its sequence before it pins the view, and registers it only then',
     edits: [
