@@ -49,6 +49,11 @@ class ModelKeyspace {
     versions.push({ sequence, value, expiry });
   }
 
+  /** Is a value of it there that has not been deleted? Whether it has expired changes with the clock. */
+  holds(key: string): boolean {
+    return this.keys.get(key)?.at(-1)?.value !== undefined;
+  }
+
   at(key: string, { sequence, time }: Point): string | undefined {
     const newest = this.keys.get(key)?.findLast((version) => version.sequence <= sequence);
     return newest === undefined || newest.expiry <= time ? undefined : newest.value;
@@ -88,7 +93,7 @@ export class Model {
       } else if (change.kind === 'delete') keyspace.set(change.key, sequence, undefined);
       else {
         for (const key of keyspace.keys.keys()) {
-          if (key >= change.from && key < change.to && keyspace.at(key, { sequence, time }) !== undefined) {
+          if (key >= change.from && key < change.to && keyspace.holds(key)) {
             keyspace.set(key, sequence, undefined);
           }
         }

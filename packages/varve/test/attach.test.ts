@@ -189,3 +189,21 @@ test('a thread that holds a snapshot is told by its id and age, and a dead one h
   await expect.poll(() => db.stats().threads.length).toBe(1);
   expect(db.stats().snapshots.count).toBe(0);
 });
+
+test('a keyspace that is opened without settings lets entries live as long as its owner says', async () => {
+  const offset = new SharedArrayBuffer(4);
+  const owner = await ownerThread(temporaryDirectory(), {}, offset);
+  onTestFinished(owner.close);
+  const first = await attached(owner.handle);
+  first.keyspace('texts', { key: utf8, value: utf8, ttlMs: 60_000 });
+  await first.flush();
+  await first.close();
+  const again = await attached(owner.handle);
+  const short = texts(again);
+  short.put('a', '1');
+  short.put('b', '2', { ttlMs: 3_600_000 });
+  expect(short.getMany(['a', 'b'])).toEqual(['1', '2']);
+  Atomics.store(new Int32Array(offset), 0, 60_000);
+  again.stats();
+  expect(short.getMany(['a', 'b'])).toEqual([undefined, '2']);
+});

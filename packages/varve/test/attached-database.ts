@@ -10,9 +10,14 @@ export interface OwnerThread {
   terminate(): Promise<void>;
 }
 
-export async function ownerThread(path: string, options: DatabaseOptions): Promise<OwnerThread> {
+/** `offset`: what its clock adds to the system's. */
+export async function ownerThread(
+  path: string,
+  options: DatabaseOptions,
+  offset?: SharedArrayBuffer,
+): Promise<OwnerThread> {
   const worker = new Worker(new URL('owner.worker.ts', import.meta.url), {
-    workerData: { path, options },
+    workerData: { path, options, offset },
     execArgv: ['--conditions=varve-source'],
   });
   const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
@@ -31,8 +36,12 @@ export async function ownerThread(path: string, options: DatabaseOptions): Promi
 }
 
 /** Closing it ends the owner's thread too. */
-export async function openAttached(path: string, options: DatabaseOptions): Promise<Database> {
-  const owner = await ownerThread(path, options);
+export async function openAttached(
+  path: string,
+  options: DatabaseOptions,
+  offset?: SharedArrayBuffer,
+): Promise<Database> {
+  const owner = await ownerThread(path, options, offset);
   const db = await attach(owner.handle);
   const close = db.close.bind(db);
   db.close = async (): Promise<void> => {

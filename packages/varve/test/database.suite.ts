@@ -8,7 +8,7 @@ export interface DatabaseUnderTest {
   readonly path: string;
   readonly options?: DatabaseOptions;
   /** How to get at it; `open` by default. */
-  readonly open?: (path: string, options: DatabaseOptions) => Promise<Database>;
+  readonly open?: (path: string, options: DatabaseOptions, offset?: SharedArrayBuffer) => Promise<Database>;
 }
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);

@@ -36,6 +36,8 @@
  *    only, when nothing older is below.
  *  - A put that has expired for some readers only stays a put. The proof holds for it: `w` is the newest version whatever it
  *    shows, and by (1) and (2) only versions are dropped that no reader's `w` is.
+ *  - A table of which all entries have expired by `readers.time`, without range tombstones, goes whole when nothing older may
+ *    be below it (picker-expired.ts): every reader finds nothing in it, and nothing below, before and after.
  * Filters, when they come, do the same.
  */
 import { assert } from '../base/assert.ts';

@@ -2,6 +2,7 @@
  * The text form of versions and plans, for golden tests and for messages of the property test.
  *
  *   L0: 8[c-k] 7[a-f)=20M~@90  number, keys (`)` for an exclusive end), size (default 8M), `~` for tombstones, `@` newest time
+ *   L1: 3[a-d]^4:100-199       of its 10 entries 4 expire, between 100 and 199
  *   merge L0[7 8] + L1[3 4] -> L1  reason=level0-files score=1.00
  */
 import { sampleFile, sampleKeyspace } from '../manifest/samples.suite.ts';
@@ -31,13 +32,22 @@ export function formatSize(bytes: number): string {
 }
 
 export function parseFile(text: string): FileMeta {
-  const match = /^(\d+)\[([^-]*)-([^\])]*)([\])])(?:=(\w+))?(~?)(?:@(\d+))?$/.exec(text);
+  const match = /^(\d+)\[([^-]*)-([^\])]*)([\])])(?:=(\w+))?(~?)(?:@(\d+))?(?:\^(\d+):(\d+)-(\d+))?$/.exec(
+    text,
+  );
   if (match === null) throw new Error(`not a file: ${text}`);
   return sampleFile(Number(match[1]), match[2]!, match[3]!, {
     largestExclusive: match[4] === ')',
     bytes: parseSize(match[5] ?? '8M'),
     tombstones: match[6] === '~' ? 1 : 0,
     ...(match[7] !== undefined && { newestTime: Number(match[7]) }),
+    ...(match[8] !== undefined && {
+      expiry: {
+        expiring: Number(match[8]),
+        earliestExpiry: Number(match[9]),
+        latestExpiry: Number(match[10]),
+      },
+    }),
   });
 }
 

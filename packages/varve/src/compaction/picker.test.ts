@@ -4,6 +4,7 @@
  *   version        the lines that follow become the version, nothing runs
  *   scores         every level with its score and target
  *   pick leveled   the plan of a strategy, at now=0 or another time; with `start` it runs from then on
+ *   expired time=150   the plan that reclaims what has expired; with `start` likewise
  *   manual level=1 from=a to=m   the plan for a range, `nothing` or `busy`; with `start` likewise
  *   finish 0       installs the plan that was started first; a merge has its outputs on the lines that follow
  * Settings are options of `scores`, `pick` and `manual`; `detail` adds what the outputs depend on.
@@ -22,6 +23,7 @@ import {
   parseSettings,
 } from './picker.suite.ts';
 import { levelScores, levelShape } from './picker-leveled.ts';
+import { pickExpired } from './picker-expired.ts';
 import { pickManual, resumeAfter } from './picker-manual.ts';
 import { type CompactionPlan, editOf } from './plan.ts';
 import { brokenRule } from './plan-rules.ts';
@@ -81,6 +83,15 @@ function pickerProgram(): GoldenProgram {
       const broken = plan === undefined ? undefined : brokenRule(keyspace, plan);
       return broken ?? report(plan, rest);
     }
+    if (name === 'expired') {
+      const plan = pickExpired(
+        keyspace,
+        running,
+        leveledSettings(parseSettings('leveled', options)),
+        Number(options['time']),
+      );
+      return report(plan, words);
+    }
     if (name === 'finish') return finish(Number(words[0]), input);
     if (name !== 'manual') throw new Error(`unknown command ${name}`);
     const range = {
@@ -98,6 +109,7 @@ function pickerProgram(): GoldenProgram {
 }
 
 test.each([
+  'expired',
   'leveled-l0',
   'leveled-levels',
   'leveled-shape',

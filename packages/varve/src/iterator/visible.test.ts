@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { compareBytes } from '../base/bytes.ts';
-import { KIND_DELETE, KIND_PUT } from '../base/kinds.ts';
+import { EXPIRY_BYTES, expiryOf, withTtl } from '../base/expiry.ts';
+import { KIND_DELETE, KIND_PUT, KIND_PUT_EXPIRY } from '../base/kinds.ts';
 import { Random } from '../base/random.ts';
 import { FragmentedTombstones } from '../base/range-tombstones.ts';
 import { ArrayIterator, bytesOf, entryOf, type TestEntry } from './array-iterator.suite.ts';
@@ -12,6 +13,9 @@ interface Tombstone {
   end: Uint8Array;
   sequence: number;
 }
+
+/** Entries expire between 1 and this. */
+const TIMES = 20;
 
 const keyOf = (i: number): string => String(i).padStart(2, '0');
 const decoder = new TextDecoder();
@@ -30,7 +34,10 @@ function visibleState(
     if (known === undefined || known.sequence < entry.sequence) newest.set(name, entry);
   }
   return [...newest.values()]
-    .filter((e) => e.kind === KIND_PUT)
+    .filter(
+      (e) =>
+        e.kind === KIND_PUT || (e.kind === KIND_PUT_EXPIRY && expiryOf(e.value, 0) > (options.time ?? 0)),
+    )
     .filter((e) => options.lower === undefined || compareBytes(e.key, options.lower) >= 0)
     .filter((e) => options.upper === undefined || compareBytes(e.key, options.upper) < 0)
     .filter(
@@ -44,7 +51,10 @@ function visibleState(
         ),
     )
     .toSorted((a, b) => compareBytes(a.key, b.key))
-    .map((e) => `${decoder.decode(e.key)}=${decoder.decode(e.value)}`);
+    .map((e) => {
+      const from = e.kind === KIND_PUT_EXPIRY ? EXPIRY_BYTES : 0;
+      return `${decoder.decode(e.key)}=${decoder.decode(e.value.subarray(from))}`;
+    });
 }
 
 function shownPair(it: VisibleIterator): string | undefined {
@@ -67,7 +77,10 @@ function randomWorld(random: Random, versionsMax: number): World {
     const sequences = new Set<number>();
     for (let v = 0; v < versions; v++) sequences.add(1 + random.below(60));
     for (const sequence of sequences) {
-      random.pick(sources).push(entryOf(keyOf(k), sequence, random.oneIn(3) ? KIND_DELETE : KIND_PUT));
+      const kind = random.pick([KIND_DELETE, KIND_PUT, KIND_PUT_EXPIRY]);
+      const entry = entryOf(keyOf(k), sequence, kind);
+      const value = kind === KIND_PUT_EXPIRY ? withTtl(entry.value, 1 + random.below(TIMES)) : entry.value;
+      random.pick(sources).push({ ...entry, value });
     }
   }
   const tombstones: Tombstone[] = [];
@@ -97,6 +110,7 @@ function randomOptions(random: Random): VisibleOptions {
   const lower = random.below(44);
   return {
     snapshot: random.below(65),
+    time: random.oneIn(4) ? undefined : random.below(TIMES + 1),
     lower: random.oneIn(2) ? bytesOf(keyOf(lower)) : undefined,
     upper: random.oneIn(2) ? bytesOf(keyOf(lower + random.below(20) - 1)) : undefined,
   };

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { KEY_BYTES_MAX } from '../base/entry.ts';
 import { VarveError } from '../base/errors.ts';
 import { putU32 } from '../base/fixed.ts';
-import { KIND_DELETE, KIND_MERGE, KIND_PUT, KIND_RANGE_DELETE } from '../base/kinds.ts';
+import { EXPIRY_BYTES, expiryOf, withTtl } from '../base/expiry.ts';
+import { KIND_DELETE, KIND_MERGE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import { Random } from '../base/random.ts';
 import { BatchBuffer, BatchReader, EncodedOperation } from './batch.ts';
 
@@ -36,13 +37,14 @@ function readAll(bytes: Uint8Array, start: number, end: number): Operation[] {
 
 function randomOperation(random: Random): Operation {
   const bytes = (length: number): Uint8Array => Uint8Array.from({ length }, () => random.below(256));
-  const kind = random.pick([KIND_PUT, KIND_DELETE, KIND_RANGE_DELETE]);
+  const kind = random.pick([KIND_PUT, KIND_PUT_EXPIRY, KIND_DELETE, KIND_RANGE_DELETE]);
   const keyspaceId = random.pick([0, 1, 127, 128, 70_000, 2 ** 31, Number.MAX_SAFE_INTEGER]);
+  const value = bytes(random.pick([0, 1, 100, 127, 128, 5000]));
   return {
     kind,
     keyspaceId,
     key: bytes(random.pick([0, 1, 16, 127, 128, 300])),
-    value: kind === KIND_DELETE ? EMPTY : bytes(random.pick([0, 1, 100, 127, 128, 5000])),
+    value: kind === KIND_DELETE ? EMPTY : kind === KIND_PUT_EXPIRY ? withTtl(value, random.u32()) : value,
   };
 }
 
@@ -172,4 +174,40 @@ describe('bytes that are no batch', () => {
       }
     }
   });
+});
+
+test('times to live become expiries when the batch is stamped, and others when it is stamped again', () => {
+  const batch = new BatchBuffer();
+  const key = new Uint8Array([1]);
+  batch.add(KIND_PUT, 1, key, new Uint8Array(20));
+  expect(batch.stamp(1000)).toBe(false);
+  for (const ttlMs of [5, 70_000, Number.MAX_SAFE_INTEGER]) {
+    batch.add(KIND_PUT_EXPIRY, 1, key, withTtl(new Uint8Array([9]), ttlMs));
+  }
+  const expiries = (): number[] =>
+    readAll(batch.bytes, 0, batch.length)
+      .filter(({ kind }) => kind === KIND_PUT_EXPIRY)
+      .map(({ value }) => {
+        expect(value.length).toBe(EXPIRY_BYTES + 1);
+        return expiryOf(value, 0);
+      });
+  expect(expiries()).toEqual([5, 70_000, Number.MAX_SAFE_INTEGER]);
+  expect(batch.stamp(1_700_000_000_000)).toBe(true);
+  expect(expiries()).toEqual([1_700_000_000_005, 1_700_000_070_000, Number.MAX_SAFE_INTEGER]);
+  batch.stamp(1_700_000_000_001);
+  expect(expiries()[0]).toBe(1_700_000_000_006);
+  batch.clear();
+  expect(batch.stamp(1)).toBe(false);
+});
+
+test('a put with expiry whose value is too short for one, or whose expiry can not be, is corruption', () => {
+  for (const value of [new Uint8Array(0), new Uint8Array(7), new Uint8Array(8).fill(255)]) {
+    const batch = new BatchBuffer();
+    batch.add(KIND_PUT, 1, new Uint8Array([1]), value);
+    // The kind is the first byte behind the count.
+    batch.bytes[4] = KIND_PUT_EXPIRY;
+    expect(() => readAll(batch.bytes, 0, batch.length)).toThrow(
+      expect.objectContaining({ code: 'CORRUPTION', context: { file: 'x.wal', offset: 7 } }),
+    );
+  }
 });

@@ -32,7 +32,12 @@ export interface RemoveInput {
 
 export function* syncLog(input: LogSyncInput, { fs }: JobContext): Generator<void, void> {
   for (const path of input.paths) {
-    withFile(fs, path, (file) => finalSync(path, () => file.dataSync()));
+    try {
+      withFile(fs, path, (file) => finalSync(path, () => file.dataSync()));
+    } catch (error) {
+      // Released and removed while this job waited for its turn: all that it held is in tables.
+      if (systemCode(error) !== 'ENOENT') throw error;
+    }
     yield;
   }
   const { directory } = input;
