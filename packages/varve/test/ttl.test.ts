@@ -1,6 +1,9 @@
 /** Entries that expire: for every way of reading, over snapshots and compactions. */
-import { describe, expect, test } from 'vitest';
+import { utf8 } from 'varve';
+import { SimFs } from 'varve/testing';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { texts } from './in-memory.ts';
+import { ManualScheduler } from './manual-scheduler.ts';
 import { KEYS, seen, type World, world } from './ttl-world.ts';
 
 describe('an entry that expires', () => {
@@ -190,6 +193,50 @@ describe('space', () => {
     clock.time += 1000;
     await db.flush();
     expect(db.stats().keyspaces['short']).toMatchObject({ entries: 0, bytes: 0 });
+  });
+});
+
+describe('space that nobody asks for', () => {
+  const lived = async (strategy: 'leveled' | 'tiered' | 'fifo'): Promise<void> => {
+    const time = new ManualScheduler();
+    const db = await time.open('/db', { fileSystem: new SimFs() });
+    onTestFinished(() => db.close());
+    const short = db.keyspace('short', {
+      key: utf8,
+      value: utf8,
+      compaction: { strategy },
+    });
+    const entries = (): number => db.stats().keyspaces['short']!.entries;
+    const reasons: string[] = [];
+    db.events.addEventListener('compaction', (event) =>
+      reasons.push((event as CustomEvent<{ reason: string }>).detail.reason),
+    );
+    const put = async (from: number, ttlMs: number): Promise<void> => {
+      for (let i = from; i < from + 500; i++) {
+        short.put(`k${String(i).padStart(4, '0')}`, 'v', { ttlMs });
+        if (i % 100 === 0) await time.advance(1000);
+      }
+      await time.run(db.flush());
+    };
+    await put(0, 10 ** 9);
+    await put(500, 60_000);
+    const snapshot = db.snapshot();
+    expect(entries()).toBe(1000);
+    await time.advance(70_000);
+    // The snapshot shows all of it.
+    expect(entries()).toBe(1000);
+    expect([...snapshot.range(short)]).toHaveLength(1000);
+    snapshot.close();
+    await time.advance(5000);
+    expect(entries()).toBe(500);
+    expect(short.count()).toBe(500);
+    await time.advance(60_000);
+    expect(reasons).toEqual(['expired']);
+  };
+  test('is given back some seconds after most of a table has expired', () => lived('leveled'));
+  test('is given back whatever the strategy is', async () => {
+    await lived('tiered');
+    await lived('fifo');
   });
 });
 

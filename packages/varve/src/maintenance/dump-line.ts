@@ -6,6 +6,10 @@
  * characters other than tab and line end, which also keeps it from driving a terminal.
  */
 
+import { EXPIRY_BYTES, expiryOf } from '../base/expiry.ts';
+import type { ExpiryFacts } from '../base/expiry-tally.ts';
+import { KIND_PUT_EXPIRY } from '../base/kinds.ts';
+
 /** One line of a dump. */
 export interface DumpLine {
   /** Byte offset in the file: of the record, the operation, the block, or the block that holds the entry. */
@@ -42,6 +46,17 @@ export function showHex(bytes: Uint8Array): string {
   return `0x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')}`;
 }
 
+/** The members of a detail that show the stored value of an entry: that of one that expires with the time at which it does. */
+export function storedDetail(
+  kind: number,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): { expires?: string | number; value: string; valueBytes?: number } {
+  if (kind !== KIND_PUT_EXPIRY) return valueDetail(bytes, start, end);
+  return { expires: showTime(expiryOf(bytes, start)), ...valueDetail(bytes, start + EXPIRY_BYTES, end) };
+}
+
 /** The members of a detail that show the value in [start, end): all of it, or the beginning and the length. */
 export function valueDetail(
   bytes: Uint8Array,
@@ -59,4 +74,13 @@ export function valueDetail(
 export function showTime(ms: number): string | number {
   const time = new Date(ms);
   return Number.isNaN(time.getTime()) ? ms : time.toISOString();
+}
+
+/** The members of a detail that say how many entries of a table expire, and when. */
+export function expiryDetail(facts: ExpiryFacts): Record<string, unknown> {
+  return {
+    expiring: facts.expiring,
+    earliestExpiry: showTime(facts.earliestExpiry),
+    latestExpiry: showTime(facts.latestExpiry),
+  };
 }

@@ -10,7 +10,7 @@ import type { FileSystem } from '../fs/file-system.ts';
 import { BatchReader } from '../record/batch.ts';
 import { HEADER_BYTES, RECORD_BATCH, RECORD_KEYSPACE } from '../record/log-record.ts';
 import { type DumpedGap, type DumpedRecord, dumpSegment } from '../wal/dump.ts';
-import { type DumpLine, showBytes, showTime, valueDetail } from './dump-line.ts';
+import { type DumpLine, showBytes, showTime, storedDetail } from './dump-line.ts';
 
 /** Before the first operation of a batch stands their count. */
 const COUNT_BYTES = 4;
@@ -76,5 +76,5 @@ function operationDetail(batch: BatchReader): Record<string, unknown> {
   if (kind === KIND_DELETE) return { keyspace, key };
   if (kind === KIND_RANGE_DELETE)
     return { keyspace, start: key, end: showBytes(bytes, valueStart, valueEnd) };
-  return { keyspace, key, ...valueDetail(bytes, valueStart, valueEnd) };
+  return { keyspace, key, ...storedDetail(kind, bytes, valueStart, valueEnd) };
 }

@@ -9,7 +9,7 @@ import type { FileMeta } from '../manifest/file-meta.ts';
 import { FRAME_SNAPSHOT, type ManifestRecord, manifestRecords } from '../manifest/manifest-file.ts';
 import type { VersionEdit } from '../manifest/version-edit.ts';
 import { FrameReader } from '../record/frame.ts';
-import { type DumpLine, showBytes, showHex, showTime } from './dump-line.ts';
+import { type DumpLine, expiryDetail, showBytes, showHex, showTime } from './dump-line.ts';
 
 /** Does the file begin with an intact snapshot? */
 export function startsLikeManifest(fs: FileSystem, path: string): boolean {
@@ -39,11 +39,12 @@ export function* dumpManifestLines(fs: FileSystem, path: string): Generator<Dump
 }
 
 function scalars(edit: VersionEdit): Record<string, unknown> {
-  const { syncedPosition } = edit;
+  const { syncedPosition, storedTime } = edit;
   const detail: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(edit)) {
     if (typeof value === 'number' || typeof value === 'string') detail[name] = value;
   }
+  if (storedTime !== undefined) detail['storedTime'] = showTime(storedTime);
   if (syncedPosition !== undefined) {
     detail['syncedSegment'] = syncedPosition.segment;
     detail['syncedOffset'] = syncedPosition.offset;
@@ -70,9 +71,10 @@ function* itemLines({ offset, edit }: ManifestRecord): Generator<DumpLine, void>
 }
 
 function fileDetail(file: FileMeta): Record<string, unknown> {
-  const { smallestKey, largestKey, uniqueId, lowerBound, upperBound, ...plain } = file;
+  const { smallestKey, largestKey, uniqueId, lowerBound, upperBound, expiry, ...plain } = file;
   return {
     ...plain,
+    ...(expiry !== undefined && expiryDetail(expiry)),
     smallestKey: showBytes(smallestKey),
     largestKey: showBytes(largestKey),
     ...(lowerBound === undefined ? {} : { lowerBound: showBytes(lowerBound) }),

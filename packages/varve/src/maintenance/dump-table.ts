@@ -9,7 +9,7 @@ import { type BlockDump, dumpTable } from '../sstable/dump.ts';
 import type { TableProperties } from '../sstable/properties.ts';
 import { TableReader } from '../sstable/reader.ts';
 import type { TableIterator } from '../sstable/table-iterator.ts';
-import { type DumpLine, showBytes, showTime, valueDetail } from './dump-line.ts';
+import { type DumpLine, expiryDetail, showBytes, showTime, storedDetail } from './dump-line.ts';
 
 /** The lines of the table at `path`. Errors: `io`, `CORRUPTION`, `UNSUPPORTED_...` for what a later release wrote. */
 export function* dumpTableLines(fs: FileSystem, path: string): Generator<DumpLine, void> {
@@ -44,9 +44,10 @@ export function* dumpTableLines(fs: FileSystem, path: string): Generator<DumpLin
 }
 
 function propertiesDetail(properties: TableProperties): Record<string, unknown> {
-  const { smallestKey, largestKey, createdMs, ...plain } = properties;
+  const { smallestKey, largestKey, createdMs, expiry, ...plain } = properties;
   return {
     ...plain,
+    ...(expiry !== undefined && expiryDetail(expiry)),
     smallestKey: showBytes(smallestKey),
     largestKey: showBytes(largestKey),
     created: showTime(createdMs),
@@ -70,7 +71,8 @@ function* entryLines(entries: TableIterator, offset: number, count: number): Gen
       sequence: entries.sequence,
     };
     if (entries.kind !== KIND_DELETE) {
-      Object.assign(detail, valueDetail(entries.value, entries.valueStart, entries.valueEnd));
+      const { kind, value, valueStart, valueEnd } = entries;
+      Object.assign(detail, storedDetail(kind, value, valueStart, valueEnd));
     }
     yield { offset, kind: kindName(entries.kind), detail };
     entries.next();

@@ -258,3 +258,28 @@ test('no bytes make a dump fail in another way than by its documented errors', (
     }
   }
 });
+
+test('what expires is shown with its time, in the log, in the table and in the manifest', async () => {
+  const path = join(root, 'expiring');
+  const time = Date.UTC(2026, 0, 1);
+  const db = await open(path, { clock: { now: () => time, monotonic: () => time } });
+  const short = db.keyspace('short', { key: utf8, value: utf8, ttlMs: 1000 });
+  short.put('a', 'one');
+  await db.flush();
+  short.put('b', 'two', { ttlMs: Number.MAX_SAFE_INTEGER });
+  await db.close();
+  const all = readdirSync(path).flatMap((name) =>
+    /\.(wal|sst)$|^MANIFEST/.test(name) ? lines(join(path, name)) : [],
+  );
+  const expires = '2026-01-01T00:00:01.000Z';
+  const shown = all.filter(({ kind }) => kind === 'put-expiry').map(({ detail }) => detail);
+  expect(shown).toContainEqual({ keyspace: 1, key: 'a', expires, value: 'one' });
+  expect(shown).toContainEqual({ key: 'a', sequence: 2, expires, value: 'one' });
+  // No time that a date can be.
+  expect(shown).toContainEqual({ keyspace: 1, key: 'b', expires: Number.MAX_SAFE_INTEGER, value: 'two' });
+  const facts = { expiring: 1, earliestExpiry: expires, latestExpiry: expires };
+  for (const kind of ['properties', 'add-file']) {
+    expect(all.find((line) => line.kind === kind)?.detail).toMatchObject(facts);
+  }
+  expect(all.find(({ kind }) => kind === 'edit')?.detail['storedTime']).toBe('2026-01-01T00:00:00.000Z');
+});
