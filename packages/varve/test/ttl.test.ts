@@ -197,47 +197,45 @@ describe('space', () => {
 });
 
 describe('space that nobody asks for', () => {
-  const lived = async (strategy: 'leveled' | 'tiered' | 'fifo'): Promise<void> => {
-    const time = new ManualScheduler();
-    const db = await time.open('/db', { fileSystem: new SimFs() });
-    onTestFinished(() => db.close());
-    const short = db.keyspace('short', {
-      key: utf8,
-      value: utf8,
-      compaction: { strategy },
-    });
-    const entries = (): number => db.stats().keyspaces['short']!.entries;
-    const reasons: string[] = [];
-    db.events.addEventListener('compaction', (event) =>
-      reasons.push((event as CustomEvent<{ reason: string }>).detail.reason),
-    );
-    const put = async (from: number, ttlMs: number): Promise<void> => {
-      for (let i = from; i < from + 500; i++) {
-        short.put(`k${String(i).padStart(4, '0')}`, 'v', { ttlMs });
-        if (i % 100 === 0) await time.advance(1000);
-      }
-      await time.run(db.flush());
-    };
-    await put(0, 10 ** 9);
-    await put(500, 60_000);
-    const snapshot = db.snapshot();
-    expect(entries()).toBe(1000);
-    await time.advance(70_000);
-    // The snapshot shows all of it.
-    expect(entries()).toBe(1000);
-    expect([...snapshot.range(short)]).toHaveLength(1000);
-    snapshot.close();
-    await time.advance(5000);
-    expect(entries()).toBe(500);
-    expect(short.count()).toBe(500);
-    await time.advance(60_000);
-    expect(reasons).toEqual(['expired']);
-  };
-  test('is given back some seconds after most of a table has expired', () => lived('leveled'));
-  test('is given back whatever the strategy is', async () => {
-    await lived('tiered');
-    await lived('fifo');
-  });
+  test.each(['leveled', 'tiered', 'fifo'] as const)(
+    'is given back some seconds after most of a table has expired, by strategy %s',
+    async (strategy) => {
+      const time = new ManualScheduler();
+      const db = await time.open('/db', { fileSystem: new SimFs() });
+      onTestFinished(() => db.close());
+      const short = db.keyspace('short', {
+        key: utf8,
+        value: utf8,
+        compaction: { strategy },
+      });
+      const entries = (): number => db.stats().keyspaces['short']!.entries;
+      const reasons: string[] = [];
+      db.events.addEventListener('compaction', (event) =>
+        reasons.push((event as CustomEvent<{ reason: string }>).detail.reason),
+      );
+      const put = async (from: number, ttlMs: number): Promise<void> => {
+        for (let i = from; i < from + 500; i++) {
+          short.put(`k${String(i).padStart(4, '0')}`, 'v', { ttlMs });
+          if (i % 100 === 0) await time.advance(1000);
+        }
+        await time.run(db.flush());
+      };
+      await put(0, 10 ** 9);
+      await put(500, 60_000);
+      const snapshot = db.snapshot();
+      expect(entries()).toBe(1000);
+      await time.advance(70_000);
+      // The snapshot shows all of it.
+      expect(entries()).toBe(1000);
+      expect([...snapshot.range(short)]).toHaveLength(1000);
+      snapshot.close();
+      await time.advance(5000);
+      expect(entries()).toBe(500);
+      expect(short.count()).toBe(500);
+      await time.advance(60_000);
+      expect(reasons).toEqual(['expired']);
+    },
+  );
 });
 
 describe('a time to live that is none', () => {
