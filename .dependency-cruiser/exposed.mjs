@@ -14,6 +14,7 @@ export const exposed = {
     'job.ts',
     'live-sample-job.ts',
     'picker-care.ts',
+    'picker-expired.ts',
     'picker-leveled.ts',
     'picker-manual.ts',
     'plan.ts',

@@ -26,7 +26,6 @@ import { Background } from './background.ts';
 import { BlockFetcher } from './block-fetcher.ts';
 import { ClockKeeper } from './clock-keeper.ts';
 import { CommitPipeline } from './commit-pipeline.ts';
-import { ExpiredCare } from './compactions/expired-care.ts';
 import type { Core, Counters } from './core.ts';
 import { Durability } from './durability.ts';
 import { ExternalPosition } from './external-position.ts';
@@ -144,10 +143,7 @@ export function assemble(
       durability,
       state,
       manifest: opened.manifest,
-      installed: (now) => {
-        installed(core, now);
-        expired.versionInstalled(now);
-      },
+      installed: (now) => installed(core, now),
     },
     opened.version,
   );
@@ -209,10 +205,7 @@ export function assemble(
   const memory = new MemoryTuner(core);
   const warmUp = new WarmUp(core, contents.caches);
   const clockKeeper = new ClockKeeper(core);
-  const expired = new ExpiredCare(core);
-  background.compactions.care = (tree, running) => expired.pick(tree, running);
   background.versionInstalled(opened.version);
-  expired.versionInstalled(opened.version);
   if (!options.readOnly) {
     clockKeeper.start();
     const number = Number(Atomics.add(new BigInt64Array(parts.fileNumbers), 0, 1n));

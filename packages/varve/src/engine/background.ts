@@ -359,6 +359,7 @@ export class Background implements BackgroundWork {
 
   /** A new version is current: the views follow it. */
   versionInstalled(version: Version): void {
+    this.care.expired.versionInstalled(version);
     this.#level0FilesMax = 0;
     for (const { record, levels } of version.keyspaces.values()) {
       const tree = this.#core.state.trees.get(record.id);

@@ -20,6 +20,7 @@ import type { Timer } from '../../runtime/scheduler.ts';
 import type { ReclaimedStats } from '../compaction-types.ts';
 import type { Core } from '../core.ts';
 import type { Tree } from '../tree.ts';
+import { ExpiredCare } from './expired-care.ts';
 import { LiveData } from './live-data.ts';
 import { pickerSettings } from './next-plan.ts';
 import type { CareWish, SpaceCare } from './space-care.ts';
@@ -35,6 +36,8 @@ const NONE = 'none';
 export class Care implements SpaceCare {
   readonly live: LiveData;
   readonly reclaimed: ReclaimedStats = { compactions: 0, files: 0, bytes: 0 };
+  /** What has expired is looked for at times of its own: nothing has to change for it to be due. */
+  readonly expired: ExpiredCare;
   readonly #core: Core;
   readonly #settings: ResolvedDefragment | undefined;
   #timer: Timer | undefined;
@@ -51,6 +54,7 @@ export class Care implements SpaceCare {
   constructor(core: Core) {
     this.#core = core;
     this.live = new LiveData(core);
+    this.expired = new ExpiredCare(core);
     this.#settings = core.options.defragment;
   }
 
@@ -70,6 +74,8 @@ export class Care implements SpaceCare {
   }
 
   pick(tree: Tree, running: RunningSet): CompactionPlan | undefined {
+    const expired = this.expired.pick(tree, running);
+    if (expired !== undefined) return expired;
     if (this.#settings === undefined || !this.#due.has(tree)) return undefined;
     const { liveRatio, filesMax } = this.#settings;
     const plan = this.pickBy(tree, running, {
@@ -120,7 +126,13 @@ export class Care implements SpaceCare {
       this.live.forget(inputs.map((file) => file.number));
       this.live.written(outputs);
     }
-    if (plan.kind !== 'drop' && plan.reason !== 'tombstones' && plan.reason !== 'live-ratio') return;
+    if (
+      plan.kind !== 'drop' &&
+      plan.reason !== 'tombstones' &&
+      plan.reason !== 'live-ratio' &&
+      plan.reason !== 'expired'
+    )
+      return;
     this.reclaimed.compactions++;
     this.reclaimed.files += inputs.length;
     if (plan.kind !== 'move') this.reclaimed.bytes += Math.max(0, bytesOf(inputs) - bytesOf(outputs));

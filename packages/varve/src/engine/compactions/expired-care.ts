@@ -36,7 +36,7 @@ export class ExpiredCare {
     }
   }
 
-  /** `CarePicker`: the next plan for a keyspace, if any. */
+  /** The next plan for a keyspace, if any. */
   pick(tree: Tree, running: RunningSet): CompactionPlan | undefined {
     if (!this.#isLooking) return undefined;
     const { version } = tree.view;
