@@ -56,7 +56,7 @@ export const exposed = {
     'sim-reads.ts',
     'table-reads.ts',
   ],
-  iterator: ['concat.ts', 'merging.ts', 'ordered-merge.ts', 'visible.ts'],
+  iterator: ['concat.ts', 'dead-ranges.ts', 'merging.ts', 'ordered-merge.ts', 'visible.ts'],
   maintenance: ['dump-line.ts', 'dump.ts', 'maintenance.ts'],
   manifest: ['file-meta.ts', 'follow.ts', 'manifest-file.ts', 'version-edit.ts', 'version.ts'],
   memtable: ['descriptor.ts', 'memtable.ts'],

@@ -339,7 +339,13 @@ export function databaseSuite(name: string, make: () => DatabaseUnderTest): void
     });
 
     test('thousands of entries over many flushes and compactions equal a sorted map', async () => {
-      const db = await opened({ memoryBytesMax: 8 * 1024 * 1024, memtableBytesMax: 2 * 1024 * 1024 });
+      // On a loaded machine a flush may take its time.
+      const patient = { syncWaitMsMax: 60_000 };
+      const db = await opened({
+        memoryBytesMax: 8 * 1024 * 1024,
+        memtableBytesMax: 2 * 1024 * 1024,
+        ...patient,
+      });
       const data = db.keyspace('data', {
         key: u64,
         value: u64,

@@ -14,7 +14,7 @@
  */
 import { busy, invalid, type VarveError } from '../base/errors.ts';
 import { expiryOf, stampExpiry } from '../base/expiry.ts';
-import { KIND_PUT_EXPIRY } from '../base/kinds.ts';
+import { KIND_DELETE, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import { BATCH_OVERHEAD_MAX, BatchBuffer, BatchReader } from '../record/batch.ts';
 import { RECORD_BATCH } from '../record/log-record.ts';
 import type { Memtable } from '../memtable/memtable.ts';
@@ -129,7 +129,7 @@ export class CommitPipeline {
       state.hasExpiring = true;
     }
     const operation = durability!.appendOperation(sequence, time, kind, tree.id, key, value);
-    add(memtable, operation, sequence);
+    add(tree, memtable, operation, sequence);
     state.visible = sequence;
     this.#followed?.push(sequence);
     counters.user += operation.valueEnd - operation.start;
@@ -306,11 +306,15 @@ interface Operation {
 }
 
 export function insert(tree: Tree, operation: Operation, sequence: number): void {
-  add(tree.writable(), operation, sequence);
+  add(tree, tree.writable(), operation, sequence);
 }
 
-function add(memtable: Memtable, operation: Operation, sequence: number): void {
+function add(tree: Tree, memtable: Memtable, operation: Operation, sequence: number): void {
   const { kind, bytes, keyStart, keyEnd, valueStart, valueEnd } = operation;
+  const { dead } = tree;
+  if (dead !== undefined && !dead.isEmpty && kind !== KIND_DELETE && kind !== KIND_RANGE_DELETE) {
+    dead.wrote(bytes, keyStart, keyEnd);
+  }
   memtable.add(sequence, kind, bytes, keyStart, keyEnd, bytes, valueStart, valueEnd);
 }
 

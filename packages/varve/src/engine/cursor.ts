@@ -332,7 +332,7 @@ export class RangeCursor implements Cursor {
     const merged =
       (this.#takesAll ? idleSources.take(view) : undefined) ??
       mergedSources(view, tables, this.#takesAll ? EVERYTHING : this.#range, this.#ahead);
-    this.#source = openScan(merged, view, tables, this.#range, this.#sequence, this.#time);
+    this.#source = openScan(merged, view, tables, this.#range, this.#sequence, this.#time, this.#tree.dead);
     this.#merged = merged;
     this.#view = view;
     this.#generation = this.#core.state.generation;

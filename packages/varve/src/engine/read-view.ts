@@ -24,6 +24,11 @@ export interface ReadView {
   readonly fences: readonly LevelFences[];
 }
 
+/** The view of a keyspace that is in tables alone. */
+export function viewOf(version: KeyspaceVersion, versionId: number): ReadView {
+  return { memtable: undefined, immutables: [], version, versionId, fences: fencesOf(version, []) };
+}
+
 /** The fences of a version's levels; those of levels that have not changed are taken over from `before`. */
 export function fencesOf(version: KeyspaceVersion, before: readonly LevelFences[]): readonly LevelFences[] {
   const none: readonly FileMeta[] = [];

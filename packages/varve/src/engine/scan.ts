@@ -12,6 +12,7 @@ import { compareBytes, sharedPrefix } from '../base/bytes.ts';
 import type { EntryIterator } from '../base/entry.ts';
 import { FragmentedTombstones } from '../base/range-tombstones.ts';
 import { ConcatIterator, firstFileReaching } from '../iterator/concat.ts';
+import type { DeadRanges } from '../iterator/dead-ranges.ts';
 import { mergeIterators } from '../iterator/merging.ts';
 import { VisibleIterator } from '../iterator/visible.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
@@ -137,8 +138,10 @@ export function openScan(
   range: KeyRange,
   sequence: number,
   time: number,
+  dead?: DeadRanges,
 ): VisibleIterator {
   return new VisibleIterator(source, {
+    dead,
     snapshot: sequence,
     time,
     tombstones: tombstonesOf(view, tables, range),

@@ -11,6 +11,7 @@ import type { RowCache } from '../cache/row-cache.ts';
 import type { KeyspaceRecord } from '../manifest/version-edit.ts';
 import { emptyKeyspace, holdsExpiring, type KeyspaceVersion } from '../manifest/version.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
+import { DeadRanges } from '../iterator/dead-ranges.ts';
 import type { Memtable } from '../memtable/memtable.ts';
 import type { ResolvedKeyspaceSettings } from '../options/resolve.ts';
 import type { TableCache } from '../sstable/table-cache.ts';
@@ -19,7 +20,7 @@ import type { RegisteredReaders } from './held-readers.ts';
 import { pointGet, takeUnexpired } from './get.ts';
 import type { ManyGets } from './get-many.ts';
 import type { ReadPoint } from './read-point.ts';
-import { fencesOf, type ReadView } from './read-view.ts';
+import { fencesOf, type ReadView, viewOf } from './read-view.ts';
 import { IdleSources } from './scan.ts';
 import type { SharedViews } from './sharing/shared-views.ts';
 
@@ -45,7 +46,7 @@ export class Tree {
   #rotatedBytes = 0;
   /** How many of the oldest immutables a running flush has taken. */
   flushing = 0;
-  /** Tally of the batch that the commit pipeline is reserving room for; zero in between. */
+  /** Of the batch that the commit pipeline is reserving room for; zero in between. */
   pendingOps = 0;
   pendingBytes = 0;
   /** Log sequence at the rotation of each immutable, newest first: what `flushedSequence` becomes with its flush. */
@@ -56,6 +57,8 @@ export class Tree {
   #pins = 0;
   #pinned: Memtable[] = [];
   #view: ReadView;
+  /** Where cursors have found nothing; told of every put. Undefined once other threads put as well. */
+  dead: DeadRanges | undefined;
   /** For cursors over the whole keyspace. */
   readonly idleSources: IdleSources = new IdleSources();
   readonly #state: TreeState;
@@ -63,10 +66,7 @@ export class Tree {
   /** Undefined: no other thread has the memtables. */
   #shared: SharedViews | undefined;
   #ownersTtl: (() => number | undefined) | undefined;
-  /**
-   * Of a tree that follows another process's: views for readers below `#floor` or before `#since`, the first sequence and time
-   * that the current view answers for.
-   */
+  /** Of a tree that follows another process's: views for readers below `#floor` or before `#since`, which the current one starts at. */
   #followed: FollowedViews | undefined;
   #floor = 0;
   #since = 0;
@@ -82,6 +82,7 @@ export class Tree {
     newMemtable: () => Memtable,
   ) {
     this.#state = state;
+    this.dead = new DeadRanges(() => state.visible);
     this.record = record;
     this.#settings = settings;
     this.flushBytes = settings.memtableBytes;
@@ -89,7 +90,7 @@ export class Tree {
     this.#rows = rows;
     this.#newMemtable = newMemtable;
     const versionId = ++state.versions;
-    this.#view = { memtable: undefined, immutables: [], version, versionId, fences: fencesOf(version, []) };
+    this.#view = viewOf(version, versionId);
   }
 
   get id(): number {
@@ -133,6 +134,7 @@ export class Tree {
    * structure that only one thread writes. With the write lock.
    */
   share(views: SharedViews): void {
+    this.#forgetDead();
     if (!this.rotate() && this.#view.memtable !== undefined) {
       this.#view.memtable.release();
       this.#replace({ ...this.#view, memtable: undefined });
@@ -145,6 +147,13 @@ export class Tree {
   join(views: SharedViews, ttl: () => number | undefined): void {
     this.#shared = views;
     this.#ownersTtl = ttl;
+    this.#forgetDead();
+  }
+
+  /** Nobody tells of what other threads put. */
+  #forgetDead(): void {
+    this.dead?.clear();
+    this.dead = undefined;
   }
 
   /** The keyspace was dropped by the owner: this thread's tree shows nothing any more. */
@@ -223,6 +232,7 @@ export class Tree {
     storedTime: number,
     readers: readonly RegisteredReaders[],
   ): void {
+    this.dead?.clear();
     const before = { view: this.#view, since: this.#since };
     const { memtable: active, immutables } = from.view;
     const flushed = version.flushedSequence;
@@ -241,17 +251,9 @@ export class Tree {
   /** What a registered reader looks at: the current view, or one that was kept for it. */
   viewAt(sequence: number, time: number): ReadView {
     if (sequence >= this.#floor && time >= this.#since) return this.#view;
-    const version = emptyKeyspace(this.record);
     // Without one it was not there yet.
-    return (
-      this.#followed?.find(sequence, time) ?? {
-        memtable: undefined,
-        immutables: [],
-        version,
-        versionId: ++this.#state.versions,
-        fences: fencesOf(version, []),
-      }
-    );
+    const none = emptyKeyspace(this.record);
+    return this.#followed?.find(sequence, time) ?? viewOf(none, ++this.#state.versions);
   }
 
   /** Tables that readers of the current view or of kept ones may open. */

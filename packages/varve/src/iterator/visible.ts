@@ -18,6 +18,8 @@ import type { EntryRun } from '../base/entry-run.ts';
 import { EXPIRY_BYTES, isExpired } from '../base/expiry.ts';
 import { KIND_DELETE, KIND_PUT, KIND_PUT_EXPIRY } from '../base/kinds.ts';
 import type { CoverCursor, FragmentedTombstones } from '../base/range-tombstones.ts';
+import type { DeadRanges } from './dead-ranges.ts';
+import { DeadRun, type Target } from './dead-run.ts';
 
 /** Steps over entries out of sight before a seek is tried: a seek costs about as much as this many steps. */
 const STEPS_MAX = 12;
@@ -33,6 +35,8 @@ export interface VisibleOptions {
   readonly lower?: Uint8Array | undefined;
   /** Exclusive. */
   readonly upper?: Uint8Array | undefined;
+  /** Where walks found nothing; this one leaves there what it finds out. */
+  readonly dead?: DeadRanges | undefined;
 }
 
 export class VisibleIterator {
@@ -50,6 +54,7 @@ export class VisibleIterator {
   readonly #cover: CoverCursor | undefined;
   readonly #lower: Uint8Array | undefined;
   readonly #upper: Uint8Array | undefined;
+  readonly #dead: DeadRun | undefined;
   #forward = true;
   /** Copy of a key, always with room for one more byte, which is zero: the key's successor. */
   #saved: Uint8Array = EMPTY;
@@ -64,12 +69,13 @@ export class VisibleIterator {
     this.#cover = tombstones === undefined || tombstones.isEmpty ? undefined : tombstones.cursor();
     this.#lower = options.lower;
     this.#upper = options.upper;
+    const { dead } = options;
+    this.#dead = dead === undefined ? undefined : new DeadRun(dead, this.#snapshot, this.#time);
   }
 
   /** To the first visible entry at or above the lower bound. */
   first(): void {
-    if (this.#lower === undefined) this.#source.first();
-    else this.#source.seek(this.#lower, 0, this.#lower.length, this.#snapshot);
+    this.#seekSource(this.#lower ?? EMPTY, 0, this.#lower?.length ?? 0);
     this.#forward = true;
     this.#findForward(false);
   }
@@ -89,9 +95,26 @@ export class VisibleIterator {
       this.first();
       return;
     }
-    this.#source.seek(key, start, end, this.#snapshot);
+    this.#seekSource(key, start, end);
     this.#forward = true;
     this.#findForward(false);
+  }
+
+  /** The source to where entries at or above the key begin, past what is known to be out of sight. */
+  #seekSource(key: Uint8Array, start: number, end: number): void {
+    const target = this.#dead?.seekForward(key, start, end);
+    if (target !== undefined) this.#jump(target);
+    else if (end === start) this.#source.first();
+    else this.#source.seek(key, start, end, this.#snapshot);
+  }
+
+  #jump(target: Target): void {
+    const source = this.#source;
+    if (target !== 'end') source.seek(target, 0, target.length, this.#snapshot);
+    else {
+      source.last();
+      if (source.valid) source.next();
+    }
   }
 
   /** To the last visible entry whose key is below the given one. */
@@ -186,15 +209,19 @@ export class VisibleIterator {
       } else if (
         this.#isVisible(source.kind, key, keyStart, keyEnd, source.sequence, source.value, source.valueStart)
       ) {
+        this.#dead?.endForward(key, keyStart, keyEnd);
         this.#showSource();
         return;
       } else {
         this.#saveKey();
-        skip = true;
         steps = 0;
-        source.next();
+        const target = this.#dead?.passForward(this.#saved, this.#savedLength);
+        skip = target === undefined;
+        if (target === undefined) source.next();
+        else this.#jump(target);
       }
     }
+    this.#dead?.endForward(upper, 0, upper?.length ?? 0);
     this.valid = false;
   }
 
@@ -222,11 +249,15 @@ export class VisibleIterator {
         steps = 0;
         const kind = this.#takeNewest();
         if (this.#isVisible(kind, this.#saved, 0, this.#savedLength, this.sequence, this.#savedValue, 0)) {
+          this.#dead?.endBackward(this.#saved, this.#savedLength, lower);
           this.#showSaved(kind);
           return;
         }
+        const target = this.#dead?.passBackward(this.#saved, this.#savedLength);
+        if (target !== undefined) source.seekBefore(target, 0, target.length);
       }
     }
+    this.#dead?.endBackward(undefined, 0, lower);
     this.valid = false;
   }
 
