@@ -9,6 +9,7 @@ import { VarveError } from 'varve';
 import { account } from './account/account.ts';
 import { adapt } from './adapt/adapt.ts';
 import { measureAsync } from './async/async.ts';
+import { blobs } from './blobs/blobs.ts';
 import { check } from './check/check.ts';
 import { compare } from './compare/compare.ts';
 import { compareHelp, parseCompare } from './compare/options.ts';
@@ -55,6 +56,7 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<boo
   account,
   adapt,
   async: measureAsync,
+  blobs,
   check,
   filters,
   micro,

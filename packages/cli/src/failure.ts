@@ -112,7 +112,7 @@ function adviceForDamage(file: unknown): string {
   const copy = 'copy the directory before anything else';
   const name = typeof file === 'string' ? file : '';
   if (name.endsWith('.wal')) return `${copy}; export what is left with --recovery salvage`;
-  if (name.endsWith('.sst'))
+  if (name.endsWith('.sst') || name.endsWith('.blob'))
     return `${copy}; \`varve verify <db>\` lists all damage, export can save other ranges`;
   return `${copy}; \`varve dump <file>\` shows what can be read`;
 }

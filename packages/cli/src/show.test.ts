@@ -24,6 +24,7 @@ const keyspace = {
   entries: 1234567,
   bytes: 74 * MIB,
   memtableBytes: 5 * MIB,
+  blobs: { files: 0, bytes: 0, liveBytes: 0 },
   levels: [
     { files: 2, bytes: 10 * MIB },
     { files: 8, bytes: 64 * MIB },
@@ -38,6 +39,13 @@ test('levels are drawn with bars in proportion, empty ones at the bottom left ou
     '  L0      ██████▎                                   2 files  10.0 MiB',
     '  L1      ████████████████████████████████████████  8 files  64.0 MiB',
   ]);
+});
+
+test('blob files are a row of their own, with what is live of them', () => {
+  const blobs = { files: 3, bytes: 128 * MIB, liveBytes: 64 * MIB };
+  const lines = levelLines('users', { ...keyspace, blobs });
+  expect(lines[0]).toBe('users: 1,234,567 entries, 74.0 MiB in tables, 64.0 MiB live in blob files');
+  expect(lines.at(-1)).toBe('  blobs   ████████████████████████████████████████  3 files  128.0 MiB');
 });
 
 test('an empty keyspace has no levels and no bars', () => {

@@ -84,6 +84,8 @@ export function randomLife(random: Random, before: Ending, uniformBytes: number 
       compression: random.pick(['none', 'lz4'] as const),
       tableBytes: random.pick([64, 256]) * kib,
       levelRatio: random.pick([2, 4, 10]),
+      // None, most values, or only the long ones: files of a life before stay readable.
+      ...random.pick([{}, { blobValueBytes: 64 }, { blobValueBytes: 1000 }]),
     },
     memtable: random.pick(['btree', 'skiplist'] as const),
     directRefusal: random.pick(['none', 'none', 'open', 'read'] as const),

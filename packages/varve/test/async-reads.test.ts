@@ -47,6 +47,7 @@ for (const seed of [1, 2, 3, 4]) {
     const space = db.keyspace('k', {
       ...small,
       compression: random.pick(['none', 'lz4'] as const),
+      ...random.pick([{}, { blobValueBytes: 64 }]),
       filterBitsPerKey: random.pick([0, 10]),
     });
     const keyOf = (): string => key(random.below(3000));

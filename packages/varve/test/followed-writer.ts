@@ -96,9 +96,11 @@ export class FollowedWriter {
     this.#steps = new Steps();
     this.#steps.now = this.#time;
     const fs = through(this.fs, () => undefined);
+    const blobs = this.random.pick([{}, { blobValueBytes: 64 }]);
+    const keyspaceDefaults = { ...small.keyspaceDefaults, ...blobs };
     const opening = openSimulated(
       '/db',
-      { ...small, clock: this.#steps.clock, fileSystem: fs },
+      { ...small, keyspaceDefaults, clock: this.#steps.clock, fileSystem: fs },
       { scheduler: this.#steps, sliceMs: 0, pickLane: (count) => this.random.below(count) },
     );
     this.db = await this.settle(opening);

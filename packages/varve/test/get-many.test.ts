@@ -37,6 +37,7 @@ for (const seed of [1, 2, 3, 4, 5, 6]) {
       memtableBytes: 65_536,
       levelRatio: 2,
       compression: random.pick(['none', 'lz4'] as const),
+      ...random.pick([{}, { blobValueBytes: 64 }, { blobValueBytes: 1000 }]),
       filterBitsPerKey: random.pick([0, 2, 10]),
     });
     const snapshots: Snapshot[] = [];

@@ -28,6 +28,7 @@ class World {
       memtableBytes: 65_536,
       levelRatio: 2,
       compression: random.pick(['none', 'lz4'] as const),
+      ...random.pick([{}, { blobValueBytes: 64 }, { blobValueBytes: 1000 }]),
     });
   }
 

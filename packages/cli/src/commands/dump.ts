@@ -1,5 +1,5 @@
 /**
- * `varve dump <file>`: the records of one file, a log segment (.wal), a table (.sst) or a MANIFEST, without its database.
+ * `varve dump <file>`: the records of one file, a log segment (.wal), a table (.sst), a blob file (.blob) or a MANIFEST, without its database.
  *
  * What comes before damage is printed. In a log the listing goes on behind it, in a table or a MANIFEST it ends there; exit
  * code 4 in both cases.
@@ -18,7 +18,7 @@ const KIND_WIDTH = 13;
 export function addDump(program: Command, session: Session): void {
   program
     .command('dump')
-    .description('print the records of a .wal, .sst or MANIFEST file')
+    .description('print the records of a .wal, .sst, .blob or MANIFEST file')
     .usage('[options] <file>')
     .argument('[arguments...]', 'file')
     .option('--limit <n>', 'at most so many lines')

@@ -48,7 +48,8 @@ export function addLevels(program: Command, session: Session): void {
 export function levelLines(name: string, keyspace: KeyspaceStats): string[] {
   const deepest = keyspace.levels.findLastIndex((level) => level.files > 0);
   const levels = keyspace.levels.slice(0, deepest + 1);
-  const largest = Math.max(keyspace.memtableBytes, ...levels.map((level) => level.bytes));
+  const { blobs } = keyspace;
+  const largest = Math.max(keyspace.memtableBytes, blobs.bytes, ...levels.map((level) => level.bytes));
   const rows = [
     ['memory', bar(keyspace.memtableBytes, largest), '', showSize(keyspace.memtableBytes)],
     ...levels.map((level, i) => [
@@ -57,9 +58,13 @@ export function levelLines(name: string, keyspace: KeyspaceStats): string[] {
       plural(level.files, 'file'),
       showSize(level.bytes),
     ]),
+    ...(blobs.files === 0
+      ? []
+      : [['blobs', bar(blobs.bytes, largest), plural(blobs.files, 'file'), showSize(blobs.bytes)]]),
   ];
   const title = `${name}: ${plural(keyspace.entries, 'entry', 'entries')}, ${showSize(keyspace.bytes)} in tables`;
-  return [title, ...alignColumns(rows, [2, 3]).map((line) => `  ${line}`)];
+  const live = blobs.files === 0 ? '' : `, ${showSize(blobs.liveBytes)} live in blob files`;
+  return [title + live, ...alignColumns(rows, [2, 3]).map((line) => `  ${line}`)];
 }
 
 /** At least a sliver for what is not empty. */

@@ -91,6 +91,7 @@ export function settingsOf(random: Random): KeyspaceSettings {
     filterBitsPerKey: random.pick([0, 10]),
     compression: random.pick(['none', 'lz4', ['none', 'lz4']] as const),
     tableBytes: random.pick([32, 128]) * KIB,
+    ...random.pick([{}, { blobValueBytes: 64 }, { blobValueBytes: 1000 }]),
     levelRatio: random.pick([2, 4]),
     compaction: { strategy: 'leveled', level0Files: random.pick([2, 4]), level1Bytes: 128 * KIB },
   };

@@ -25,7 +25,7 @@ test('no flipped bit in any file gives a wrong value, another error than corrupt
   expect(summary.failures).toEqual([]);
   expect([...summary.verdicts.values()].reduce((sum, count) => sum + count, 0)).toBe(300);
   const verdicts = [...summary.verdicts.keys()].map((name) => name.split(' ').slice(1).join(' '));
-  for (const kind of ['sst', 'wal', 'manifest']) expect(verdicts).toContain(`${kind} corruption`);
+  for (const kind of ['sst', 'blob', 'wal', 'manifest']) expect(verdicts).toContain(`${kind} corruption`);
   expect(verdicts).toContain('wal prefix');
 }, 60_000);
 
@@ -47,13 +47,14 @@ test('copies that are recovered into skiplists are judged as those in trees, whi
   expect(inLists.verdicts).toEqual((await runMutations(run)).verdicts);
 }, 60_000);
 
-test('the specimens have every kind of file: tables above and below, edits, recycled segments', async () => {
+test('the specimens have every kind of file: tables above and below, blob files, edits, recycled segments', async () => {
   const crashed = specimens.find(({ name }) => name === 'crashed')!;
   const names = [...crashed.files.keys()];
   const logs = names.filter((name) => name.endsWith('.wal'));
   // Byte 44 of a segment has the flags of its start record; bit 0: the file was recycled.
   expect(logs.filter((name) => (crashed.files.get(name)![44]! & 1) === 1).length).toBeGreaterThan(1);
   expect(logs.length).toBeGreaterThan(2);
+  expect(names.some((name) => name.endsWith('.blob'))).toBe(true);
   const db = await open('/db', { fileSystem: loadDirectoryImage(crashed.files, '/db'), readOnly: true });
   const { levels } = db.stats().keyspaces['plain']!;
   expect(levels[0]!.files).toBeGreaterThan(1);

@@ -2,8 +2,8 @@
  * The databases that are mutated: small, with every kind of file and record in them, together with their whole history.
  *
  *   young       crashed soon after its first writes: one manifest without edits but for keyspaces, one log segment
- *   closed      two lives, closed cleanly: tables with range tombstones in level 0 and below, compressed and not, a
- *               manifest with edits, unflushed data in several log segments, one of them recycled
+ *   closed      two lives, closed cleanly: tables with range tombstones in level 0 and below, compressed and not, blob files,
+ *               a manifest with edits, unflushed data in several log segments, one of them recycled
  *   untouched   the same, opened and closed once more without a write: a manifest that is only a snapshot
  *   crashed     a third life on top, copied while open: a synced part of the log and an unsynced one, recycled segments
  *   compacted   the same life a little later, copied right after a compaction: the manifest ends with its edit
@@ -41,6 +41,7 @@ const keyspaceSettings: Readonly<Record<string, KeyspaceSettings>> = {
     blockBytes: 4096,
     filterBitsPerKey: 0,
     tableBytes: 64 * KIB,
+    blobValueBytes: 128,
     compaction: quiet,
   },
   small: { compression: 'none', compaction: quiet },

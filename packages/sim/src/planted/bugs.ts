@@ -172,4 +172,21 @@ export const plantedBugs: readonly PlantedBug[] = [
       },
     ],
   },
+  {
+    name: 'install-before-blob-sync',
+    breaks: 'the manifest names a blob file that is not on disk yet',
+    edits: [{ file: 'sstable/blob-writer.ts', find: 'this.#file.sync();', replace: '' }],
+  },
+  {
+    name: 'blob-removed-while-referred',
+    breaks: 'a blob file is removed while a table still refers to it',
+    edits: [
+      {
+        file: 'engine/compactions/compaction-runner.ts',
+        find: "if (plan.kind !== 'move') this.#forget(inputs.map((file) => file.number));",
+        replace:
+          "if (plan.kind !== 'move') this.#forget(inputs.map((file) => file.number), this.blobs.emptied(tree).map((blob) => blob.number));",
+      },
+    ],
+  },
 ];

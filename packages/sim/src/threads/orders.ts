@@ -49,6 +49,7 @@ export function optionsOf(random: Random): DatabaseOptions {
       blockBytes: random.pick([1024, 4096]),
       compression: random.pick(['none', 'lz4'] as const),
       tableBytes: random.pick([64, 256]) * KIB,
+      ...random.pick([{}, { blobValueBytes: 64 }]),
       levelRatio: 4,
       compaction: { strategy: 'leveled', level0Files: random.pick([2, 4]), level1Bytes: 256 * KIB },
     },

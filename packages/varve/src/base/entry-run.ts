@@ -12,6 +12,8 @@ export class EntryRun {
   bytes: Uint8Array = EMPTY;
   prefixStart = 0;
   prefixLength = 0;
+  /** Of all its entries: put or blob. */
+  kind = 0;
   /** Offsets take 4 bytes instead of 2. */
   wide = false;
   keyOffsets = 0;

@@ -7,7 +7,8 @@ export const KIND_PUT = 1;
 export const KIND_MERGE = 2;
 /** A put whose value stands behind the time at which it expires (base/expiry.ts). */
 export const KIND_PUT_EXPIRY = 3;
-const KIND_BLOB = 4;
+/** A put whose value lies in a blob file: what is stored is a reference (sstable/blob-reference.ts). In tables only. */
+export const KIND_BLOB = 4;
 /** Key is the start (inclusive), value the end (exclusive); kept apart from point entries everywhere but in a batch. */
 export const KIND_RANGE_DELETE = 5;
 
@@ -25,7 +26,12 @@ export function kindName(kind: number): string {
   return names[kind] ?? `unknown(${kind})`;
 }
 
-/** Kinds that this release can read. Others are refused with the `UNSUPPORTED_KIND` error of their file. */
+/** Kinds that tables hold as point entries. Others are refused with the `UNSUPPORTED_KIND` error of their file. */
+export function isPointKind(kind: number): boolean {
+  return kind === KIND_DELETE || kind === KIND_PUT || kind === KIND_PUT_EXPIRY || kind === KIND_BLOB;
+}
+
+/** Kinds that this release can read from a log. Others are refused with the `UNSUPPORTED_KIND` error of their file. */
 export function isReadableKind(kind: number): boolean {
   return kind === KIND_DELETE || kind === KIND_PUT || kind === KIND_PUT_EXPIRY || kind === KIND_RANGE_DELETE;
 }

@@ -3,6 +3,8 @@
  * owner's thread, with table readers of its own that bypass the block cache: what it reads once must not push out what
  * users read often.
  *
+ * References to values in blob files are passed on as they are; the values are read for files that are to be emptied only.
+ *
  * What the picker promises and this relies on: the inputs hold, for every key they touch, all versions and range tombstones
  * from their highest level down to the output level (so nothing older lies between them), and `below` names every file in
  * deeper levels that may hold an older one.
@@ -12,6 +14,7 @@ import type { EntryIterator } from '../base/entry.ts';
 import { inDirectory, tableName } from '../fs/file-names.ts';
 import { ConcatIterator, type KeyBounds } from '../iterator/concat.ts';
 import { OrderedMerge } from '../iterator/ordered-merge.ts';
+import type { BlobMeta } from '../manifest/blob-meta.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
 import { RateLimiter } from '../runtime/rate-limiter.ts';
 import { TableReader } from '../sstable/reader.ts';
@@ -45,6 +48,8 @@ export interface CompactionInput {
   readonly below: readonly KeyBounds[];
   /** Files of the level after the output level, sorted: outputs end before they overlap too many of them. */
   readonly grandparents: readonly SizedBounds[];
+  /** Blob files of which too little is live: values that the inputs refer to in them are copied, so that they can go. */
+  readonly emptied?: readonly BlobMeta[];
   /** The database's next file number. */
   readonly fileNumbers: SharedArrayBuffer;
   /** Only keys in [from, to): a part of a large compaction, whose other parts run beside it. */
@@ -92,6 +97,7 @@ export function* compactionJob(input: CompactionInput, env: JobEnv): Generator<v
           grandparents: input.grandparents,
           newestTime: newestTimeOf(files),
           progress,
+          emptied: input.emptied,
         },
         progress,
         pace: input.pace === undefined ? undefined : new RateLimiter(input.pace),

@@ -42,7 +42,7 @@
  */
 import { assert } from '../base/assert.ts';
 import { isExpired } from '../base/expiry.ts';
-import { KIND_DELETE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
+import { KIND_BLOB, KIND_DELETE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
 
 /** `newer` of a version that has no newer one in the inputs. */
 export const NO_NEWER: number = Number.POSITIVE_INFINITY;
@@ -124,7 +124,7 @@ export function mayForgetFile(readers: Readers, smallest: number, largest: numbe
  * May this version, or this range tombstone, be left out?
  *
  * @param readers who may still read
- * @param kind put, delete or range delete, as `kindFor` says
+ * @param kind put (of a value or of a reference to one), delete or range delete, as `kindFor` says
  * @param sequence of the version or tombstone
  * @param newer sequence of the next newer version of the key (of the next newer tombstone of the fragment) in the inputs,
  *   NO_NEWER when there is none
@@ -142,7 +142,7 @@ export function mayDrop(
   nothingBelow: boolean,
 ): boolean {
   if (newer <= readers.lowestFrom(sequence) || covering > sequence) return true;
-  if (kind === KIND_PUT || kind === KIND_PUT_EXPIRY) return false;
+  if (kind === KIND_PUT || kind === KIND_PUT_EXPIRY || kind === KIND_BLOB) return false;
   // A kind that does not hide what is older (a merge operand) would make (1) wrong for the version behind it.
   assert(kind === KIND_DELETE || kind === KIND_RANGE_DELETE, 'the drop rule does not know this entry kind');
   return nothingBelow && sequence <= readers.first;

@@ -8,6 +8,7 @@
  */
 import { VarveError } from '../base/errors.ts';
 import type { FileSystem } from '../fs/file-system.ts';
+import type { BlobMeta } from '../manifest/blob-meta.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
 import type { CompressionName } from '../sstable/compression.ts';
 
@@ -32,11 +33,17 @@ export interface TableSettings {
   readonly compression: CompressionName;
   /** A table ends at the first key after it has reached this size. */
   readonly tableBytesMax: number;
+  /** Values of at least this size go to blob files; undefined: none do. */
+  readonly blobValueBytes?: number | undefined;
 }
 
 export interface JobOutput {
   /** The new tables in key order, complete and synced, and so are their names. */
   readonly files: FileMeta[];
+  /** The new blob files that they refer to, complete and synced as they are. */
+  readonly blobs: BlobMeta[];
+  /** Blob files that were to be emptied and can not be read. */
+  readonly unreadBlobs: number[];
   readonly bytesRead: number;
   readonly bytesWritten: number;
   /** Point entries. */
@@ -54,4 +61,13 @@ export function newUniqueId(env: JobEnv): Uint8Array {
 /** Ends a job that is not wanted any more. */
 export function checkCancelled(env: JobEnv): void {
   if (env.cancelled()) throw new VarveError('closed', 'CANCELLED', 'the job was cancelled');
+}
+
+/** For cleaning up after a failure, which must not be hidden by a second one. */
+export function attempt(step: () => void): void {
+  try {
+    step();
+  } catch {
+    // The first failure is the one that is reported.
+  }
 }

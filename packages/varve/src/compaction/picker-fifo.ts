@@ -7,7 +7,8 @@
  * a snapshot that sees them (drop.ts). A file of an earlier release, which does not say when it was written, is in no window.
  */
 import type { FileMeta } from '../manifest/file-meta.ts';
-import { bytesOf, type KeyspaceVersion } from '../manifest/version.ts';
+import { blobBytesOf } from '../manifest/blob-files.ts';
+import type { KeyspaceVersion } from '../manifest/version.ts';
 import { byLevel, LEVEL0_TABLE_BYTES, type Run, runsOfLevel0 } from './picker-tiered.ts';
 import {
   type CompactionPlan,
@@ -43,12 +44,12 @@ function pickOldest(
 ): CompactionPlan | undefined {
   if (bytesMax === undefined) return undefined;
   let bytes = 0;
-  for (const files of levels) bytes += bytesOf(files);
+  for (const files of levels) for (const file of files) bytes += sizeOf(file);
   const gone = new Set<FileMeta>();
   for (const file of oldestFirst(levels)) {
     if (bytes <= bytesMax || running.holds(file.number)) break;
     gone.add(file);
-    bytes -= file.bytes;
+    bytes -= sizeOf(file);
   }
   if (gone.size === 0) return undefined;
   const inputs: LevelFiles[] = levels.flatMap((all, level) => {
@@ -56,6 +57,11 @@ function pickOldest(
     return files.length === 0 ? [] : [{ level, files }];
   });
   return dropPlan(inputs, 'bytes');
+}
+
+/** With the values that it refers to. */
+function sizeOf(file: FileMeta): number {
+  return file.bytes + blobBytesOf(file);
 }
 
 /** Deeper levels are older; inside one, files share no key, so any of them can go first. */

@@ -31,6 +31,7 @@ export type CompactionReason =
   | 'run-count'
   | 'run-size'
   | 'space'
+  | 'blob-space'
   | 'tombstones'
   | 'expired'
   | 'live-ratio'

@@ -8,9 +8,10 @@
 import { compareRanges } from '../base/bytes.ts';
 import { KEY_BYTES_MAX } from '../base/entry.ts';
 import { corruption } from '../base/errors.ts';
-import { KIND_DELETE, KIND_RANGE_DELETE } from '../base/kinds.ts';
+import { KIND_BLOB, KIND_DELETE, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import { type CoverCursor, FragmentedTombstones, type TombstoneFragment } from '../base/range-tombstones.ts';
 import type { OrderedMerge } from '../iterator/ordered-merge.ts';
+import type { BlobMeta } from '../manifest/blob-meta.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
 import { kindFor, mayDrop, NO_NEWER, type Readers } from './drop.ts';
 import { checkCancelled, type JobEnv } from './job.ts';
@@ -45,6 +46,8 @@ export interface RewriteTask {
 
 export interface RewriteResult {
   readonly files: FileMeta[];
+  readonly blobs: BlobMeta[];
+  readonly unreadBlobs: number[];
   readonly bytesWritten: number;
   readonly entriesIn: number;
   readonly entriesOut: number;
@@ -75,8 +78,17 @@ export function* rewrite(task: RewriteTask, env: JobEnv): Generator<void, Rewrit
     }
     const files = output.finish();
     isDone = true;
-    const bytesWritten = files.reduce((sum, file) => sum + file.bytes, 0);
-    return { files, bytesWritten, entriesIn, entriesOut, dropped: entriesIn - entriesOut };
+    const { blobs, unreadBlobs } = output;
+    const bytesWritten = [...files, ...blobs].reduce((sum, file) => sum + file.bytes, 0);
+    return {
+      files,
+      blobs,
+      unreadBlobs,
+      bytesWritten,
+      entriesIn,
+      entriesOut,
+      dropped: entriesIn - entriesOut,
+    };
   } finally {
     if (!isDone) output.abandon();
   }
@@ -175,6 +187,7 @@ class Rewriter {
         this.#isWritten = true;
         this.#shared = KEY_BYTES_MAX;
         this.entriesOut++;
+        if (kind === KIND_BLOB) bytes -= this.#output.takeMovedBytes();
       }
       this.#newer = sequence;
       this.entriesIn++;

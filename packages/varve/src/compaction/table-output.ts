@@ -6,35 +6,32 @@
  * [its cut, the next cut), so tables of one job never overlap, not even by their tombstones, and the bounds of each file
  * include its tombstones. Tombstones without any point still make a table.
  *
+ * Large values go to blob files beside the tables (value-output.ts).
+ *
  * Invariants: (1) no user key is in two tables. (2) `finish` returns only files whose bytes and names are synced.
  * (3) After `abandon` nothing that was created is left. Used by one job on one thread.
  */
 import { cloneRange } from '../base/bytes.ts';
 import type { EntryIterator } from '../base/entry.ts';
-import { KIND_DELETE } from '../base/kinds.ts';
+import { KIND_BLOB, KIND_DELETE } from '../base/kinds.ts';
 import type { FragmentedTombstones } from '../base/range-tombstones.ts';
 import { inDirectory, tableName } from '../fs/file-names.ts';
 import type { FileHandle } from '../fs/file-system.ts';
+import type { BlobMeta } from '../manifest/blob-meta.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
 import { type TableSummary, TableWriter } from '../sstable/writer.ts';
-import { type JobEnv, newUniqueId, type TableSettings } from './job.ts';
-import type { JobProgress } from './job-progress.ts';
+import { attempt, type JobEnv, newUniqueId } from './job.ts';
 import { OverlapMeter, type SizedBounds } from './key-ranges.ts';
+import { ValueOutput, type ValueTask } from './value-output.ts';
 
 /** An output may overlap this many times its own size of the level after the next. */
 const OVERLAP_FACTOR = 10;
 
-export interface OutputTask {
-  readonly directory: string;
-  readonly table: TableSettings;
-  /** The database's next file number, shared by all threads. */
-  readonly fileNumbers: SharedArrayBuffer;
+export interface OutputTask extends ValueTask {
   /** Files of the level after the output level, sorted. */
   readonly grandparents: readonly SizedBounds[];
   /** Nothing in the inputs was written later; milliseconds since 1970. */
   readonly newestTime: number | undefined;
-  /** Where the job says what it creates. */
-  readonly progress?: JobProgress | undefined;
 }
 
 export class TableOutput {
@@ -43,6 +40,7 @@ export class TableOutput {
   readonly #tombstones: FragmentedTombstones;
   readonly #measureBytes: number;
   readonly #meter: OverlapMeter | undefined;
+  readonly #values: ValueOutput;
   readonly #files: FileMeta[] = [];
   /** Paths of all files that were created. */
   readonly #created: string[] = [];
@@ -60,6 +58,7 @@ export class TableOutput {
     this.#env = env;
     this.#task = task;
     this.#tombstones = tombstones;
+    this.#values = new ValueOutput(env, task);
     this.#measureBytes = Math.min(4096, task.table.tableBytesMax / 16);
     if (task.grandparents.length > 0) {
       this.#meter = new OverlapMeter(task.grandparents, OVERLAP_FACTOR * task.table.tableBytesMax);
@@ -77,20 +76,21 @@ export class TableOutput {
         this.#end(cloneRange(entry.key, entry.keyStart, entry.keyEnd));
       }
     }
-    const valueEnd = kind === KIND_DELETE ? entry.valueStart : entry.valueEnd;
-    this.#unmeasured += entry.keyEnd - entry.keyStart + valueEnd - entry.valueStart;
     const writer = this.#writer ?? this.#begin();
-    writer.add(
-      entry.key,
-      entry.keyStart,
-      entry.keyEnd,
-      entry.sequence,
-      kind,
-      entry.value,
-      entry.valueStart,
-      valueEnd,
-      shared,
-    );
+    const { key, keyStart, keyEnd, sequence } = entry;
+    const values = this.#values;
+    let { value, valueStart, valueEnd } = entry;
+    let stored = kind;
+    if (kind === KIND_DELETE) valueEnd = valueStart;
+    else if (values.takes(kind, valueEnd - valueStart)) {
+      values.place(entry);
+      stored = KIND_BLOB;
+      value = values.reference;
+      valueStart = 0;
+      valueEnd = values.referenceEnd;
+    }
+    this.#unmeasured += keyEnd - keyStart + valueEnd - valueStart;
+    writer.add(key, keyStart, keyEnd, sequence, stored, value, valueStart, valueEnd, shared);
   }
 
   /** Ends the last table and makes the names durable. */
@@ -98,8 +98,25 @@ export class TableOutput {
     // Tombstones behind the last cut always have a table there: the cut was made for an entry that followed.
     if (this.#writer === undefined && !this.#tombstones.isEmpty) this.#begin();
     if (this.#writer !== undefined) this.#end(undefined);
+    this.#values.finish();
     if (this.#files.length > 0) this.#env.fs.syncDirectory(this.#task.directory);
     return this.#files;
+  }
+
+  /** The blob files that the tables refer to, once they are finished. */
+  get blobs(): BlobMeta[] {
+    return this.#values.blobs;
+  }
+
+  /** Bytes of values that were copied from other blob files since the last call. */
+  takeMovedBytes(): number {
+    const bytes = this.#values.movedBytes;
+    this.#values.movedBytes = 0;
+    return bytes;
+  }
+
+  get unreadBlobs(): number[] {
+    return this.#values.unread;
   }
 
   /** Closes and removes everything that was created. What can not be removed is left to the next open of the database. */
@@ -108,6 +125,7 @@ export class TableOutput {
     attempt(() => this.#file?.close());
     this.#writer = undefined;
     this.#file = undefined;
+    this.#values.abandon();
     for (const path of this.#created) attempt(() => this.#env.fs.remove(path));
   }
 
@@ -144,7 +162,9 @@ export class TableOutput {
     const tombstones = this.#tombstones.clip(this.#lower, upper);
     if (!tombstones.isEmpty) writer.addRangeTombstones(tombstones);
     const summary = writer.finish();
-    this.#files.push(fileMetaOf(this.#number, summary, this.#task.newestTime));
+    const blobs = this.#values.takeUses();
+    const file = fileMetaOf(this.#number, summary, this.#task.newestTime);
+    this.#files.push(blobs.length === 0 ? file : { ...file, blobs });
     this.#writer = undefined;
     this.#file = undefined;
     this.#lower = upper;
@@ -170,13 +190,4 @@ function fileMetaOf(number: number, summary: TableSummary, newestTime: number | 
     ...(newestTime !== undefined && { newestTime }),
     ...(expiry !== undefined && { expiry }),
   };
-}
-
-/** For cleaning up after a failure, which must not be hidden by a second one. */
-function attempt(step: () => void): void {
-  try {
-    step();
-  } catch {
-    // The first failure is the one that is reported.
-  }
 }

@@ -153,7 +153,7 @@ export interface Keyspace<K, V> {
    * const active = await users.countAsync({ prefix: 'active/' });
    */
   countAsync(range?: Range<K>, options?: { partitions?: number }): Promise<number>;
-  /** Bytes in tables that the range takes, estimated from their indexes. */
+  /** Bytes in tables, and of the values that they refer to in blob files, that the range takes: estimated from indexes. */
   approximateSize(range?: Range<K>): number;
   range(range?: Range<K>): RangeView<K, V>;
   /** A later release; refused by name (`NOT_SUPPORTED_YET`) until then. */
@@ -231,6 +231,8 @@ export interface DatabaseStats {
       bytes: number;
       memtableBytes: number;
       levels: { files: number; bytes: number }[];
+      /** Blob files (`blobValueBytes`) and what of them tables still refer to; not counted in `bytes`. */
+      blobs: { files: number; bytes: number; liveBytes: number };
     }
   >;
   /**

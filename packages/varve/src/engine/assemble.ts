@@ -11,6 +11,7 @@ import type { TableCache } from '../sstable/table-cache.ts';
 import type { EngineState } from './state.ts';
 import { PointResult } from '../base/entry.ts';
 import type { Version } from '../manifest/version.ts';
+import type { VersionEdit } from '../manifest/version-edit.ts';
 import { Events } from '../observe/events.ts';
 import { Poison } from '../runtime/poison.ts';
 import { type Scheduler, systemScheduler } from '../runtime/scheduler.ts';
@@ -143,7 +144,7 @@ export function assemble(
       durability,
       state,
       manifest: opened.manifest,
-      installed: (now) => installed(core, now),
+      installed: (now, edit) => installed(core, now, edit),
     },
     opened.version,
   );
@@ -275,11 +276,15 @@ function makeRunner(parts: OpeningParts, scheduler: Scheduler): JobRunner {
 }
 
 /** A new version is durable: the views of all trees follow it. */
-function installed(core: Core, version: Version): void {
+function installed(core: Core, version: Version, { removedBlobs }: VersionEdit): void {
   for (const tree of core.state.trees.values()) {
     const keyspace = version.keyspaces.get(tree.id);
     if (keyspace !== undefined) tree.installVersion(keyspace);
   }
   core.background.versionInstalled(version);
   core.state.sharing?.installed();
+  if (removedBlobs !== undefined) {
+    const numbers = removedBlobs.map((blob) => blob.number);
+    core.background.forget([], numbers);
+  }
 }

@@ -13,7 +13,8 @@ import { invalid } from '../base/errors.ts';
 import { hashHigh, hashKey } from '../base/hash.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
 import { COLD, type ColdAttempt, type Piece, type WantedPiece } from '../sstable/cold-reads.ts';
-import { BLOCK_DATA } from '../sstable/format.ts';
+import { BLOCK_BLOB, BLOCK_DATA } from '../sstable/format.ts';
+import { findValue } from './find-value.ts';
 import type { BlockFetcher } from './block-fetcher.ts';
 import type { Session } from './core.ts';
 import { mayHold } from './get.ts';
@@ -73,7 +74,7 @@ export function readNow(core: Session, tree: Tree, key: Uint8Array): boolean | u
     if (core.tables.size > 0) core.reads.prepare();
   }
   try {
-    return tree.get(key, 0, key.length, core.state.visible, core.found);
+    return findValue(tree, key, core.state.visible, core.found);
   } catch (error) {
     if (error === COLD) return undefined;
     throw error;
@@ -166,14 +167,14 @@ class Group {
     let isFound = false;
     const read = (): void => {
       const { sequence, time } = this.#point;
-      isFound = this.#tree.get(bytes, 0, bytes.length, sequence, found, time);
+      isFound = findValue(this.#tree, bytes, sequence, found, time);
     };
     this.#wants.isStuck = false;
     if (!tables.cold.try(this.#wants, read)) {
       if (!this.#wants.isStuck) {
         this.#cold.push(key);
         // Where a filter has said yes already the key is most likely there.
-        if (this.#wants.type !== BLOCK_DATA) {
+        if (this.#wants.type !== BLOCK_DATA && this.#wants.type !== BLOCK_BLOB) {
           askTablesBehind(this.#tree, bytes, this.#point.sequence, this.#wants);
         }
         return;

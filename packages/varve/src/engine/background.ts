@@ -7,7 +7,7 @@
  * never ahead of or behind the data.
  * Nothing here awaits: outcomes arrive as calls on the owner's thread, between two operations of the user.
  */
-import { tableName, inDirectory } from '../fs/file-names.ts';
+import { blobName, tableName, inDirectory } from '../fs/file-names.ts';
 import type { FlushInput } from '../compaction/flush-job.ts';
 import type { JobOutput } from '../compaction/job.ts';
 import type { VersionEdit } from '../manifest/version-edit.ts';
@@ -57,7 +57,7 @@ export class Background implements BackgroundWork {
       core,
       this.care,
       () => this.#installed(),
-      (numbers) => this.forget(numbers),
+      (tables, blobs) => this.forget(tables, blobs),
     );
   }
 
@@ -272,7 +272,7 @@ export class Background implements BackgroundWork {
     if (failure !== undefined || this.#stopped) {
       for (const part of parts) {
         part.tree.flushEnded();
-        if (part.output !== undefined) this.#remove(part.output.files.map((file) => file.number));
+        if (part.output !== undefined) this.#removeOutput(part.output);
       }
       if (!this.#stopped) this.#flushFailed(failure);
       return;
@@ -281,7 +281,7 @@ export class Background implements BackgroundWork {
     for (const part of parts) {
       if (part.tree.isDropped) {
         part.tree.flushEnded();
-        this.#remove(part.output!.files.map((file) => file.number));
+        this.#removeOutput(part.output!);
       }
       core.counters.flush += part.output!.bytesWritten;
     }
@@ -289,6 +289,9 @@ export class Background implements BackgroundWork {
     const edit = (): VersionEdit => ({
       addedFiles: live.flatMap((part) =>
         part.output!.files.map((file) => ({ keyspace: part.tree.id, level: 0, file })),
+      ),
+      addedBlobs: live.flatMap((part) =>
+        part.output!.blobs.map((blob) => ({ keyspace: part.tree.id, blob })),
       ),
       flushedSequence: live.map((part) => ({ keyspace: part.tree.id, sequence: part.through })),
       ...core.editFacts(flushed),
@@ -342,10 +345,10 @@ export class Background implements BackgroundWork {
   }
 
   /** Files that no version names any more: their readers are closed, their blocks leave the cache, they are removed. */
-  forget(numbers: readonly number[]): void {
+  forget(tables: readonly number[], blobs: readonly number[] = []): void {
     const forget = (): void => {
-      for (const number of numbers) this.#core.tables.evict(number);
-      this.#remove(numbers);
+      for (const number of [...tables, ...blobs]) this.#core.tables.evict(number);
+      this.#remove(tables, blobs);
     };
     const { sharing } = this.#core.state;
     if (sharing === undefined) forget();
@@ -372,8 +375,16 @@ export class Background implements BackgroundWork {
     }
   }
 
-  #remove(numbers: readonly number[]): void {
-    const paths = numbers.map((number) => inDirectory(this.#core.state.path, tableName(number)));
-    this.#core.removeFiles(paths);
+  #remove(tables: readonly number[], blobs: readonly number[]): void {
+    const names = [...tables.map(tableName), ...blobs.map(blobName)];
+    this.#core.removeFiles(names.map((name) => inDirectory(this.#core.state.path, name)));
+  }
+
+  /** What a job has written and nobody will name. */
+  #removeOutput({ files, blobs }: JobOutput): void {
+    this.#remove(
+      files.map((file) => file.number),
+      blobs.map((blob) => blob.number),
+    );
   }
 }

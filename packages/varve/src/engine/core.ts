@@ -21,6 +21,7 @@ import type { Log } from '../wal/log.ts';
 import type { JobRunner } from '../workers/job-runner.ts';
 import type { MemorySplit } from './adaptive/memory-plan.ts';
 import type { BlockFetcher } from './block-fetcher.ts';
+import type { BlobReclaim } from './compactions/blob-reclaim.ts';
 import type { Decisions } from './compactions/decisions.ts';
 import type { Gate } from './compactions/gate.ts';
 import type { PlanRun } from './compactions/plan-run.ts';
@@ -52,6 +53,7 @@ export interface Compactions {
   readonly hasRoom: boolean;
   readonly gate: Gate;
   readonly decisions: Decisions;
+  readonly blobs: BlobReclaim;
   /** What compactions may go through in a second, Infinity for no limit. */
   readonly bytesPerSecond: number;
   runOf(plan: CompactionPlan): PlanRun | undefined;
@@ -79,7 +81,8 @@ export interface BackgroundWork {
   flush(): Promise<void>;
   /** Another thread that has the database open has filled something. */
   asked(): void;
-  forget(files: readonly number[]): void;
+  /** Tables and blob files that no version names any more. */
+  forget(tables: readonly number[], blobs?: readonly number[]): void;
   versionInstalled(version: Version): void;
   stop(): void;
   wake(): void;

@@ -9,16 +9,18 @@
  * is one addition, and key and value are made when they are asked for. Outside of runs key and value are copied into
  * buffers that are reused while the lengths repeat.
  */
-import { cloneRange, compareRanges, copyRange, EMPTY } from '../base/bytes.ts';
+import { cloneRange, copyRange, EMPTY } from '../base/bytes.ts';
+import { asError } from '../base/errors.ts';
+import { KIND_BLOB } from '../base/kinds.ts';
 import type { VisibleIterator } from '../iterator/visible.ts';
 import type { Cursor } from './api-types.ts';
 import { keyInvalid } from './codecs/codec.ts';
 import type { Session } from './core.ts';
-import type { EntryIterator } from '../base/entry.ts';
 import type { EntryRun } from '../base/entry-run.ts';
 import type { ReadPoint } from './read-point.ts';
-import type { ReadView } from './read-view.ts';
-import { type KeyRange, mergedSources, openScan } from './scan.ts';
+import { CursorSource } from './cursor-source.ts';
+import { ReferredValues } from './referred-values.ts';
+import type { KeyRange } from './scan.ts';
 import type { Tree } from './tree.ts';
 import type { WalkAhead } from './walk-ahead.ts';
 
@@ -28,28 +30,17 @@ export interface CursorRange extends KeyRange {
   readonly limit: number;
 }
 
-const EVERYTHING: KeyRange = { lower: undefined, upper: undefined };
-
 /** Makes something of [start, end) of borrowed bytes and keeps none of them. */
 export type RangeDecode<T> = (bytes: Uint8Array, start: number, end: number) => T;
 
 export class RangeCursor implements Cursor {
   readonly #core: Session;
   readonly #tree: Tree;
-  readonly #range: CursorRange;
-  readonly #sequence: number;
-  /** What has expired then is not shown, however long the walk takes. */
-  readonly #time: number;
+  /** What has expired at its time is not shown, however long the walk takes. */
+  readonly #point: ReadPoint;
   /** Throws when what the cursor was made from (a snapshot) is closed. */
   readonly #check: () => void;
-  #source: VisibleIterator | undefined;
-  /** What `#source` walks over, and the view that it was made from. */
-  #merged: EntryIterator | undefined;
-  #view: ReadView | undefined;
-  #generation = -1;
-  #started = false;
-  /** Stays true when a move throws: its source may stand anywhere then, and the next move seeks anew. */
-  #isMoving = false;
+  readonly #source: CursorSource;
   #ended = false;
   #open = true;
   #left: number;
@@ -59,6 +50,10 @@ export class RangeCursor implements Cursor {
   /** The buffer that `#key` is a view of. */
   #keyOf: Uint8Array = EMPTY;
   #value: Uint8Array = EMPTY;
+  /** `#value` is the reference to it, which lies in a blob file; or `#failure` says why a closed cursor has none. */
+  #isReference = false;
+  #failure: Error | undefined;
+  #referred: ReferredValues | undefined;
   /** The run that the current entry is in, at `#at`; it was entered at `#runStart` and is left behind `#runLast`. */
   #run: EntryRun | undefined;
   #at = 0;
@@ -96,14 +91,13 @@ export class RangeCursor implements Cursor {
     }
     this.#core = core;
     this.#tree = tree;
-    this.#range = range;
     this.#check = check;
     this.#left = range.limit;
     this.#step = range.reverse ? -1 : 1;
     const { register } = core;
     if (at !== undefined) register.add(at.sequence, at.time);
-    this.#sequence = at?.sequence ?? register.addVisible();
-    this.#time = at?.time ?? register.time;
+    this.#point = at ?? { sequence: register.addVisible(), time: register.time };
+    this.#source = new CursorSource(core, tree, range, this.#point, ahead);
   }
 
   /** The key of the current entry, borrowed until the next move. */
@@ -115,6 +109,7 @@ export class RangeCursor implements Cursor {
   /** The value of the current entry, borrowed until the next move. */
   get value(): Uint8Array {
     if (this.#run !== undefined && this.#valueAt !== this.#at) this.#showValue(this.#run);
+    else if (this.#isReference) this.#showReferred();
     return this.#value;
   }
 
@@ -141,24 +136,7 @@ export class RangeCursor implements Cursor {
     if (this.#run !== undefined) this.#leaveRun(this.#run);
     if (!this.#open || this.#ended) return false;
     if (this.#left <= 0) return this.#end();
-    const reverse = this.#range.reverse;
-    const source = this.#current();
-    this.#isMoving = true;
-    if (source === undefined) {
-      const fresh = this.#reopen();
-      if (!this.#started) {
-        if (reverse) fresh.last();
-        else fresh.first();
-      } else if (reverse) fresh.seekBefore(this.#key, 0, this.#key.length);
-      else {
-        fresh.seek(this.#key, 0, this.#key.length);
-        if (fresh.valid && this.#atKey(fresh)) fresh.next();
-      }
-    } else if (reverse) source.prev();
-    else source.next();
-    this.#isMoving = false;
-    this.#started = true;
-    return this.#take() && this.#enterRun();
+    return this.#take(this.#source.advance(this.#key));
   }
 
   /** As `next`; undefined when it needs blocks that other threads still read: then `arrival`. */
@@ -194,34 +172,37 @@ export class RangeCursor implements Cursor {
     if (this.#run !== undefined) this.#dropRun();
     this.#ended = false;
     if (this.#left <= 0) return this.#end();
-    const current = this.#current();
-    this.#isMoving = true;
-    const source = current ?? this.#reopen();
-    if (this.#range.reverse) {
-      // At or below the key: strictly below its successor.
-      const above = new Uint8Array(key.length + 1);
-      above.set(key);
-      source.seekBefore(above, 0, above.length);
-    } else source.seek(key, 0, key.length);
-    this.#isMoving = false;
-    this.#started = true;
-    return this.#take() && this.#enterRun();
+    return this.#take(this.#source.seek(key));
   }
 
   close(): void {
     if (!this.#open) return;
-    if (this.#run !== undefined) {
-      // The block goes on to the next cursor, and a closed one still shows its last entry.
-      this.#showKey(this.#run);
-      this.#value = cloneRange(this.value, 0, this.value.length);
-      this.#run = undefined;
-      this.#memory = EMPTY.buffer;
+    // The block goes on to the next cursor, and a closed one still shows its last entry.
+    if (this.#run !== undefined || this.#isReference) this.#keepShown();
+    this.leave();
+  }
+
+  #keepShown(): void {
+    if (this.#run !== undefined) this.#showKey(this.#run);
+    try {
+      const { value } = this;
+      this.#value = cloneRange(value, 0, value.length);
+    } catch (error) {
+      // Whoever asks for the value is told.
+      this.#failure = asError(error);
+      this.#isReference = true;
     }
+  }
+
+  /** Closes a cursor that nobody will look at any more. */
+  leave(): void {
+    if (!this.#open) return;
+    this.#run = undefined;
+    this.#memory = EMPTY.buffer;
     this.#open = false;
-    this.#source = undefined;
-    this.#leaveMerged();
+    this.#source.end();
     this.#ahead?.close();
-    this.#core.register.remove(this.#sequence, this.#time);
+    this.#core.register.remove(this.#point.sequence, this.#point.time);
   }
 
   [Symbol.dispose](): void {
@@ -229,8 +210,8 @@ export class RangeCursor implements Cursor {
   }
 
   /** After a move: goes on inside the run that the source has around the current entry, if any. Always true. */
-  #enterRun(): boolean {
-    const run = this.#source!.run();
+  #enterRun(source: VisibleIterator): boolean {
+    const run = source.run();
     if (run === undefined) return true;
     const isForward = this.#step === 1;
     // Walking back the entry shown is the one behind the run.
@@ -244,6 +225,7 @@ export class RangeCursor implements Cursor {
     this.#keyAt = start;
     this.#valueAt = start;
     this.#hasPrefix = false;
+    this.#referred?.enterRun();
     this.#memory = run.bytes.buffer;
     this.#memoryAt = run.bytes.byteOffset;
     return true;
@@ -255,10 +237,7 @@ export class RangeCursor implements Cursor {
     const hasMoved = at !== this.#runStart;
     this.#showKey(run);
     this.#dropRun();
-    const source = this.#current();
-    this.#isMoving = true;
-    if (hasMoved) source?.moveTo(at);
-    this.#isMoving = false;
+    if (hasMoved) this.#source.leaveRun(at);
   }
 
   #dropRun(): void {
@@ -277,8 +256,49 @@ export class RangeCursor implements Cursor {
   /** The same for the value. */
   readValue<V>(decode: RangeDecode<V>): V {
     const run = this.#run;
-    if (run === undefined || this.#valueAt === this.#at) return decode(this.#value, 0, this.#value.length);
-    return decode(run.bytes, run.valueStart(this.#at), run.valueStart(this.#at + 1));
+    if (run === undefined || this.#valueAt === this.#at) {
+      if (this.#isReference) return this.#readReferred(this.#value, 0, this.#value.length, decode);
+      return decode(this.#value, 0, this.#value.length);
+    }
+    const from = run.valueStart(this.#at);
+    const to = run.valueStart(this.#at + 1);
+    if (run.kind === KIND_BLOB) return this.#readReferred(run.bytes, from, to, decode);
+    return decode(run.bytes, from, to);
+  }
+
+  /** False when the value lies in a blob file that other threads still read: then `arrival`, and again. */
+  tryValue(): boolean {
+    if (this.#ahead === undefined || !this.#refers) return true;
+    return this.#ahead.try(this.#prepare);
+  }
+
+  get #refers(): boolean {
+    const run = this.#run;
+    if (run === undefined || this.#valueAt === this.#at) return this.#isReference;
+    return run.kind === KIND_BLOB;
+  }
+
+  readonly #prepare = (): void => {
+    const run = this.#run;
+    if (run?.kind === KIND_BLOB) this.#values.fetchAhead(this.#source, run, this.#at, this.#runLast);
+    this.#showReferred();
+  };
+
+  get #values(): ReferredValues {
+    this.#referred ??= new ReferredValues(this.#core, this.#tree, this.#point, this.#check);
+    return this.#referred;
+  }
+
+  #readReferred<V>(bytes: Uint8Array, start: number, end: number, decode: RangeDecode<V>): V {
+    if (this.#failure !== undefined) throw this.#failure;
+    return this.#values.load(this.#source, this.key, bytes, start, end, decode);
+  }
+
+  /** The value of the current entry, which is a reference, in memory of its own. */
+  #showReferred(): void {
+    this.#value = this.readValue(cloneRange);
+    this.#valueAt = this.#at;
+    this.#isReference = false;
   }
 
   #showKey(run: EntryRun): void {
@@ -314,53 +334,19 @@ export class RangeCursor implements Cursor {
 
   /** A view: the block is a copy that only this cursor looks at until it closes. */
   #showValue(run: EntryRun): void {
+    if (run.kind === KIND_BLOB) {
+      this.#showReferred();
+      return;
+    }
     const from = run.valueStart(this.#at);
     // Not subarray, which asks what class the view shall have.
     this.#value = new Uint8Array(this.#memory, this.#memoryAt + from, run.valueStart(this.#at + 1) - from);
     this.#valueAt = this.#at;
+    this.#isReference = false;
   }
 
-  /** The source, when it is of the current view and stands where the last move left it. */
-  #current(): VisibleIterator | undefined {
-    return this.#generation === this.#core.state.generation && !this.#isMoving ? this.#source : undefined;
-  }
-
-  #reopen(): VisibleIterator {
-    this.#leaveMerged();
-    const { tables, idleSources } = this.#tree;
-    const view = this.#tree.viewAt(this.#sequence, this.#time);
-    const merged =
-      (this.#takesAll ? idleSources.take(view) : undefined) ??
-      mergedSources(view, tables, this.#takesAll ? EVERYTHING : this.#range, this.#ahead);
-    this.#source = openScan(merged, view, tables, this.#range, this.#sequence, this.#time, this.#tree.dead);
-    this.#merged = merged;
-    this.#view = view;
-    this.#generation = this.#core.state.generation;
-    return this.#source;
-  }
-
-  /** The sources are free for the next cursor, if they are still those of the current view. */
-  #leaveMerged(): void {
-    const merged = this.#merged;
-    this.#merged = undefined;
-    if (merged === undefined || !this.#takesAll || this.#view !== this.#tree.view) return;
-    this.#tree.idleSources.leave(this.#view, merged);
-  }
-
-  /** Nothing ends the walk but the last source: it takes all sources, which others have used and will use. */
-  get #takesAll(): boolean {
-    return (
-      this.#ahead === undefined && (this.#range.reverse ? this.#range.lower : this.#range.upper) === undefined
-    );
-  }
-
-  #atKey(source: VisibleIterator): boolean {
-    return compareRanges(source.key, source.keyStart, source.keyEnd, this.#key, 0, this.#key.length) === 0;
-  }
-
-  /** Copies the entry that the source stands at. */
-  #take(): boolean {
-    const source = this.#source!;
+  /** Copies the entry that the source stands at, and enters the run around it. */
+  #take(source: VisibleIterator): boolean {
     if (!source.valid) return this.#end();
     this.#left--;
     const keyLength = source.keyEnd - source.keyStart;
@@ -372,20 +358,20 @@ export class RangeCursor implements Cursor {
     const valueLength = source.valueEnd - source.valueStart;
     if (valueLength > this.#valueBuffer.length) this.#valueBuffer = larger(this.#valueBuffer, valueLength);
     copyRange(source.value, source.valueStart, source.valueEnd, this.#valueBuffer, 0);
+    this.#isReference = source.kind === KIND_BLOB;
     if (this.#value.length !== valueLength || this.#value.buffer !== this.#valueBuffer.buffer) {
       this.#value = upTo(this.#valueBuffer, valueLength);
     }
-    return true;
+    return this.#enterRun(source);
   }
 
   #end(): boolean {
     this.#ended = true;
-    this.#source = undefined;
-    this.#leaveMerged();
-    this.#generation = -1;
+    this.#source.end();
     this.#key = EMPTY;
     this.#keyOf = EMPTY;
     this.#value = EMPTY;
+    this.#isReference = false;
     return false;
   }
 }

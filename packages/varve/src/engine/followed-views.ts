@@ -51,6 +51,11 @@ export class FollowedViews {
   files(): FileMeta[] {
     return this.#kept.flatMap(({ view }) => view.version.levels.flat());
   }
+
+  /** Their blob files, by number. */
+  blobs(): number[] {
+    return this.#kept.flatMap(({ view }) => [...view.version.blobs.keys()]);
+  }
 }
 
 function answers({ view, since }: FollowedView, sequence: number, time: number): boolean {

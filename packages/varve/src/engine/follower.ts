@@ -11,7 +11,7 @@
  */
 import { invalid, systemCode, VarveError } from '../base/errors.ts';
 import { KIND_PUT_EXPIRY } from '../base/kinds.ts';
-import { inDirectory, tableName } from '../fs/file-names.ts';
+import { blobName, inDirectory, tableName } from '../fs/file-names.ts';
 import type { HeldFiles } from '../fs/held-files.ts';
 import { ManifestFollower } from '../manifest/follow.ts';
 import type { LoadedManifest } from '../manifest/manifest-file.ts';
@@ -240,6 +240,7 @@ export class Follower {
       throw this.#rewound;
     }
     const before = this.#filesInUse();
+    const blobsBefore = this.#blobsInUse();
     const readers = [...register.readers()];
     state.visible = sequence;
     state.time.raise(Math.floor(Math.max(this.#time, version.storedTime)));
@@ -262,7 +263,7 @@ export class Follower {
     core.external.advance(version.appliedPosition);
     core.background.versionInstalled(version);
     keyspaces.follow();
-    return this.#settleFiles(before);
+    return this.#settleFiles(before, blobsBefore);
   }
 
   /** The version of the manifest with what the log adds to it. */
@@ -288,23 +289,35 @@ export class Follower {
     return numbers;
   }
 
-  /** Lets go of the tables that no view names any more; returns how many are new. */
-  #settleFiles(before: ReadonlySet<number>): number {
+  #blobsInUse(): Set<number> {
+    const numbers = new Set<number>();
+    for (const tree of this.#env.core.state.trees.values())
+      for (const number of tree.blobsInUse()) numbers.add(number);
+    return numbers;
+  }
+
+  /** Lets go of the files that no view names any more; returns how many tables are new. */
+  #settleFiles(before: ReadonlySet<number>, blobsBefore: ReadonlySet<number>): number {
     const { core, held } = this.#env;
     const after = this.#filesInUse();
+    const blobs = this.#blobsInUse();
     let added = 0;
     for (const number of after) if (!before.has(number)) added++;
-    for (const number of before) if (!after.has(number)) core.tables.evict(number);
-    held.keepOnly(new Set([...after].map((number) => inDirectory(core.state.path, tableName(number)))));
+    for (const number of [...before, ...blobsBefore])
+      if (!after.has(number) && !blobs.has(number)) core.tables.evict(number);
+    const names = [...[...after].map(tableName), ...[...blobs].map(blobName)];
+    held.keepOnly(new Set(names.map((name) => inDirectory(core.state.path, name))));
     return added;
   }
 }
 
-/** The paths of the tables that a version names. */
+/** The paths of the tables and blob files that a version names. */
 export function* pathsOf(directory: string, version: Version): Generator<string, void> {
-  for (const { levels } of version.keyspaces.values())
+  for (const { levels, blobs } of version.keyspaces.values()) {
     for (const files of levels)
       for (const { number } of files) yield inDirectory(directory, tableName(number));
+    for (const number of blobs.keys()) yield inDirectory(directory, blobName(number));
+  }
 }
 
 /** `refresh` of a database that is no reader. */

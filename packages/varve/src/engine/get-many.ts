@@ -10,12 +10,13 @@
 import { cloneRange, copyRange, EMPTY } from '../base/bytes.ts';
 import { PointResult } from '../base/entry.ts';
 import { EXPIRY_BYTES, isExpired } from '../base/expiry.ts';
-import { KIND_PUT_EXPIRY } from '../base/kinds.ts';
+import { KIND_BLOB, KIND_PUT_EXPIRY } from '../base/kinds.ts';
 import type { RowCache } from '../cache/row-cache.ts';
 import type { Memtable } from '../memtable/memtable.ts';
 import { KeyBatch } from '../sstable/key-batch.ts';
 import type { TableCache } from '../sstable/table-cache.ts';
 import { type Finder, TableGets } from '../sstable/table-gets.ts';
+import { loadValue } from './blob-values.ts';
 import { resultCopy } from './codecs/result-copy.ts';
 import { isLive, mayHold, memtableCover } from './get.ts';
 import type { ReadView } from './read-view.ts';
@@ -48,6 +49,8 @@ export class ManyGets implements Finder {
   /** Of the run, for `found`. */
   #rows: RowCache | undefined;
   #versionId = 0;
+  /** Keys of the run that have a reference instead of a value, in `values`. */
+  readonly #referring: number[] = [];
 
   /**
    * Reads all keys at `sequence`; what has expired at `time` (stored clock) is absent. `seesAll` as for `pointGet`. With `ownResults` each value is a result of its own, to be
@@ -81,7 +84,24 @@ export class ManyGets implements Finder {
     this.keys.hash();
     this.#askRows(view.versionId, rows, sequence);
     if (seesAll) this.#rows = rows;
+    this.#referring.length = 0;
     this.#askLevels(view, tables, sequence);
+    if (this.#referring.length > 0) this.#loadValues(view, tables);
+  }
+
+  /** Behind the search: reading a value may push out of the cache what the search still looks at. */
+  #loadValues({ version }: ReadView, tables: TableCache): void {
+    const { bytes, ends } = this.keys;
+    const entry = this.#entry;
+    for (const key of this.#referring) {
+      const reference = this.values[key]!;
+      this.values[key] = undefined;
+      entry.value = reference;
+      entry.valueStart = 0;
+      entry.valueEnd = reference.length;
+      loadValue(version, tables, bytes, ends[key]!, ends[key + 1]!, entry);
+      this.#give(key, entry.value, entry.valueStart, entry.valueEnd);
+    }
   }
 
   /** After the values were looked at: keeps none of them. */
@@ -173,12 +193,19 @@ export class ManyGets implements Finder {
       const { bytes, ends, lows, highs } = this.keys;
       rows.note(this.#versionId, lows[key]!, highs[key]!, bytes, ends[key]!, ends[key + 1]!, entry);
     }
-    const { value, valueEnd } = entry;
-    let { valueStart } = entry;
-    if (entry.kind === KIND_PUT_EXPIRY) {
-      if (isExpired(value, valueStart, this.#time)) return;
-      valueStart += EXPIRY_BYTES;
+    if (entry.kind === KIND_BLOB) {
+      this.values[key] = cloneRange(entry.value, entry.valueStart, entry.valueEnd);
+      this.#referring.push(key);
+      return;
     }
+    const { value, valueStart, valueEnd } = entry;
+    if (entry.kind !== KIND_PUT_EXPIRY) this.#give(key, value, valueStart, valueEnd);
+    else if (!isExpired(value, valueStart, this.#time)) {
+      this.#give(key, value, valueStart + EXPIRY_BYTES, valueEnd);
+    }
+  }
+
+  #give(key: number, value: Uint8Array, valueStart: number, valueEnd: number): void {
     if (this.#ownResults) this.values[key] = resultCopy(value, valueStart, valueEnd);
     else this.#copy(key, value, valueStart, valueEnd);
   }

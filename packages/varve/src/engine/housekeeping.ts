@@ -2,7 +2,7 @@
  * What an open database tidies up: log segments that every keyspace is past, files that no version names, and the facts
  * that ride along with every edit so that recovery knows where to start.
  */
-import { inDirectory, logName, tableName } from '../fs/file-names.ts';
+import { blobName, inDirectory, logName, tableName } from '../fs/file-names.ts';
 import type { VersionEdit } from '../manifest/version-edit.ts';
 import type { Version } from '../manifest/version.ts';
 import type { Core } from './core.ts';
@@ -59,9 +59,11 @@ export function obsoleteFiles(directory: string, contents: DirectoryContents, ve
   const live = new Set<number>();
   for (const keyspace of version.keyspaces.values()) {
     for (const files of keyspace.levels) for (const file of files) live.add(file.number);
+    for (const number of keyspace.blobs.keys()) live.add(number);
   }
   return [
     ...contents.tables.filter((number) => !live.has(number)).map(tableName),
+    ...contents.blobs.filter((number) => !live.has(number)).map(blobName),
     ...contents.logs.filter((number) => number < version.logSegment).map(logName),
   ].map((name) => inDirectory(directory, name));
 }

@@ -11,6 +11,7 @@ import type { JobRunner, RunningJob } from '../workers/job-runner.ts';
 import type { Scheduler } from '../runtime/scheduler.ts';
 import type { Poison } from '../runtime/poison.ts';
 import type { VersionEdit } from '../manifest/version-edit.ts';
+import { withUnreferencedBlobs } from '../manifest/blob-files.ts';
 import { appendFrame, encodeEditFrame } from '../manifest/manifest-file.ts';
 import { applyEdit, type Version } from '../manifest/version.ts';
 import type { Log } from '../wal/log.ts';
@@ -36,8 +37,8 @@ export interface InstallerEnv {
   /** Keeps other threads of a shared database from log and memtables (state.ts). */
   readonly state: { exclusive<T>(step: () => T): T };
   readonly manifest: { readonly path: string; readonly number: number; readonly bytes: number };
-  /** The version that the manifest holds now became current. */
-  installed(version: Version): void;
+  /** The version that the manifest holds now became current, by this edit. */
+  installed(version: Version, edit: VersionEdit): void;
 }
 
 export class Installer {
@@ -143,7 +144,7 @@ export class Installer {
     const { unsynced, taken } = this.#env.state.exclusive(() => {
       const first = this.#queue.shift()!;
       const covered = log?.unsynced();
-      first.edit ??= first.make();
+      first.edit ??= withUnreferencedBlobs(this.#version, first.make());
       return { unsynced: covered, taken: first };
     });
     const made = taken.edit!;
@@ -171,7 +172,7 @@ export class Installer {
           this.#env.state.exclusive(() => log!.markSynced(unsynced.upTo, unsynced.sequence));
           durability!.synced();
         }
-        this.#env.installed(this.#version);
+        this.#env.installed(this.#version, edit);
       } else if (!this.#closed) poison.raise(outcome.error);
       // What called it off says more than that it was called off.
       taken.done(outcome.ok ? undefined : (this.#closedBy ?? outcome.error));

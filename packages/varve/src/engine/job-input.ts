@@ -16,6 +16,7 @@ export function tableSettings(tree: Tree, level: number): TableSettings {
     filterPrefixBytes: settings.filterPrefixBytes,
     compression: writableCodec(atLevel(settings.compression, level)),
     tableBytesMax: tableBytesAt(settings, level),
+    blobValueBytes: settings.blobValueBytes,
   };
 }
 

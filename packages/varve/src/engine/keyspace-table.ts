@@ -123,14 +123,16 @@ export class KeyspaceTable {
     core.pressure.relieved();
     core.state.sharing?.progress();
     let files: number[] = [];
+    let blobs: number[] = [];
     await this.#install(() => {
       // Flushes and compactions that were installed since the drop count too.
-      const levels = core.installer.version.keyspaces.get(tree.id)?.levels ?? [];
-      files = levels.flat().map((file) => file.number);
+      const version = core.installer.version.keyspaces.get(tree.id);
+      files = (version?.levels ?? []).flat().map((file) => file.number);
+      blobs = [...(version?.blobs.keys() ?? [])];
       core.state.pendingChanges.delete(sequence);
       return { keyspacesDropped: [tree.id], metaSequence: sequence, ...core.editFacts() };
     });
-    core.background.forget(files);
+    core.background.forget(files, blobs);
   }
 
   #set(tree: Tree, settings: ResolvedKeyspaceSettings): void {

@@ -22,6 +22,7 @@ import {
 } from './codecs/codec.ts';
 import { keysInvalid, readKeys, readNow } from './async-gets.ts';
 import type { Session } from './core.ts';
+import { findValue } from './find-value.ts';
 import { type CursorRange, RangeCursor } from './cursor.ts';
 import type { RangeReader } from './range-view.ts';
 import { rangeReader } from './ranges.ts';
@@ -150,7 +151,8 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   #readVersion(key: Uint8Array): ReadVersion<V> {
     return this.#entered(() => {
       const { visible } = this.#core.state;
-      if (!this.#find(key, visible)) return { value: undefined, sequence: 0, visible };
+      if (!findValue(this.#tree, key, visible, this.#core.found))
+        return { value: undefined, sequence: 0, visible };
       const { value, valueStart, valueEnd, sequence } = this.#core.found;
       return { value: decodeValue(this.#value, value, valueStart, valueEnd), sequence, visible };
     });
@@ -223,7 +225,7 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
       while (cursor.next()) count++;
       return count;
     } finally {
-      cursor.close();
+      cursor.leave();
     }
   }
 
@@ -266,8 +268,9 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
 
   #read(key: Uint8Array, at: ReadPoint | undefined): V | undefined {
     this.check();
-    if (!this.#findAt(key, at)) return undefined;
-    const { value, valueStart, valueEnd } = this.#core.found;
+    const { found, state } = this.#core;
+    if (!findValue(this.#tree, key, at?.sequence ?? state.visible, found, at?.time)) return undefined;
+    const { value, valueStart, valueEnd } = found;
     return decodeValue(this.#value, value, valueStart, valueEnd);
   }
 

@@ -8,7 +8,7 @@ import { BlockCache } from '../cache/block-cache.ts';
 import { RowCache } from '../cache/row-cache.ts';
 import { syncParent } from '../fs/durable-directory.ts';
 import type { DirectoryLock, FileSystem } from '../fs/file-system.ts';
-import { inDirectory, tableName } from '../fs/file-names.ts';
+import { blobName, inDirectory, tableName } from '../fs/file-names.ts';
 import { HeldFiles } from '../fs/held-files.ts';
 import { readWarnings, withReads } from '../fs/table-reads.ts';
 import { emptyKeyspace, emptyVersion, type Version } from '../manifest/version.ts';
@@ -75,6 +75,7 @@ export class Opening {
     this.#tables = new TableCache({
       fs: this.#held?.fs ?? reading,
       pathOf: (number) => inDirectory(directory, tableName(number)),
+      blobPathOf: (number) => inDirectory(directory, blobName(number)),
       cache: this.#cache,
       openFilesMax: options.openFilesMax,
       filterBytesMax: Math.floor(options.memoryBytesMax * FILTER_SHARE),

@@ -40,22 +40,25 @@ export class RangeReader<K, V> implements RangeView<K, V> {
 
   [Symbol.asyncIterator](): AsyncIterator<[K, V]> {
     const { decodeKey, decodeValue } = this.#source;
-    return walkAsync(this.#source, (cursor) => [cursor.readKey(decodeKey), cursor.readValue(decodeValue)]);
+    return walkAsync(this.#source, true, (cursor) => [
+      cursor.readKey(decodeKey),
+      cursor.readValue(decodeValue),
+    ]);
   }
 
   keys(): Iterable<K> & AsyncIterable<K> {
     const { decodeKey } = this.#source;
-    return projection(this.#source, (cursor) => cursor.readKey(decodeKey));
+    return projection(this.#source, false, (cursor) => cursor.readKey(decodeKey));
   }
 
   values(): Iterable<V> & AsyncIterable<V> {
     const { decodeValue } = this.#source;
-    return projection(this.#source, (cursor) => cursor.readValue(decodeValue));
+    return projection(this.#source, true, (cursor) => cursor.readValue(decodeValue));
   }
 
   /** As often as there is an entry. */
   walked(): AsyncIterable<undefined> {
-    return projection(this.#source, () => undefined);
+    return projection(this.#source, false, () => undefined);
   }
 
   partitions(parts: number): RangeReader<K, V>[] {
@@ -76,11 +79,12 @@ export async function countInTurns<K, V>(range: RangeReader<K, V>): Promise<numb
 
 function projection<T>(
   source: RangeSource<unknown, unknown>,
+  showsValues: boolean,
   show: (cursor: RangeCursor) => T,
 ): Iterable<T> & AsyncIterable<T> {
   return {
     [Symbol.iterator]: () => walk(source, show),
-    [Symbol.asyncIterator]: () => walkAsync(source, show),
+    [Symbol.asyncIterator]: () => walkAsync(source, showsValues, show),
   };
 }
 
@@ -92,12 +96,13 @@ function* walk<T>(
   try {
     while (cursor.next()) yield show(cursor);
   } finally {
-    cursor.close();
+    cursor.leave();
   }
 }
 
 async function* walkAsync<T>(
   source: RangeSource<unknown, unknown>,
+  showsValues: boolean,
   show: (cursor: RangeCursor) => T,
 ): AsyncGenerator<T, void, undefined> {
   const cursor = source.openAhead();
@@ -110,6 +115,10 @@ async function* walkAsync<T>(
         started = source.now();
       }
       if (!moved) return;
+      if (showsValues && !cursor.tryValue()) {
+        await valueLater(cursor);
+        started = source.now();
+      }
       yield show(cursor);
       if (shown % CLOCK_ENTRIES !== 0) continue;
       if (shown % ASYNC_ENTRIES !== 0 && source.now() - started < TURN_MS) continue;
@@ -117,8 +126,17 @@ async function* walkAsync<T>(
       started = source.now();
     }
   } finally {
-    cursor.close();
+    cursor.leave();
   }
+}
+
+/** Has the value of the entry when it is here. */
+async function valueLater(cursor: RangeCursor): Promise<void> {
+  let isHere = false;
+  const load = (): void => {
+    isHere = cursor.tryValue();
+  };
+  while (!isHere) await cursor.arrival(load);
 }
 
 /** Moves when the blocks that a move needs are here. */

@@ -6,9 +6,10 @@
  * complete nothing that the old one needs is removed, so a crash during recovery repeats it.
  */
 import { corruption } from '../base/errors.ts';
-import { inDirectory, parseFileName, tableName } from '../fs/file-names.ts';
+import { blobName, inDirectory, parseFileName, tableName } from '../fs/file-names.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import type { KeyspaceRecord } from '../manifest/version-edit.ts';
+import { withUnreferencedBlobs } from '../manifest/blob-files.ts';
 import { type LoadedManifest, loadManifest } from '../manifest/manifest-file.ts';
 import { applyEdit, type Version } from '../manifest/version.ts';
 import { BatchReader } from '../record/batch.ts';
@@ -25,6 +26,7 @@ export interface DirectoryContents {
   readonly manifests: readonly number[];
   readonly logs: readonly number[];
   readonly tables: readonly number[];
+  readonly blobs: readonly number[];
   readonly options: readonly number[];
   readonly caches: readonly number[];
   /** Highest number of any file. */
@@ -32,10 +34,11 @@ export interface DirectoryContents {
 }
 
 export function readDirectory(fs: FileSystem, directory: string): DirectoryContents {
-  const found: Record<'manifests' | 'logs' | 'tables' | 'options' | 'caches', number[]> = {
+  const found: Record<'manifests' | 'logs' | 'tables' | 'blobs' | 'options' | 'caches', number[]> = {
     manifests: [],
     logs: [],
     tables: [],
+    blobs: [],
     options: [],
     caches: [],
   };
@@ -47,6 +50,7 @@ export function readDirectory(fs: FileSystem, directory: string): DirectoryConte
     if (parsed.kind === 'manifest') found.manifests.push(parsed.number);
     else if (parsed.kind === 'log') found.logs.push(parsed.number);
     else if (parsed.kind === 'table') found.tables.push(parsed.number);
+    else if (parsed.kind === 'blob') found.blobs.push(parsed.number);
     else if (parsed.kind === 'options') found.options.push(parsed.number);
     else if (parsed.kind === 'cache') found.caches.push(parsed.number);
   }
@@ -170,21 +174,39 @@ export function findManifest(
   contents: DirectoryContents,
   mode: ReplayEnv['mode'],
 ): LoadedManifest | undefined {
-  const holdsData = contents.tables.length + contents.logs.length > 0;
+  const holdsData = contents.tables.length + contents.blobs.length + contents.logs.length > 0;
   const loaded = loadManifest(fs, directory, contents.manifests, holdsData);
   if (loaded === undefined) {
     if (!holdsData) return undefined;
     throw corruption('there are tables or logs but no complete manifest', { file: directory });
   }
   const missing = missingTables(fs, directory, contents.tables, loaded.version);
-  if (missing.length === 0) return loaded;
+  const warnings = [...loaded.warnings, ...missingBlobs(fs, directory, contents.blobs, loaded.version)];
+  if (missing.length === 0) return { ...loaded, warnings };
   const files = missing.map(({ number }) => inDirectory(directory, tableName(number)));
   if (mode !== 'salvage') {
     const context = { file: files[0]!, manifest: loaded.path, missing: files.length };
     throw corruption('a table that the manifest names is missing', context);
   }
-  const version = applyEdit(loaded.version, { removedFiles: missing });
-  return { ...loaded, version, warnings: [...loaded.warnings, ...files.map((file) => `${file} is missing`)] };
+  const edit = withUnreferencedBlobs(loaded.version, { removedFiles: missing });
+  const version = applyEdit(loaded.version, edit);
+  return { ...loaded, version, warnings: [...warnings, ...files.map((file) => `${file} is missing`)] };
+}
+
+/** What to warn of: the values in them are `corruption` when they are read, and everything else is there. */
+function missingBlobs(
+  fs: FileSystem,
+  directory: string,
+  blobs: readonly number[],
+  version: Version,
+): string[] {
+  const listed = new Set(blobs);
+  return [...version.keyspaces.values()]
+    .flatMap((keyspace) => [...keyspace.blobs.keys()])
+    .filter((number) => !listed.has(number))
+    .map((number) => inDirectory(directory, blobName(number)))
+    .filter((path) => fs.status(path) === undefined)
+    .map((path) => `${path} is missing: the values in it can not be read`);
 }
 
 function missingTables(

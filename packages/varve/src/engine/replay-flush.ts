@@ -28,9 +28,12 @@ export function flushReplayed(env: ReplayEnv, fs: FileSystem, fileNumbers: Share
       fileNumbers,
       newestTime: undefined,
     };
-    const { files } = runToEnd<JobOutput>(jobs['flush']!(input as never, { fs, cancelled: () => false }));
+    const { files, blobs } = runToEnd<JobOutput>(
+      jobs['flush']!(input as never, { fs, cancelled: () => false }),
+    );
     env.version = applyEdit(env.version, {
       addedFiles: files.map((file) => ({ keyspace: tree.id, level: 0, file })),
+      addedBlobs: blobs.map((blob) => ({ keyspace: tree.id, blob })),
       flushedSequence: [{ keyspace: tree.id, sequence: through }],
     });
     tree.installFlush(memtables.length, env.version.keyspaces.get(tree.id)!);

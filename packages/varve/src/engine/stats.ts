@@ -3,6 +3,8 @@
  */
 import type { DatabaseStats } from './api-types.ts';
 import type { Core } from './core.ts';
+import type { Tree } from './tree.ts';
+import { liveBlobs } from '../manifest/blob-files.ts';
 
 export function collectStats(core: Core): DatabaseStats {
   const { state, log, tables, cache, rows, pool, register, pressure, counters, reads } = core;
@@ -25,6 +27,7 @@ export function collectStats(core: Core): DatabaseStats {
       bytes: levels.reduce((sum, level) => sum + level.bytes, 0),
       memtableBytes: tree.memtableBytes,
       levels,
+      blobs: blobStats(tree),
     };
   }
   const oldest = register.oldest();
@@ -68,4 +71,14 @@ export function collectStats(core: Core): DatabaseStats {
     pressure: pressure.report(core.durability?.fullDiskRefusals ?? 0),
     threads: state.sharing?.threads() ?? [],
   };
+}
+
+function blobStats({ view }: Tree): { files: number; bytes: number; liveBytes: number } {
+  const stats = { files: 0, bytes: 0, liveBytes: 0 };
+  for (const { blob, liveBytes } of liveBlobs(view.version)) {
+    stats.files++;
+    stats.bytes += blob.bytes;
+    stats.liveBytes += liveBytes;
+  }
+  return stats;
 }

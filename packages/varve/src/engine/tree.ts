@@ -249,7 +249,7 @@ export class Tree {
   }
 
   /** What a registered reader looks at: the current view, or one that was kept for it. */
-  viewAt(sequence: number, time: number): ReadView {
+  viewAt(sequence: number, time: number = this.#state.time.now()): ReadView {
     if (sequence >= this.#floor && time >= this.#since) return this.#view;
     // Without one it was not there yet.
     const none = emptyKeyspace(this.record);
@@ -259,6 +259,11 @@ export class Tree {
   /** Tables that readers of the current view or of kept ones may open. */
   filesInUse(): FileMeta[] {
     return [...this.#view.version.levels.flat(), ...(this.#followed?.files() ?? [])];
+  }
+
+  /** The same for blob files, by number. */
+  blobsInUse(): number[] {
+    return [...this.#view.version.blobs.keys(), ...(this.#followed?.blobs() ?? [])];
   }
 
   /** Gives back all memory but what a running flush reads; the tree takes no part in anything any more. */
@@ -345,8 +350,8 @@ export class Tree {
   }
 
   /**
-   * The read path's first hop: true when `key` has a value at `sequence`; it is lent through `out`. `time` is that of a reader
-   * who is registered, by the stored clock; without one it is now.
+   * The read path's first hop: true when `key` has a value at `sequence`; it is lent through `out`, as its kind says the
+   * value or a reference to it. `time` is that of a reader who is registered, by the stored clock; without one it is now.
    */
   get(
     key: Uint8Array,
@@ -366,7 +371,7 @@ export class Tree {
     return isFound && (out.kind !== KIND_PUT_EXPIRY || takeUnexpired(out, time ?? this.#state.time.now()));
   }
 
-  /** The same where the current view does not answer. */
+  /** As `get` where the current view does not answer. */
   #getKept(
     key: Uint8Array,
     start: number,

@@ -3,6 +3,7 @@
  *
  *   MANIFEST-000001   version edits             000002.wal   log segment
  *   OPTIONS-000004    settings in force         000003.sst   table        000005.idx   secondary index segment
+ *   000007.blob       values of tables
  *   CACHE-000006      blocks that were in use, a hint
  *   LOCK              socket of the owner       LOCK.info    who that is  LOCK.<id>    an opener that competes
  *   archive/          log segments kept for point-in-time recovery
@@ -11,7 +12,7 @@
  * name that is not exactly what `format...` would write is foreign and is left alone.
  */
 
-export type NumberedFile = 'manifest' | 'options' | 'cache' | 'log' | 'table' | 'index';
+export type NumberedFile = 'manifest' | 'options' | 'cache' | 'log' | 'table' | 'index' | 'blob';
 
 export type FileName =
   | { readonly kind: NumberedFile; readonly number: number }
@@ -47,6 +48,10 @@ export function indexName(number: number): string {
   return `${digits(number)}.idx`;
 }
 
+export function blobName(number: number): string {
+  return `${digits(number)}.blob`;
+}
+
 /** `name` in `directory`. */
 export function inDirectory(directory: string, name: string): string {
   return directory.endsWith('/') ? directory + name : `${directory}/${name}`;
@@ -57,13 +62,18 @@ const prefixed: Readonly<Record<string, NumberedFile>> = {
   OPTIONS: 'options',
   CACHE: 'cache',
 };
-const suffixed: Readonly<Record<string, NumberedFile>> = { wal: 'log', sst: 'table', idx: 'index' };
+const suffixed: Readonly<Record<string, NumberedFile>> = {
+  wal: 'log',
+  sst: 'table',
+  idx: 'index',
+  blob: 'blob',
+};
 
 /** What a name (without its directory) is; undefined when it is not ours. */
 export function parseFileName(name: string): FileName | undefined {
   if (name === LOCK_NAME || name.startsWith(`${LOCK_NAME}.`)) return { kind: 'lock' };
   if (name === ARCHIVE_NAME) return { kind: 'archive' };
-  const match = /^(?:(MANIFEST|OPTIONS|CACHE)-(\d{6,16})|(\d{6,16})\.(wal|sst|idx))$/.exec(name);
+  const match = /^(?:(MANIFEST|OPTIONS|CACHE)-(\d{6,16})|(\d{6,16})\.(wal|sst|idx|blob))$/.exec(name);
   if (match === null) return undefined;
   const kind = match[1] === undefined ? suffixed[match[4]!] : prefixed[match[1]];
   const text = match[2] ?? match[3]!;

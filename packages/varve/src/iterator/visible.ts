@@ -16,7 +16,7 @@ import { assert } from '../base/assert.ts';
 import type { EntryIterator } from '../base/entry.ts';
 import type { EntryRun } from '../base/entry-run.ts';
 import { EXPIRY_BYTES, isExpired } from '../base/expiry.ts';
-import { KIND_DELETE, KIND_PUT, KIND_PUT_EXPIRY } from '../base/kinds.ts';
+import { KIND_BLOB, KIND_DELETE, KIND_PUT, KIND_PUT_EXPIRY } from '../base/kinds.ts';
 import type { CoverCursor, FragmentedTombstones } from '../base/range-tombstones.ts';
 import type { DeadRanges } from './dead-ranges.ts';
 import { DeadRun, type Target } from './dead-run.ts';
@@ -45,6 +45,8 @@ export class VisibleIterator {
   keyStart = 0;
   keyEnd = 0;
   sequence = 0;
+  /** Put, or blob: then the value is a reference to it. */
+  kind = 0;
   value: Uint8Array = EMPTY;
   valueStart = 0;
   valueEnd = 0;
@@ -250,6 +252,7 @@ export class VisibleIterator {
         const kind = this.#takeNewest();
         if (this.#isVisible(kind, this.#saved, 0, this.#savedLength, this.sequence, this.#savedValue, 0)) {
           this.#dead?.endBackward(this.#saved, this.#savedLength, lower);
+          this.kind = kind;
           this.#showSaved(kind);
           return;
         }
@@ -295,7 +298,12 @@ export class VisibleIterator {
     if (kind === KIND_DELETE) return false;
     if (kind === KIND_PUT_EXPIRY) {
       if (isExpired(value, valueStart, this.#time)) return false;
-    } else assert(kind === KIND_PUT, 'an entry kind that this release does not read got past the decoders');
+    } else {
+      assert(
+        kind === KIND_PUT || kind === KIND_BLOB,
+        'an entry kind that this release does not read got past the decoders',
+      );
+    }
     const cover = this.#cover;
     return cover === undefined || cover.coveringSequence(key, start, end, this.#snapshot) <= sequence;
   }
@@ -333,6 +341,7 @@ export class VisibleIterator {
     this.keyStart = source.keyStart;
     this.keyEnd = source.keyEnd;
     this.sequence = source.sequence;
+    this.kind = source.kind;
     this.value = source.value;
     this.valueStart = source.kind === KIND_PUT_EXPIRY ? source.valueStart + EXPIRY_BYTES : source.valueStart;
     this.valueEnd = source.valueEnd;

@@ -11,7 +11,7 @@ import { resolve, sep } from 'node:path';
 import { invalid, systemCode } from '../base/errors.ts';
 import type { Core } from '../engine/core.ts';
 import { makeDurableDirectory } from '../fs/durable-directory.ts';
-import { inDirectory, logName, tableName } from '../fs/file-names.ts';
+import { blobName, inDirectory, logName, tableName } from '../fs/file-names.ts';
 import { type FileHandle, type FileSystem, readFully, writeFully } from '../fs/file-system.ts';
 import { createManifest } from '../manifest/manifest-file.ts';
 import type { Version } from '../manifest/version.ts';
@@ -63,8 +63,8 @@ function takeState(core: Core, target: string, logs: LogCopy[]): Version {
   core.durability?.syncNow('os');
   const { version } = installer;
   for (const keyspace of version.keyspaces.values()) {
-    for (const file of keyspace.levels.flat()) {
-      const name = tableName(file.number);
+    const tables = keyspace.levels.flat().map((file) => tableName(file.number));
+    for (const name of [...tables, ...[...keyspace.blobs.keys()].map(blobName)]) {
       linkOrCopy(fs, inDirectory(core.state.path, name), inDirectory(target, name));
     }
   }

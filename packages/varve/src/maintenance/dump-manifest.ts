@@ -63,6 +63,12 @@ function* itemLines({ offset, edit }: ManifestRecord): Generator<DumpLine, void>
   for (const { keyspace, level, file } of edit.addedFiles ?? []) {
     yield { offset, kind: 'add-file', detail: { keyspace, level, ...fileDetail(file) } };
   }
+  for (const removed of edit.removedBlobs ?? [])
+    yield { offset, kind: 'remove-blob', detail: { ...removed } };
+  for (const { keyspace, blob } of edit.addedBlobs ?? []) {
+    const uniqueId = showHex(blob.uniqueId).slice(2);
+    yield { offset, kind: 'add-blob', detail: { keyspace, ...blob, uniqueId } };
+  }
   for (const flushed of edit.flushedSequence ?? []) yield { offset, kind: 'flushed', detail: { ...flushed } };
   for (const floor of edit.historyFloor ?? []) yield { offset, kind: 'history-floor', detail: { ...floor } };
   for (const { time, sequence } of edit.timeMarks ?? []) {
@@ -71,7 +77,7 @@ function* itemLines({ offset, edit }: ManifestRecord): Generator<DumpLine, void>
 }
 
 function fileDetail(file: FileMeta): Record<string, unknown> {
-  const { smallestKey, largestKey, uniqueId, lowerBound, upperBound, expiry, ...plain } = file;
+  const { smallestKey, largestKey, uniqueId, lowerBound, upperBound, expiry, blobs, ...plain } = file;
   return {
     ...plain,
     ...(expiry !== undefined && expiryDetail(expiry)),
@@ -80,5 +86,8 @@ function fileDetail(file: FileMeta): Record<string, unknown> {
     ...(lowerBound === undefined ? {} : { lowerBound: showBytes(lowerBound) }),
     ...(upperBound === undefined ? {} : { upperBound: showBytes(upperBound) }),
     uniqueId: showHex(uniqueId).slice(2),
+    ...(blobs === undefined
+      ? {}
+      : { blobFiles: blobs.map((use) => use.number), blobBytes: blobs.map((use) => use.bytes) }),
   };
 }

@@ -3,13 +3,16 @@
  * below it. Everything that is shown has passed its checksum; the first thing that does not ends the dump as `corruption`.
  */
 import type { FileSystem } from '../fs/file-system.ts';
-import { KIND_DELETE, kindName } from '../base/kinds.ts';
+import { KIND_BLOB, KIND_DELETE, kindName } from '../base/kinds.ts';
+import { BlobReference } from '../sstable/blob-reference.ts';
 import { readyAtOnce } from '../sstable/checksum.ts';
 import { type BlockDump, dumpTable } from '../sstable/dump.ts';
 import type { TableProperties } from '../sstable/properties.ts';
 import { TableReader } from '../sstable/reader.ts';
 import type { TableIterator } from '../sstable/table-iterator.ts';
 import { type DumpLine, expiryDetail, showBytes, showTime, storedDetail } from './dump-line.ts';
+
+const reference = new BlobReference();
 
 /** The lines of the table at `path`. Errors: `io`, `CORRUPTION`, `UNSUPPORTED_...` for what a later release wrote. */
 export function* dumpTableLines(fs: FileSystem, path: string): Generator<DumpLine, void> {
@@ -70,8 +73,13 @@ function* entryLines(entries: TableIterator, offset: number, count: number): Gen
       key: showBytes(entries.key, entries.keyStart, entries.keyEnd),
       sequence: entries.sequence,
     };
-    if (entries.kind !== KIND_DELETE) {
-      const { kind, value, valueStart, valueEnd } = entries;
+    const { kind, value, valueStart, valueEnd } = entries;
+    if (kind === KIND_BLOB) {
+      reference.decode(value, valueStart, valueEnd);
+      detail['blobFile'] = reference.file;
+      detail['blobOffset'] = reference.offset;
+      detail['storedBytes'] = reference.length;
+    } else if (kind !== KIND_DELETE) {
       Object.assign(detail, storedDetail(kind, value, valueStart, valueEnd));
     }
     yield { offset, kind: kindName(entries.kind), detail };

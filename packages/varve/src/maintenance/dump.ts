@@ -2,11 +2,11 @@
  * `dumpFile(path)`: what one file of a database holds, line by line, for `varve dump` and for people with a broken database.
  * Reads that file alone, synchronously, and changes nothing; the database may be open, damaged or gone.
  *
- * What a file is: by its name (`*.wal`, `*.sst`, `MANIFEST-*`), else by its content (a copy under another name). Each kind
- * has its own file here: dump-log.ts, dump-table.ts, dump-manifest.ts; what a line is stands in dump-line.ts.
+ * What a file is: by its name (`*.wal`, `*.sst`, `*.blob`, `MANIFEST-*`), else by its content (a copy under another name). Each kind
+ * has its own file here: dump-log.ts, dump-table.ts, dump-blob.ts, dump-manifest.ts; what a line is stands in dump-line.ts.
  *
  * Bad bytes: records of a log can be found again behind damage, so there damage is a line of kind `damage` and the dump
- * goes on. A table or a manifest behind damage can not be believed: the dump ends with a `corruption` error there. What a
+ * goes on. The other files behind damage can not be believed: the dump ends with a `corruption` error there. What a
  * crash may leave at the end of a log or a manifest is no damage: a line of kind `tail`.
  */
 import { viewOf } from '../base/bytes.ts';
@@ -17,6 +17,7 @@ import { nodeFileSystem } from '../fs/node-fs.ts';
 import { intactRecordLength, RECORD_SEGMENT_START, RecordHeader } from '../record/log-record.ts';
 import { FOOTER_TAIL_BYTES, footerLength } from '../sstable/format.ts';
 import type { DumpLine } from './dump-line.ts';
+import { dumpBlobLines, isBlobFile } from './dump-blob.ts';
 import { dumpLogLines } from './dump-log.ts';
 import { dumpManifestLines, startsLikeManifest } from './dump-manifest.ts';
 import { dumpTableLines } from './dump-table.ts';
@@ -24,11 +25,12 @@ import { dumpTableLines } from './dump-table.ts';
 /** A whole segment-start record. */
 const LOG_HEAD_BYTES = 64;
 
-type FileKind = 'log' | 'table' | 'manifest';
+type FileKind = 'log' | 'table' | 'blob' | 'manifest';
 
 /**
- * The lines of a log segment (.wal), a table (.sst) or a manifest. Reading happens during iteration, and again for each.
- * Damage in a log is a line of kind `damage`; in a table or a manifest it is the error `CORRUPTION`, after the lines before it.
+ * The lines of a log segment (.wal), a table (.sst), a blob file (.blob) or a manifest. Reading happens during iteration, and again for each.
+ * Damage in a log is a line of kind `damage`; in the other files it is the error
+ * `CORRUPTION`, after the lines before it.
  *
  * Errors (while iterating): `PATH_INVALID`, `FILE_UNKNOWN` (invalid: none of these files, or a directory), `CORRUPTION`
  * with file and offset, `UNSUPPORTED_KIND`, `UNSUPPORTED_VERSION`, `UNSUPPORTED_MANIFEST` (invalid: a later release wrote
@@ -52,6 +54,7 @@ function* dumpLines(fs: FileSystem, path: string): Generator<DumpLine, void> {
   const { kind, number } = identify(fs, path);
   if (kind === 'log') yield* dumpLogLines(fs, path, number);
   else if (kind === 'table') yield* dumpTableLines(fs, path);
+  else if (kind === 'blob') yield* dumpBlobLines(fs, path);
   else yield* dumpManifestLines(fs, path);
 }
 
@@ -67,11 +70,13 @@ function identify(fs: FileSystem, path: string): { kind: FileKind; number: numbe
   const segment = segmentOf(head);
   if (name.endsWith('.wal')) return { kind: 'log', number: segment };
   if (name.endsWith('.sst')) return { kind: 'table', number: 0 };
+  if (name.endsWith('.blob')) return { kind: 'blob', number: 0 };
   if (name.startsWith('MANIFEST')) return { kind: 'manifest', number: 0 };
   if (segment > 0) return { kind: 'log', number: segment };
   if (isTableTail(tail, size, path)) return { kind: 'table', number: 0 };
+  if (isBlobFile(fs, path)) return { kind: 'blob', number: 0 };
   if (startsLikeManifest(fs, path)) return { kind: 'manifest', number: 0 };
-  const message = `${path} is not a log segment (.wal), a table (.sst) or a manifest (MANIFEST-...)`;
+  const message = `${path} is not a log segment (.wal), a table (.sst), a blob file (.blob) or a manifest (MANIFEST-...)`;
   throw invalid('FILE_UNKNOWN', message, { path });
 }
 

@@ -4,7 +4,7 @@
  *
  *   order  type    field
  *       1  varint  flags: bit 0 largest key is exclusive, bit 1 lower bound follows, bit 2 upper bound, bit 3 override,
- *                  bit 4 expiry, bit 6 time
+ *                  bit 4 expiry, bit 5 refers to blob files, bit 6 time
  *       2  varint  number                        PERSISTED: flags are never renumbered; unknown ones are refused
  *       3  varint  bytes
  *       4  varint  entries
@@ -15,8 +15,10 @@
  *       9  bytes   smallestKey (varint length before it)
  *      10  bytes   largestKey
  *      11  16      uniqueId
- *      12  bytes   lowerBound, upperBound, varint sequenceOverride, newestTime: those that the flags name
- *      13  varint  with flag bit 4: entries that expire, earliest and latest expiry
+ *      12  bytes   lowerBound, upperBound, varint sequenceOverride: those that the flags name
+ *      13  -       what it refers to in blob files (blob-meta.ts), with bit 5
+ *      14  varint  newestTime, with bit 6
+ *      15  varint  with bit 4: entries that expire, earliest and latest expiry
  *
  * Invariants: smallestKey <= largestKey (below it when exclusive); 1 <= number; smallestSequence <= largestSequence; both
  * cover the range tombstones of the file as well as its points.
@@ -25,6 +27,7 @@ import { compareBytes } from '../base/bytes.ts';
 import { KEY_BYTES_MAX } from '../base/entry.ts';
 import { invalid } from '../base/errors.ts';
 import type { ExpiryFacts } from '../base/expiry-tally.ts';
+import { type BlobUse, decodeBlobUses, encodeBlobUses } from './blob-meta.ts';
 import type { FieldReader, FieldWriter } from './fields.ts';
 
 export interface FileMeta {
@@ -51,6 +54,8 @@ export interface FileMeta {
   readonly upperBound?: Uint8Array;
   /** Room for linked ranges: every entry counts as written at this sequence. Not written by this release. */
   readonly sequenceOverride?: number;
+  /** What it refers to in blob files, by number; left out when it holds all values itself. */
+  readonly blobs?: readonly BlobUse[];
   /** Milliseconds since 1970, whole: nothing in it was written later. Files of the first releases lack it. */
   readonly newestTime?: number;
   /** Of the entries that expire; left out when none does. */
@@ -72,8 +77,10 @@ const FLAG_LOWER = 2;
 const FLAG_UPPER = 4;
 const FLAG_OVERRIDE = 8;
 const FLAG_EXPIRY = 16;
+const FLAG_BLOBS = 32;
 const FLAG_TIME = 64;
-const FLAGS_KNOWN = FLAG_EXCLUSIVE | FLAG_LOWER | FLAG_UPPER | FLAG_OVERRIDE | FLAG_EXPIRY | FLAG_TIME;
+const FLAGS_KNOWN =
+  FLAG_EXCLUSIVE | FLAG_LOWER | FLAG_UPPER | FLAG_OVERRIDE | FLAG_EXPIRY | FLAG_BLOBS | FLAG_TIME;
 
 export function encodeFileMeta(file: FileMeta, to: FieldWriter): void {
   to.varint(
@@ -81,6 +88,7 @@ export function encodeFileMeta(file: FileMeta, to: FieldWriter): void {
       (file.lowerBound === undefined ? 0 : FLAG_LOWER) |
       (file.upperBound === undefined ? 0 : FLAG_UPPER) |
       (file.sequenceOverride === undefined ? 0 : FLAG_OVERRIDE) |
+      (file.blobs === undefined ? 0 : FLAG_BLOBS) |
       (file.newestTime === undefined ? 0 : FLAG_TIME) |
       (file.expiry === undefined ? 0 : FLAG_EXPIRY),
   );
@@ -91,6 +99,7 @@ export function encodeFileMeta(file: FileMeta, to: FieldWriter): void {
   if (file.lowerBound !== undefined) to.blob(file.lowerBound);
   if (file.upperBound !== undefined) to.blob(file.upperBound);
   if (file.sequenceOverride !== undefined) to.varint(file.sequenceOverride);
+  if (file.blobs !== undefined) encodeBlobUses(file.blobs, to);
   if (file.newestTime !== undefined) to.varint(file.newestTime);
   if (file.expiry === undefined) return;
   to.varint(file.expiry.expiring).varint(file.expiry.earliestExpiry).varint(file.expiry.latestExpiry);
@@ -99,7 +108,8 @@ export function encodeFileMeta(file: FileMeta, to: FieldWriter): void {
 /** Reads one file; `UNSUPPORTED_MANIFEST` for flags of a later release, `corruption` for anything that can not be. */
 export function decodeFileMeta(from: FieldReader): FileMeta {
   const flags = from.varint('the flags of a file');
-  if ((flags & ~FLAGS_KNOWN) !== 0) {
+  // Not by bits alone: those above 31 are no integers to `&`.
+  if (flags > FLAGS_KNOWN || (flags & ~FLAGS_KNOWN) !== 0) {
     throw invalid(
       'UNSUPPORTED_MANIFEST',
       `a file in the manifest has flags ${flags}, which a later release wrote`,
@@ -124,6 +134,7 @@ export function decodeFileMeta(from: FieldReader): FileMeta {
     ...((flags & FLAG_LOWER) !== 0 && { lowerBound: from.blob('a lower bound', KEY_BYTES_MAX) }),
     ...((flags & FLAG_UPPER) !== 0 && { upperBound: from.blob('an upper bound', KEY_BYTES_MAX) }),
     ...((flags & FLAG_OVERRIDE) !== 0 && { sequenceOverride: from.varint('a sequence override') }),
+    ...((flags & FLAG_BLOBS) !== 0 && { blobs: decodeBlobUses(from) }),
     ...((flags & FLAG_TIME) !== 0 && { newestTime: from.varint('the time of a file') }),
     ...((flags & FLAG_EXPIRY) !== 0 && { expiry: decodeExpiry(from) }),
   };

@@ -73,6 +73,10 @@ export function fullEdit(): VersionEdit {
           sequenceOverride: 99,
           tombstones: 4,
           expiry: { expiring: 3, earliestExpiry: 1_790_000_000_000, latestExpiry: 1_790_000_009_999 },
+          blobs: [
+            { number: 9, bytes: 5_000_000_000, entries: 70 },
+            { number: 15, bytes: 1, entries: 1 },
+          ],
         }),
       },
     ],
@@ -82,6 +86,13 @@ export function fullEdit(): VersionEdit {
       { time: 1_790_000_000_000.5, sequence: 21 },
       { time: 1_790_000_001_000, sequence: 25 },
     ],
+    addedBlobs: [
+      {
+        keyspace: 5,
+        blob: { number: 15, bytes: 900, records: 3, recordBytes: 800, uniqueId: new Uint8Array(16).fill(15) },
+      },
+    ],
+    removedBlobs: [{ keyspace: 4, number: 10 }],
   };
 }
 

@@ -23,12 +23,15 @@
  *    16  historyFloor      varint keyspace, varint sequence
  *    17  timeMarks         f64 time in ms since the epoch, varint sequence
  *    18  storedTime        varint, ms since the epoch: the database's clock goes on from here
+ *    19  addedBlobs        varint keyspace, blob file (blob-meta.ts)
+ *    20  removedBlobs      varint keyspace, varint number
  *
- * Tags 11 to 17 repeat, one payload an item. Invariant: an unknown tag is refused by name (`UNSUPPORTED_MANIFEST`): an
+ * Tags from 11 on but 18 repeat, one payload an item. Invariant: an unknown tag is refused by name (`UNSUPPORTED_MANIFEST`): an
  * edit that is understood in part would be a wrong state.
  */
 import { invalid } from '../base/errors.ts';
 import type { LogPosition } from '../record/log-record.ts';
+import { type BlobMeta, decodeBlobMeta, encodeBlobMeta } from './blob-meta.ts';
 import { FieldReader, FieldWriter, type RecordPlace } from './fields.ts';
 import { decodeFileMeta, encodeFileMeta, type FileMeta } from './file-meta.ts';
 
@@ -58,6 +61,16 @@ export interface AddedFile {
 export interface RemovedFile {
   readonly keyspace: number;
   readonly level: number;
+  readonly number: number;
+}
+
+export interface AddedBlob {
+  readonly keyspace: number;
+  readonly blob: BlobMeta;
+}
+
+export interface RemovedBlob {
+  readonly keyspace: number;
   readonly number: number;
 }
 
@@ -103,6 +116,8 @@ export interface VersionEdit {
   readonly timeMarks?: readonly TimeMark[];
   /** The database's clock (milliseconds since 1970) was here when the edit was made: it never shows less again. */
   readonly storedTime?: number;
+  readonly addedBlobs?: readonly AddedBlob[];
+  readonly removedBlobs?: readonly RemovedBlob[];
 }
 
 const TEXT_BYTES_MAX = 65_535;
@@ -116,6 +131,9 @@ const TAG_FILE_ADDED = 14;
 const TAG_FLUSHED_SEQUENCE = 15;
 const TAG_HISTORY_FLOOR = 16;
 const TAG_TIME_MARK = 17;
+const TAG_STORED_TIME = 18;
+const TAG_BLOB_ADDED = 19;
+const TAG_BLOB_REMOVED = 20;
 
 /** The fields that are one varint. */
 const numberFields = [
@@ -127,7 +145,7 @@ const numberFields = [
   [7, 'logSegment'],
   [9, 'metaSequence'],
   [10, 'appliedPosition'],
-  [18, 'storedTime'],
+  [TAG_STORED_TIME, 'storedTime'],
 ] as const;
 
 export function encodeEdit(edit: VersionEdit): Uint8Array {
@@ -168,6 +186,12 @@ export function encodeEdit(edit: VersionEdit): Uint8Array {
   for (const { time, sequence } of edit.timeMarks ?? []) {
     field(TAG_TIME_MARK, (payload) => payload.f64(time).varint(sequence));
   }
+  for (const { keyspace, blob } of edit.addedBlobs ?? []) {
+    field(TAG_BLOB_ADDED, (payload) => encodeBlobMeta(blob, payload.varint(keyspace)));
+  }
+  for (const { keyspace, number } of edit.removedBlobs ?? []) {
+    field(TAG_BLOB_REMOVED, (payload) => payload.varint(keyspace).varint(number));
+  }
   return to.finish();
 }
 
@@ -186,7 +210,7 @@ export function decodeEdit(bytes: Uint8Array, start: number, end: number, place:
   while (!from.atEnd) {
     const tag = from.varint('a tag');
     const payload = from.nested(from.varint('the length of a field'), `the field with tag ${tag}`);
-    if ((tag < TAG_KEYSPACE_CREATED || tag > TAG_TIME_MARK) && seen.has(tag))
+    if ((tag < TAG_KEYSPACE_CREATED || tag === TAG_STORED_TIME) && seen.has(tag))
       throw from.bad(`the field with tag ${tag} is there twice`);
     seen.add(tag);
     const number = numberFields.find(([known]) => known === tag);
@@ -224,6 +248,8 @@ class EditLists {
   readonly #flushedSequence: KeyspaceSequence[] = [];
   readonly #historyFloor: KeyspaceSequence[] = [];
   readonly #timeMarks: TimeMark[] = [];
+  readonly #addedBlobs: AddedBlob[] = [];
+  readonly #removedBlobs: RemovedBlob[] = [];
 
   /** Reads one item; false when the tag is none of these. */
   take(tag: number, from: FieldReader): boolean {
@@ -238,7 +264,12 @@ class EditLists {
     } else if (tag === TAG_FLUSHED_SEQUENCE) this.#flushedSequence.push(decodeSequence(from));
     else if (tag === TAG_HISTORY_FLOOR) this.#historyFloor.push(decodeSequence(from));
     else if (tag === TAG_TIME_MARK) this.#timeMarks.push(decodeTimeMark(from));
-    else return false;
+    else if (tag === TAG_BLOB_ADDED) {
+      this.#addedBlobs.push({ keyspace: from.varint('a keyspace'), blob: decodeBlobMeta(from) });
+    } else if (tag === TAG_BLOB_REMOVED) {
+      const keyspace = from.varint('a keyspace');
+      this.#removedBlobs.push({ keyspace, number: from.varint('the number of a blob file') });
+    } else return false;
     return true;
   }
 
@@ -252,6 +283,8 @@ class EditLists {
       ...(this.#flushedSequence.length > 0 && { flushedSequence: this.#flushedSequence }),
       ...(this.#historyFloor.length > 0 && { historyFloor: this.#historyFloor }),
       ...(this.#timeMarks.length > 0 && { timeMarks: this.#timeMarks }),
+      ...(this.#addedBlobs.length > 0 && { addedBlobs: this.#addedBlobs }),
+      ...(this.#removedBlobs.length > 0 && { removedBlobs: this.#removedBlobs }),
     };
   }
 }

@@ -6,12 +6,14 @@
  *  (1) Level 0 is sorted newest first (largest sequence, then number); the files of one flush do not overlap.
  *  (2) Levels 1 to 6 are sorted by smallest key and their files share no key; a range tombstone's exclusive end is no key.
  *  (3) A file number is at most once in a keyspace. (4) Sequences, numbers, floors and the incarnation only rise.
+ *  (5) Every blob file that a table refers to is there.
  * Not checked here because it takes the contents: of two versions of a key the newer is in a newer place (lower level,
  * or before in level 0). Flush adds at the top, pickers (compaction/) keep the order.
  */
 import { compareBytes } from '../base/bytes.ts';
 import { corruption, internal } from '../base/errors.ts';
 import { comparePosition, type LogPosition } from '../record/log-record.ts';
+import { type BlobMeta, impossibleBlob } from './blob-meta.ts';
 import type { RecordPlace } from './fields.ts';
 import { endsBefore, type FileMeta, impossible, type KeySpan, spansOverlap } from './file-meta.ts';
 import {
@@ -28,6 +30,8 @@ export interface KeyspaceVersion {
   readonly record: KeyspaceRecord;
   /** Seven lists: level 0 newest first, the others sorted by smallest key. */
   readonly levels: readonly (readonly FileMeta[])[];
+  /** By number: where values lie that tables only refer to. */
+  readonly blobs: ReadonlyMap<number, BlobMeta>;
   /** Everything up to this sequence is in tables: replay skips it. */
   readonly flushedSequence: number;
   /** States before this sequence can not be read any more. */
@@ -71,9 +75,12 @@ export function emptyVersion(): Version {
   };
 }
 
+const noBlobs: ReadonlyMap<number, BlobMeta> = new Map();
+
 /** A keyspace without files. */
 export function emptyKeyspace(record: KeyspaceRecord): KeyspaceVersion {
-  return { record, levels: Array.from({ length: LEVELS }, () => []), flushedSequence: 0, historyFloor: 0 };
+  const levels = Array.from({ length: LEVELS }, () => []);
+  return { record, levels, blobs: noBlobs, flushedSequence: 0, historyFloor: 0 };
 }
 
 /**
@@ -128,6 +135,9 @@ export function snapshotEdit(version: Version): VersionEdit {
     addedFiles: all.flatMap(({ record, levels }) =>
       levels.flatMap((files, level) => files.map((file) => ({ keyspace: record.id, level, file }))),
     ),
+    addedBlobs: all.flatMap(({ record, blobs }) =>
+      [...blobs.values()].map((blob) => ({ keyspace: record.id, blob })),
+    ),
     flushedSequence: sequences((keyspace) => keyspace.flushedSequence),
     historyFloor: sequences((keyspace) => keyspace.historyFloor),
     timeMarks,
@@ -179,18 +189,54 @@ export function bytesOf(files: readonly FileMeta[]): number {
 class KeyspaceChange {
   readonly removed: Set<number>[] = Array.from({ length: LEVELS }, () => new Set());
   readonly added: FileMeta[][] = Array.from({ length: LEVELS }, () => []);
+  readonly removedBlobs: number[] = [];
+  readonly addedBlobs: BlobMeta[] = [];
   flushedSequence = 0;
   historyFloor = 0;
 
   applyTo(keyspace: KeyspaceVersion, place: RecordPlace | undefined): KeyspaceVersion {
     const levels = keyspace.levels.map((files, level) => this.#level(files, level, place));
     this.#checkNumbers(keyspace, levels, place);
+    const blobs = this.#blobs(keyspace, place);
+    this.#checkReferences(keyspace, levels, blobs, place);
     return {
       record: keyspace.record,
       levels,
+      blobs,
       flushedSequence: Math.max(keyspace.flushedSequence, this.flushedSequence),
       historyFloor: Math.max(keyspace.historyFloor, this.historyFloor),
     };
+  }
+
+  #blobs(keyspace: KeyspaceVersion, place: RecordPlace | undefined): ReadonlyMap<number, BlobMeta> {
+    if (this.addedBlobs.length === 0 && this.removedBlobs.length === 0) return keyspace.blobs;
+    const blobs = new Map(keyspace.blobs);
+    for (const number of this.removedBlobs) {
+      if (!blobs.delete(number)) throw contradiction(place, `blob file ${number} is removed but not there`);
+    }
+    for (const blob of this.addedBlobs) {
+      const wrong = blobs.has(blob.number) ? 'it is added twice' : impossibleBlob(blob);
+      if (wrong !== undefined) throw contradiction(place, `blob file ${blob.number}: ${wrong}`);
+      blobs.set(blob.number, blob);
+    }
+    return blobs;
+  }
+
+  /** Of what is new only: what was there before was checked then, unless a blob file has gone. */
+  #checkReferences(
+    { record }: KeyspaceVersion,
+    levels: readonly (readonly FileMeta[])[],
+    blobs: ReadonlyMap<number, BlobMeta>,
+    place: RecordPlace | undefined,
+  ): void {
+    const files = this.removedBlobs.length > 0 ? levels.flat() : this.added.flat();
+    for (const file of files) {
+      for (const { number } of file.blobs ?? []) {
+        if (blobs.has(number)) continue;
+        const what = `file ${file.number} of keyspace ${record.id} refers to blob file ${number}, which is not there`;
+        throw contradiction(place, what);
+      }
+    }
   }
 
   #level(files: readonly FileMeta[], level: number, place: RecordPlace | undefined): readonly FileMeta[] {
@@ -243,6 +289,8 @@ function changesByKeyspace(edit: VersionEdit): Map<number, KeyspaceChange> {
   };
   for (const { keyspace, level, number } of edit.removedFiles ?? []) of(keyspace).removed[level]!.add(number);
   for (const { keyspace, level, file } of edit.addedFiles ?? []) of(keyspace).added[level]!.push(file);
+  for (const { keyspace, number } of edit.removedBlobs ?? []) of(keyspace).removedBlobs.push(number);
+  for (const { keyspace, blob } of edit.addedBlobs ?? []) of(keyspace).addedBlobs.push(blob);
   for (const { keyspace, sequence } of edit.flushedSequence ?? []) of(keyspace).flushedSequence = sequence;
   for (const { keyspace, sequence } of edit.historyFloor ?? []) of(keyspace).historyFloor = sequence;
   return changes;

@@ -203,6 +203,7 @@ function builtInKeyspace(memtableBytesMax: number): ResolvedKeyspaceSettings {
     levelRatio: builtIn.levelRatio.default!,
     tableBytes: builtIn.tableBytes.default!,
     ttlMs: undefined,
+    blobValueBytes: undefined,
   };
 }
 
@@ -232,6 +233,7 @@ function completeKeyspace(
     levelRatio: given.levelRatio ?? defaults.levelRatio,
     tableBytes: given.tableBytes ?? defaults.tableBytes,
     ttlMs: given.ttlMs ?? defaults.ttlMs,
+    blobValueBytes: given.blobValueBytes ?? defaults.blobValueBytes,
   });
 }
 

@@ -11,11 +11,12 @@ import { closed, corruption } from '../base/errors.ts';
 import { ByteReader } from '../base/varint.ts';
 import type { BlockCache } from '../cache/block-cache.ts';
 import { type FileHandle, type FileSystem, readFully } from '../fs/file-system.ts';
+import { validateBlob } from './blob-format.ts';
 import { type BlockView, validateBlock } from './block.ts';
 import { touchBlock } from './block-lookup.ts';
 import { COLD, type ColdAttempt, type ColdReads } from './cold-reads.ts';
 import type { FlatIndex } from './flat-index.ts';
-import { BLOCK_DATA, BLOCK_FILTER_PART, type BlockHandle, TRAILER_BYTES } from './format.ts';
+import { BLOCK_BLOB, BLOCK_DATA, BLOCK_FILTER_PART, type BlockHandle, TRAILER_BYTES } from './format.ts';
 import type { HeldBlock } from './held-block.ts';
 import type { ReadAhead } from './read-ahead.ts';
 import { OpenedBlock, TableSeed } from './stored-block.ts';
@@ -24,6 +25,8 @@ import { OpenedBlock, TableSeed } from './stored-block.ts';
 const KEEP_BYTES_MAX = 1024 * 1024;
 /** The cache keys blocks by 32-bit offsets. */
 const CACHED_OFFSET_MAX = 0xffffffff;
+/** Larger values would push out too much else (CONTRACT 7). */
+const CACHED_BYTES_MAX = 1024 * 1024;
 
 /** Counts of what table reads did; shared by many readers, summed up by their owner. */
 export class TableCounters {
@@ -301,13 +304,15 @@ export class BlockLoader {
 
   #insert(offset: number): number {
     const cache = this.#cache;
-    if (cache === undefined || offset > CACHED_OFFSET_MAX) return -1;
+    if (cache === undefined || offset > CACHED_OFFSET_MAX || opened.length > CACHED_BYTES_MAX) return -1;
     return cache.insert(this.fileNumber, offset, opened.bytes, opened.start, opened.length);
   }
 
   #load(offset: number, length: number, type: number, readAhead: ReadAhead | undefined): void {
     this.#read(offset, length, type, readAhead);
-    if (type !== BLOCK_FILTER_PART) {
+    if (type === BLOCK_BLOB) {
+      if (!opened.isChecked) validateBlob(opened.bytes, opened.start, opened.length, this.path, offset);
+    } else if (type !== BLOCK_FILTER_PART) {
       if (opened.isChecked) return;
       validateBlock(opened.bytes, opened.start, opened.length, this.path, offset);
     } else if (opened.length !== length - TRAILER_BYTES) {

@@ -24,7 +24,7 @@ import { KEY_BYTES_MAX, SEQUENCE_MAX } from '../base/entry.ts';
 import { corruption, invalid } from '../base/errors.ts';
 import { getU16, getU32, getU64 } from '../base/fixed.ts';
 import { isExpiryIntact } from '../base/expiry.ts';
-import { isReadableKind, KIND_PUT_EXPIRY, KIND_RANGE_DELETE, kindName } from '../base/kinds.ts';
+import { isPointKind, KIND_PUT_EXPIRY, kindName } from '../base/kinds.ts';
 
 export const BLOCK_HEADER_BYTES = 16;
 /** In place of the common kind: a kind column follows. */
@@ -285,7 +285,7 @@ function checkOffsets(
 function checkEntries(view: BlockView, count: number, file: string, offset: number): void {
   for (let i = 0; i < count; i++) {
     const kind = view.kind(i);
-    if (!isReadableKind(kind) || kind === KIND_RANGE_DELETE) {
+    if (!isPointKind(kind)) {
       throw invalid('UNSUPPORTED_KIND', `a table holds entries of kind ${kindName(kind)}`, {
         file,
         offset,

@@ -46,6 +46,8 @@ export const BLOCK_FILTER = 4;
 export const BLOCK_RANGE_TOMBSTONES = 5;
 export const BLOCK_PROPERTIES = 6;
 export const BLOCK_FILTER_PART = 7;
+/** In blob files only: see blob-format.ts. */
+export const BLOCK_BLOB = 8;
 
 const blockNames = [
   '',
@@ -56,6 +58,7 @@ const blockNames = [
   'range tombstones',
   'properties',
   'filter part',
+  'blob',
 ];
 
 /** Name of a block type, for dumps and messages. */

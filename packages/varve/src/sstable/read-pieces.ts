@@ -9,9 +9,11 @@ import { VarveError } from '../base/errors.ts';
 import { type FileHandle, type FileSystem, readFully } from '../fs/file-system.ts';
 import { type ReadMode, withReads } from '../fs/table-reads.ts';
 import type { JobContext } from '../workers/job-runner.ts';
+import { validateBlob } from './blob-format.ts';
 import { validateBlock } from './block.ts';
 import { readFooterBytes } from './footer-read.ts';
 import {
+  BLOCK_BLOB,
   BLOCK_DATA,
   BLOCK_FILTER,
   BLOCK_INDEX,
@@ -143,6 +145,7 @@ function readRun(
       if (type === BLOCK_DATA || type === BLOCK_INDEX) {
         validateBlock(opened.bytes, opened.start, opened.length, path, offset);
       }
+      if (type === BLOCK_BLOB) validateBlob(opened.bytes, opened.start, opened.length, path, offset);
       output.put(piece, opened);
     });
   }

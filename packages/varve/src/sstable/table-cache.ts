@@ -1,16 +1,18 @@
 /**
- * The open tables of one thread, by file number: opened at the first use, closed again under a limit.
+ * The open tables of one thread, and the open blob files, by file number: opened at the first use, closed again under a limit.
  *
  * Over the limit the least recently used tables go, by second chance: a use sets a flag in the reader and moves nothing,
  * so a hit costs one map lookup. A table that goes is parked, not closed: a walk that still runs over it opens the file
  * again by itself. `evict` is for tables whose file is about to be removed. One thread.
  */
+import { assert } from '../base/assert.ts';
 import { EMPTY } from '../base/bytes.ts';
 import type { BlockCache } from '../cache/block-cache.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { TableCounters } from './block-loader.ts';
 import { COLD, type ColdAttempt, ColdReads, type Piece, TABLE_TAIL } from './cold-reads.ts';
 import { FilterMemory } from './filter-memory.ts';
+import { type BlobFacts, BlobReader } from './blob-reader.ts';
 import { TableReader } from './reader.ts';
 
 /** What the manifest knows about a table (a FileMeta fits). */
@@ -24,6 +26,8 @@ export interface TableCacheOptions {
   readonly fs: FileSystem;
   /** Path of a table by its number. */
   readonly pathOf: (number: number) => string;
+  /** Path of a blob file by its number; left out where values are not asked for. */
+  readonly blobPathOf?: (number: number) => string;
   /** Most tables that are open at a time, at least 1; asked at each open. */
   readonly openFilesMax: number | (() => number);
   readonly cache?: BlockCache | undefined;
@@ -41,6 +45,7 @@ export class TableCache {
   readonly #filterMemory: FilterMemory;
   /** In the order of opening or of the last second chance. */
   readonly #readers = new Map<number, TableReader>();
+  readonly #blobs = new Map<number, BlobReader>();
 
   /** Most tables that are open at a time: other threads may take part of what a process has. */
   openFilesMax: () => number;
@@ -60,11 +65,26 @@ export class TableCache {
     return reader;
   }
 
+  /** The open blob file; opening it reads nothing. */
+  blob(facts: BlobFacts): BlobReader {
+    const known = this.#blobs.get(facts.number);
+    if (known !== undefined) {
+      known.used = true;
+      return known;
+    }
+    const { fs, cache, blobPathOf } = this.#options;
+    assert(blobPathOf !== undefined, 'values are read where nobody said how to find them');
+    this.#makeRoom();
+    const path = blobPathOf(facts.number);
+    const reader = new BlobReader({ fs, path, facts, cache, counters: this.counters, cold: this.cold });
+    this.#blobs.set(facts.number, reader);
+    return reader;
+  }
+
   #open(table: TableReference): TableReader {
     const { fs, cache, pathOf } = this.#options;
-    const openFilesMax = this.openFilesMax();
     const tail = this.#tailOf(table, this.cold.attempt);
-    while (this.#readers.size > 0 && this.#readers.size >= openFilesMax) this.#parkOne();
+    this.#makeRoom();
     const reader = this.#reading(tail, () =>
       TableReader.open({
         fs,
@@ -113,45 +133,60 @@ export class TableCache {
     }
   }
 
-  #parkOne(): void {
-    for (const [number, reader] of this.#readers) {
-      this.#readers.delete(number);
-      if (!reader.used) {
-        reader.park();
-        return;
-      }
-      reader.used = false;
-      this.#readers.set(number, reader);
+  /** Another file is about to be opened. Of tables and blob files those go of which more are open. */
+  #makeRoom(): void {
+    const openFilesMax = this.openFilesMax();
+    while (this.size > 0 && this.size >= openFilesMax) {
+      if (this.#blobs.size > this.#readers.size) parkOne(this.#blobs);
+      else parkOne(this.#readers);
     }
   }
 
-  /** Closes a table whose file goes away and drops its blocks from the cache. No-op when it is not open. */
+  /** Closes a table or blob file whose file goes away and drops its blocks from the cache. No-op when it is not open. */
   evict(number: number): void {
     this.#readers.get(number)?.close();
     this.#readers.delete(number);
+    this.#blobs.get(number)?.close();
+    this.#blobs.delete(number);
     if (this.#options.ownsCache !== false) this.#options.cache?.drop(number);
   }
 
-  /** The same for all tables but those with these numbers. */
+  /** The same for all but those with these numbers. */
   closeAllBut(numbers: ReadonlySet<number>): void {
-    for (const number of this.#readers.keys()) if (!numbers.has(number)) this.evict(number);
+    for (const number of [...this.#readers.keys(), ...this.#blobs.keys()])
+      if (!numbers.has(number)) this.evict(number);
   }
 
-  /** Closes all tables. */
+  /** Closes all. */
   close(): void {
-    for (const reader of this.#readers.values()) reader.close();
+    for (const reader of [...this.#readers.values(), ...this.#blobs.values()]) reader.close();
     this.#readers.clear();
+    this.#blobs.clear();
   }
 
-  /** Open tables. */
+  /** Open tables and blob files. */
   get size(): number {
-    return this.#readers.size;
+    return this.#readers.size + this.#blobs.size;
   }
 
   /** Memory of the open tables outside of the block cache, in bytes. */
   get memoryBytes(): number {
     let bytes = 0;
     for (const reader of this.#readers.values()) bytes += reader.memoryBytes;
+    for (const reader of this.#blobs.values()) bytes += reader.memoryBytes;
     return bytes;
+  }
+}
+
+/** The first that was not used since the last round; at the end of a round it is any. */
+function parkOne(readers: Map<number, { used: boolean; park(): void }>): void {
+  for (const [number, reader] of readers) {
+    readers.delete(number);
+    if (!reader.used) {
+      reader.park();
+      return;
+    }
+    reader.used = false;
+    readers.set(number, reader);
   }
 }

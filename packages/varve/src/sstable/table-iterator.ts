@@ -8,7 +8,7 @@
 import { type EntryIterator, SEQUENCE_MAX } from '../base/entry.ts';
 import { EntryRun } from '../base/entry-run.ts';
 import { corruption } from '../base/errors.ts';
-import { KIND_PUT } from '../base/kinds.ts';
+import { KIND_BLOB, KIND_PUT } from '../base/kinds.ts';
 import { BlockView } from './block.ts';
 import type { BlockLoader } from './block-loader.ts';
 import { HeldBlock } from './held-block.ts';
@@ -144,10 +144,13 @@ export class TableIterator implements EntryIterator {
     // Walking back, the block before may hold a newer version of this block's first key.
     const from = forward || this.#isDistinct ? 0 : 1;
     if (this.#newest > snapshot || this.#position < from) return undefined;
-    this.#isRun ??= block.commonKind === KIND_PUT && (this.#isDistinct || block.hasDistinctKeys());
+    this.#isRun ??=
+      (block.commonKind === KIND_PUT || block.commonKind === KIND_BLOB) &&
+      (this.#isDistinct || block.hasDistinctKeys());
     if (!this.#isRun) return undefined;
     const run = this.#run;
     run.bytes = block.bytes;
+    run.kind = block.commonKind;
     run.prefixStart = block.prefixStart;
     run.prefixLength = block.prefixLength;
     run.wide = block.wide;

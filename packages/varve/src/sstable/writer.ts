@@ -13,7 +13,7 @@ import { KEY_BYTES_MAX, SEQUENCE_MAX, VALUE_BYTES_MAX } from '../base/entry.ts';
 import { hashHigh, hashKey } from '../base/hash.ts';
 import { EXPIRY_BYTES, expiryOf, isExpiryIntact } from '../base/expiry.ts';
 import { ExpiryTally } from '../base/expiry-tally.ts';
-import { isReadableKind, KIND_DELETE, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
+import { isPointKind, KIND_DELETE, KIND_PUT_EXPIRY } from '../base/kinds.ts';
 import { FragmentedTombstones } from '../base/range-tombstones.ts';
 import { type FileHandle, writeFully } from '../fs/file-system.ts';
 import { BlockBuilder } from './block-builder.ts';
@@ -220,7 +220,7 @@ export class TableWriter {
     assert(order < 0 || (order === 0 && sequence < this.#lastSequence), 'entries come in internal order');
     assert(length <= KEY_BYTES_MAX && valueLength <= STORED_BYTES_MAX, 'keys and values keep their limits');
     assert(sequence >= 0 && sequence <= SEQUENCE_MAX, 'a sequence is a safe integer');
-    assert(isReadableKind(kind) && kind !== KIND_RANGE_DELETE, 'only point entries of known kinds');
+    assert(isPointKind(kind), 'only point entries of known kinds');
   }
 
   /** Sets the table's range tombstones; at most once, at any time before `finish`. */

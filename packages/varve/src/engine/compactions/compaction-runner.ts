@@ -2,7 +2,7 @@
  * Runs compactions: asks each keyspace for its next plan, hands a merge to jobs and what is only an edit straight to the
  * installer, and keeps book of what runs so that no two touch the same files or keys.
  *
- * Order: what keeps writes going (level 0) before what the strategies want otherwise, before care (care.ts). `workers` of
+ * Order: what keeps writes going (level 0) before what the strategies want otherwise, before care (care.ts) and blob files (blob-reclaim.ts). `workers` of
  * them run at once, and one more when level 0 is urgent: a long merge must not keep writes waiting. A large merge is split
  * over threads that are free.
  *
@@ -21,6 +21,7 @@ import type { Compactions, Core, Counters } from '../core.ts';
 import { tableSettings } from '../job-input.ts';
 import { splitRange } from '../split-range.ts';
 import type { Tree } from '../tree.ts';
+import { BlobReclaim } from './blob-reclaim.ts';
 import { Decisions } from './decisions.ts';
 import { Failures, isCancelled } from './failures.ts';
 import { Gate, isUrgent } from './gate.ts';
@@ -45,12 +46,13 @@ export class CompactionRunner implements Compactions {
   readonly #core: Core;
   readonly #care: SpaceCare;
   readonly #installed: () => void;
-  readonly #forget: (numbers: readonly number[]) => void;
+  readonly #forget: (tables: readonly number[], blobs?: readonly number[]) => void;
   readonly #running = new Map<Tree, RunningSet>();
   readonly #runs = new Map<CompactionPlan, PlanRun>();
   readonly #failures = new Failures();
   readonly #next: NextPlan;
   readonly #pace: Pace;
+  readonly blobs: BlobReclaim;
   #count = 0;
   #isStopped = false;
   #isWaiting = false;
@@ -60,7 +62,7 @@ export class CompactionRunner implements Compactions {
     core: Core,
     care: SpaceCare,
     installed: () => void,
-    forget: (numbers: readonly number[]) => void,
+    forget: (tables: readonly number[], blobs?: readonly number[]) => void,
   ) {
     this.#core = core;
     this.#care = care;
@@ -68,6 +70,7 @@ export class CompactionRunner implements Compactions {
     this.#forget = forget;
     this.gate = new Gate(core.options.compactionWindows);
     this.#pace = new Pace(core);
+    this.blobs = new BlobReclaim(core.events);
     this.#next = new NextPlan((tree, { code, message }) => {
       core.events.emit('warning', () => ({ code, message: `keyspace '${tree.name}': ${message}` }));
     });
@@ -104,7 +107,8 @@ export class CompactionRunner implements Compactions {
   #bestCare(): Candidate | undefined {
     let best: Candidate | undefined;
     for (const tree of this.#eligible()) {
-      const plan = this.#care.pick(tree, this.runningOf(tree));
+      const running = this.runningOf(tree);
+      const plan = this.#care.pick(tree, running) ?? this.blobs.pick(tree, running);
       if (plan === undefined || !this.gate.lets(plan, this.#core.clock.now())) continue;
       if (best === undefined || plan.score > best.plan.score) best = { tree, plan };
     }
@@ -211,6 +215,7 @@ export class CompactionRunner implements Compactions {
       registered,
       below: plan.below,
       grandparents: plan.grandparents,
+      emptied: this.blobs.emptied(tree),
       fileNumbers: core.fileNumbers,
       pace: this.#pace.memory,
     };
@@ -255,14 +260,23 @@ export class CompactionRunner implements Compactions {
   #install(tree: Tree, plan: CompactionPlan, output: JobOutput | undefined, started: number): void {
     const core = this.#core;
     const outputs = output?.files ?? [];
+    const blobs = output?.blobs ?? [];
     if (tree.isDropped || this.#isStopped) {
       this.#end(tree, plan);
-      this.#forget(outputs.map((file) => file.number));
+      this.#forget(
+        outputs.map((file) => file.number),
+        blobs.map((blob) => blob.number),
+      );
       return;
     }
     core.counters.compaction += output?.bytesWritten ?? 0;
     countMerged(core.counters, plan);
-    const edit = (): VersionEdit => ({ ...editOf(tree.id, plan, outputs), ...core.editFacts() });
+    this.blobs.note(tree, output?.unreadBlobs ?? []);
+    const edit = (): VersionEdit => ({
+      ...editOf(tree.id, plan, outputs),
+      addedBlobs: blobs.map((blob) => ({ keyspace: tree.id, blob })),
+      ...core.editFacts(),
+    });
     core.installer.install(edit, (error) => {
       this.#end(tree, plan);
       if (error !== undefined) return;

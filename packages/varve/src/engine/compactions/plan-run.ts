@@ -14,8 +14,8 @@ import { isLost } from './failures.ts';
 
 export interface PlanRunEnv {
   readonly runner: JobRunner;
-  /** Removes files that a thread made before it died. */
-  remove(numbers: readonly number[]): void;
+  /** Removes tables and blob files that nobody will name. */
+  remove(tables: readonly number[], blobs: readonly number[]): void;
 }
 
 export class PlanRun {
@@ -81,7 +81,11 @@ export class PlanRun {
   #ended(part: Part, outcome: JobOutcome): void {
     if (outcome.ok) part.output = outcome.output as JobOutput;
     else {
-      if (isLost(outcome.error)) this.#env.remove(part.progress.created());
+      if (isLost(outcome.error)) {
+        const created = part.progress.created();
+        // Of which kind each is, only the thread knew.
+        this.#env.remove(created, created);
+      }
       if (!this.#hasFailed) {
         this.#hasFailed = true;
         this.#failure = outcome.error;
@@ -90,7 +94,7 @@ export class PlanRun {
     }
     if (--this.#left > 0) return;
     if (!this.#hasFailed) this.#check();
-    if (this.#hasFailed) this.#env.remove(this.#parts.flatMap(filesMade));
+    if (this.#hasFailed) this.#env.remove(this.#parts.flatMap(filesMade), this.#parts.flatMap(blobsMade));
     this.#done(
       this.#hasFailed
         ? { ok: false, error: this.#failure }
@@ -121,11 +125,17 @@ function filesMade({ output }: Part): number[] {
   return output === undefined ? [] : output.files.map((file) => file.number);
 }
 
+function blobsMade({ output }: Part): number[] {
+  return output === undefined ? [] : output.blobs.map((blob) => blob.number);
+}
+
 function joined(outputs: readonly JobOutput[]): JobOutput {
   const sum = (of: (output: JobOutput) => number): number =>
     outputs.reduce((total, output) => total + of(output), 0);
   return {
     files: outputs.flatMap(({ files }) => files),
+    blobs: outputs.flatMap(({ blobs }) => blobs),
+    unreadBlobs: [...new Set(outputs.flatMap(({ unreadBlobs }) => unreadBlobs))],
     // Each part names the whole of what it read from.
     bytesRead: outputs[0]!.bytesRead,
     bytesWritten: sum(({ bytesWritten }) => bytesWritten),

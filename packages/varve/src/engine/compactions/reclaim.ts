@@ -4,7 +4,6 @@
  */
 import { invalid } from '../../base/errors.ts';
 import type { FileMeta } from '../../manifest/file-meta.ts';
-import { bytesOf } from '../../manifest/version.ts';
 import type { ReclaimOptions, ReclaimReport } from '../compaction-types.ts';
 import type { Core } from '../core.ts';
 import type { Tree } from '../tree.ts';
@@ -65,7 +64,10 @@ async function reclaimTree(
     }
     const running = compactions.runningOf(tree);
     const wanted = { liveRatio, filesMax: FILES_MAX, isSettled };
-    const plan = care.pickCovered(tree, running) ?? care.pickBy(tree, running, wanted);
+    const plan =
+      care.pickCovered(tree, running) ??
+      care.pickBy(tree, running, wanted) ??
+      compactions.blobs.pick(tree, running);
     if (plan !== undefined) {
       await runPlan(core, tree, plan, signal, progress);
       report.compactions++;
@@ -84,5 +86,7 @@ async function reclaimTree(
 }
 
 function bytesIn(tree: Tree): number {
-  return tree.isDropped ? 0 : bytesOf(tree.view.version.levels.flat());
+  if (tree.isDropped) return 0;
+  const { levels, blobs } = tree.view.version;
+  return [...levels.flat(), ...blobs.values()].reduce((sum, file) => sum + file.bytes, 0);
 }

@@ -12,7 +12,7 @@ import { PointResult } from '../../base/entry.ts';
 import { closed, invalid, VarveError } from '../../base/errors.ts';
 import { BlockCache } from '../../cache/block-cache.ts';
 import { RowCache } from '../../cache/row-cache.ts';
-import { inDirectory, tableName } from '../../fs/file-names.ts';
+import { blobName, inDirectory, tableName } from '../../fs/file-names.ts';
 import { nodeFileSystem } from '../../fs/node-fs.ts';
 import { withReads } from '../../fs/table-reads.ts';
 import { ManifestFollower } from '../../manifest/follow.ts';
@@ -132,6 +132,7 @@ class Attachment {
     this.#tables = new TableCache({
       fs: withReads(fs, options.reads),
       pathOf: (number) => inDirectory(data.directory, tableName(number)),
+      blobPathOf: (number) => inDirectory(data.directory, blobName(number)),
       cache,
       openFilesMax: () => openFilesShare(control, options.openFilesMax),
       filterBytesMax: Math.floor(options.memoryBytesMax * FILTER_SHARE),

@@ -89,8 +89,9 @@ export class AttachedViews {
   /** Closes the tables that no version names any more: the owner removes their files. */
   #forgetTables(version: Version): void {
     const live = new Set<number>();
-    for (const { levels } of version.keyspaces.values()) {
+    for (const { levels, blobs } of version.keyspaces.values()) {
       for (const files of levels) for (const file of files) live.add(file.number);
+      for (const number of blobs.keys()) live.add(number);
     }
     this.#env.tables.closeAllBut(live);
   }

@@ -7,7 +7,7 @@ import { liveSampleJob } from '../../compaction/live-sample-job.ts';
 import { readPieces, readTail } from '../../sstable/read-pieces.ts';
 import type { JobTable } from '../../workers/job-runner.ts';
 import { countEntries } from './count-job.ts';
-import { verifyTable } from './verify-job.ts';
+import { verifyBlob, verifyTable } from './verify-job.ts';
 import { installEdits, remember, removeFiles, syncLog } from './io-jobs.ts';
 
 export const jobs: JobTable = {
@@ -20,6 +20,7 @@ export const jobs: JobTable = {
   'sample-live': liveSampleJob,
   count: countEntries,
   verify: verifyTable,
+  'verify-blob': verifyBlob,
   'read-pieces': readPieces,
   'read-tail': readTail,
 };
