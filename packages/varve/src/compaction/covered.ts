@@ -25,17 +25,14 @@ export function pickCovered(
     const gone = files.filter((file) => {
       if (running.holds(file.number)) return false;
       const cover = coverOf(keyspace, level, file, tombstonesOf);
-      return (
-        cover > file.largestSequence &&
-        mayDropCovered(readersFrom(file.smallestSequence), file.smallestSequence, cover)
-      );
+      return cover > 0 && mayDropCovered(readersFrom(file.smallestSequence), file.smallestSequence, cover);
     });
     if (gone.length > 0) inputs.push({ level, files: gone });
   }
   return inputs.length === 0 ? undefined : dropPlan(inputs, 'covered');
 }
 
-/** The highest sequence up to which tombstones of one newer file cover all of `file`; 0 for none. */
+/** The lowest sequence at which tombstones of one newer file, all later than `file`, cover all of it; 0 for none. */
 function coverOf(
   keyspace: KeyspaceVersion,
   level: number,
@@ -48,20 +45,26 @@ function coverOf(
       if (newer === file || newer.rangeTombstones === 0 || newer.largestSequence <= file.largestSequence)
         continue;
       const tombstones = tombstonesOf(newer);
-      if (tombstones !== undefined) best = Math.max(best, coverOfSpan(tombstones, file));
+      const cover = tombstones === undefined ? 0 : coverOfSpan(tombstones, file, file.largestSequence);
+      if (cover > 0 && (best === 0 || cover < best)) best = cover;
     }
   }
   return best;
 }
 
-/** The lowest of the newest tombstones over the span; 0 when they leave a gap in it. */
-export function coverOfSpan(tombstones: FragmentedTombstones, span: KeySpan): number {
+/**
+ * The sequence from which on all of the span is covered by tombstones later than `after`: of each part the first such one
+ * counts, and of all parts the last. 0 when they leave a gap.
+ */
+export function coverOfSpan(tombstones: FragmentedTombstones, span: KeySpan, after: number): number {
   let reached = span.smallestKey;
-  let cover = Number.POSITIVE_INFINITY;
+  let cover = 0;
   for (const { start, end, sequences } of tombstones.fragments()) {
     if (compareBytes(end, reached) <= 0) continue;
     if (compareBytes(start, reached) > 0) return 0;
-    cover = Math.min(cover, Math.max(...sequences));
+    const first = Math.min(...sequences.filter((sequence) => sequence > after));
+    if (first === Number.POSITIVE_INFINITY) return 0;
+    cover = Math.max(cover, first);
     reached = end;
     if (endsBefore(span, reached)) return cover;
   }
