@@ -71,6 +71,7 @@ export class ManyGets implements Finder {
     this.#copied = 0;
     this.#rows = undefined;
     this.#versionId = view.versionId;
+    this.#referring.length = 0;
     for (let i = 0; i < count; i++) {
       this.values[i] = undefined;
       this.#isDecided[i] = 0;
@@ -84,7 +85,6 @@ export class ManyGets implements Finder {
     this.keys.hash();
     this.#askRows(view.versionId, rows, sequence);
     if (seesAll) this.#rows = rows;
-    this.#referring.length = 0;
     this.#askLevels(view, tables, sequence);
     if (this.#referring.length > 0) this.#loadValues(view, tables);
   }

@@ -161,12 +161,12 @@ describe('damaged edits', () => {
 
 describe('what a later release wrote', () => {
   test('is refused by name', () => {
-    const laterFile = field(14, (payload) => payload.varint(1).varint(0).varint(32));
+    const laterFile = field(14, (payload) => payload.varint(1).varint(0).varint(128));
     const cases: [Uint8Array, RegExp][] = [
       [field(99, (payload) => payload.varint(1)), /the field 99/],
       [encodeEdit({ formatVersion: 2 }), /format 2/],
       [encodeEdit({ comparator: 'reverse' }), /key order 'reverse'/],
-      [laterFile, /flags 32/],
+      [laterFile, /flags 128/],
     ];
     for (const [bytes, message] of cases) {
       const error = thrownBy(() => decode(bytes));

@@ -187,7 +187,7 @@ describe('validation', () => {
 
   test('names an entry kind that this release can not read', () => {
     for (const [kind, name] of [
-      [4, 'blob'],
+      [2, 'merge'],
       [5, 'range-delete'],
       [9, 'unknown'],
     ] as const) {
