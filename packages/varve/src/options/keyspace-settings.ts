@@ -136,7 +136,7 @@ export const keyspaceSettings: KeyspaceSettingTable = {
     defaultText: 'none',
     min: 64,
     max: 512 * MIB,
-    doc: 'Values of at least this size are written once, to blob files that tables refer to, instead of being rewritten by every compaction; none: tables hold all values themselves.',
+    doc: 'Values of at least this size are written once, to blob files that tables refer to, instead of being rewritten by every compaction; none: tables hold all values themselves. Values that expire stay in tables.',
     raiseWhen:
       'given, 1024 or more: values of such sizes are overwritten and the disk has room for twice of them. Measured at 1 and 4 KiB: 1.5 bytes written for each that was put instead of 4.2, puts 2 to 3 times as fast, 1.5 to 2 times the live bytes on disk instead of 1.1; scans of 1 KiB values are 1.5 to 2 times slower, of 4 KiB no slower',
   }),
