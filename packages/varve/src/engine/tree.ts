@@ -134,7 +134,7 @@ export class Tree {
    * structure that only one thread writes. With the write lock.
    */
   share(views: SharedViews): void {
-    this.#forgetDead();
+    this.dead = undefined;
     if (!this.rotate() && this.#view.memtable !== undefined) {
       this.#view.memtable.release();
       this.#replace({ ...this.#view, memtable: undefined });
@@ -147,12 +147,6 @@ export class Tree {
   join(views: SharedViews, ttl: () => number | undefined): void {
     this.#shared = views;
     this.#ownersTtl = ttl;
-    this.#forgetDead();
-  }
-
-  /** Nobody tells of what other threads put. */
-  #forgetDead(): void {
-    this.dead?.clear();
     this.dead = undefined;
   }
 
