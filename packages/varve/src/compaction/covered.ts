@@ -1,6 +1,7 @@
 /**
- * Tables that a range tombstone covers wholly: they go by an edit, without being read. The tombstone has to be in a table of
- * a newer place itself, so that a crash can not lose it and keep their absence; and no reader may be between (drop.ts).
+ * Tables that range tombstones cover wholly: they go by an edit, without being read. The tombstones have to be in a table of
+ * a newer place itself, so that a crash can not lose them and keep their absence; and no reader may be between (drop.ts):
+ * over each key of the table there has to be one that the lowest reader of the table already sees.
  */
 import { compareBytes } from '../base/bytes.ts';
 import type { FragmentedTombstones } from '../base/range-tombstones.ts';
@@ -24,20 +25,23 @@ export function pickCovered(
   for (const [level, files] of keyspace.levels.entries()) {
     const gone = files.filter((file) => {
       if (running.holds(file.number)) return false;
-      const cover = coverOf(keyspace, level, file, tombstonesOf);
-      return cover > 0 && mayDropCovered(readersFrom(file.smallestSequence), file.smallestSequence, cover);
+      const readers = readersFrom(file.smallestSequence);
+      const reader = readers.lowestFrom(file.smallestSequence);
+      const cover = coverOf(keyspace, level, file, tombstonesOf, reader);
+      return cover > file.largestSequence && mayDropCovered(readers, file.smallestSequence, cover);
     });
     if (gone.length > 0) inputs.push({ level, files: gone });
   }
   return inputs.length === 0 ? undefined : dropPlan(inputs, 'covered');
 }
 
-/** The lowest sequence at which tombstones of one newer file, all later than `file`, cover all of it; 0 for none. */
+/** The highest sequence up to which tombstones of one newer file that `reader` sees cover all of `file`; 0 for none. */
 function coverOf(
   keyspace: KeyspaceVersion,
   level: number,
   file: FileMeta,
   tombstonesOf: (file: FileMeta) => FragmentedTombstones | undefined,
+  reader: number,
 ): number {
   let best = 0;
   for (let above = 0; above <= level; above++) {
@@ -45,26 +49,20 @@ function coverOf(
       if (newer === file || newer.rangeTombstones === 0 || newer.largestSequence <= file.largestSequence)
         continue;
       const tombstones = tombstonesOf(newer);
-      const cover = tombstones === undefined ? 0 : coverOfSpan(tombstones, file, file.largestSequence);
-      if (cover > 0 && (best === 0 || cover < best)) best = cover;
+      if (tombstones !== undefined) best = Math.max(best, coverOfSpan(tombstones, file, reader));
     }
   }
   return best;
 }
 
-/**
- * The sequence from which on all of the span is covered by tombstones later than `after`: of each part the first such one
- * counts, and of all parts the last. 0 when they leave a gap.
- */
-export function coverOfSpan(tombstones: FragmentedTombstones, span: KeySpan, after: number): number {
+/** Of the tombstones at or below `reader` the newest at each key of the span, and the lowest of those; 0 with a gap in it. */
+export function coverOfSpan(tombstones: FragmentedTombstones, span: KeySpan, reader: number): number {
   let reached = span.smallestKey;
-  let cover = 0;
+  let cover = Number.POSITIVE_INFINITY;
   for (const { start, end, sequences } of tombstones.fragments()) {
     if (compareBytes(end, reached) <= 0) continue;
     if (compareBytes(start, reached) > 0) return 0;
-    const first = Math.min(...sequences.filter((sequence) => sequence > after));
-    if (first === Number.POSITIVE_INFINITY) return 0;
-    cover = Math.max(cover, first);
+    cover = Math.min(cover, sequences.find((sequence) => sequence <= reader) ?? 0);
     reached = end;
     if (endsBefore(span, reached)) return cover;
   }

@@ -124,8 +124,9 @@ function onto(
       ? undefined
       : move(keyspace, settings, { level: above, upper, reason, score });
   }
-  // Versions that it replaced itself and that snapshots kept, and deletes.
-  return move(keyspace, settings, { level, upper: [file], reason, score });
+  // What replaces it is in level 0 too; or versions that it replaced itself and that snapshots kept, and deletes.
+  const upper = level === 0 ? groupOf(keyspace, baseLevel, file) : [file];
+  return move(keyspace, settings, { level, upper, reason, score });
 }
 
 function move(

@@ -10,6 +10,7 @@ import {
   resolveCompaction,
   strategyNames,
 } from '../options/compaction-settings.ts';
+import { pickCare } from './picker-care.ts';
 import { type LeveledSettings, levelScores, levelShape } from './picker-leveled.ts';
 import { pickManual, resumeAfter } from './picker-manual.ts';
 import type { CompactionPlan } from './plan.ts';
@@ -46,6 +47,8 @@ class World {
   readonly model = new ModelKeyspace();
   readonly running = new RunningSet();
   readonly jobs: RunningJob[] = [];
+  /** Numbers of the files that compactions made. */
+  readonly written = new Set<number>();
   readonly settings: PickerSettings;
   readonly random: Random;
   now = 0;
@@ -89,13 +92,35 @@ class World {
     if (typeof plan !== 'string') this.run(plan);
   }
 
+  /** What defragmentation would do, with whatever it believes of live data; no reader is in its way. */
+  startCare(): boolean {
+    const { random } = this;
+    const plan = pickCare(this.model.keyspace, this.running, leveledSettings(this.settings), {
+      liveRatio: 0.4,
+      filesMax: 1 + random.below(4),
+      isSettled: (file) => (file.newestTime ?? 0) <= this.now,
+      liveOf: (file) => this.liveOf(file),
+      oldestReader: Number.POSITIVE_INFINITY,
+    });
+    if (plan === undefined) return false;
+    this.run(plan);
+    return true;
+  }
+
+  /** Files of a compaction are live, of flushes every third seems dead. */
+  liveOf(file: FileMeta): number {
+    return this.written.has(file.number) || file.number % 3 > 0 ? 1 : 0.2;
+  }
+
   run(plan: CompactionPlan): void {
     for (const { plan: other } of this.jobs) assert(!meet(plan, other), 'a plan meets one that runs');
     assert(new Set(numbersOf(plan)).size === numbersOf(plan).length, 'a plan has a file twice');
     const broken = brokenRule(this.model.keyspace, plan);
     assert(broken === undefined, `a plan breaks a rule: ${broken}`);
     this.running.add(plan);
-    this.jobs.push({ plan, outputs: this.model.execute(plan) });
+    const outputs = this.model.execute(plan);
+    for (const { number } of outputs) this.written.add(number);
+    this.jobs.push({ plan, outputs });
     if (plan.kind === 'merge') this.merges++;
     this.together = Math.max(this.together, this.jobs.length);
   }
@@ -173,6 +198,36 @@ describe('compaction on a model', () => {
       expect(together).toBeGreaterThan(2);
     },
   );
+
+  test('by care keeps newer versions above older ones, reads right, and comes to an end without tombstones', () => {
+    let merges = 0;
+    for (let seed = 0; seed < 120; seed++) {
+      const random = new Random(2000 + seed);
+      const world = new World(random, strategyNames[seed % strategyNames.length]!);
+      const { model } = world;
+      for (let step = 0; step < 100; step++) {
+        const dice = random.below(10);
+        world.now++;
+        if (dice < 3) model.flush(random, world.now);
+        else if (dice < 5) world.start();
+        else if (dice < 7) world.startCare();
+        else world.finish();
+        if (step % 4 === 0) expect(model.problem(), `seed ${seed}, step ${step}`).toBeUndefined();
+      }
+      let steps = 0;
+      while (world.startCare() || world.jobs.length > 0) {
+        if (random.oneIn(2) || world.jobs.length > 3) world.finish();
+        expect(++steps, `seed ${seed}`).toBeLessThan(500);
+      }
+      expect(model.problem(), `seed ${seed}, at rest`).toBeUndefined();
+      for (const file of model.keyspace.levels.flat()) {
+        expect(file.rangeTombstones).toBe(0);
+        expect(file.tombstones, `seed ${seed}`).toBeLessThan(Math.max(1, file.entries / 2));
+      }
+      merges += world.merges;
+    }
+    expect(merges).toBeGreaterThan(1000);
+  });
 
   test('by hand brings a range down to the last level and drops every tombstone in it', () => {
     for (let seed = 0; seed < 60; seed++) {

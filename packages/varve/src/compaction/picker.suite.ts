@@ -1,7 +1,8 @@
 /**
  * The text form of versions and plans, for golden tests and for messages of the property test.
  *
- *   L0: 8[c-k] 7[a-f)=20M~@90  number, keys (`)` for an exclusive end), size (default 8M), `~` for tombstones, `@` newest time
+ *   L0: 8[c-k] 7[a-f)=20M~@90%30  number, keys (`)` for an exclusive end), size (default 8M), `~` for one delete among its ten
+ *       entries (`~6` for six, `~r` for a range tombstone), `@` newest time, `%` estimated live share in percent
  *   L1: 3[a-d]^4:100-199       of its 10 entries 4 expire, between 100 and 199
  *   merge L0[7 8] + L1[3 4] -> L1  reason=level0-files score=1.00
  */
@@ -31,24 +32,30 @@ export function formatSize(bytes: number): string {
   return `${Number((bytes / units[unit]!).toFixed(1))}${unit}`;
 }
 
+/** Live shares of files that were parsed with one. */
+export const liveShares: WeakMap<FileMeta, number> = new WeakMap();
+
 export function parseFile(text: string): FileMeta {
-  const match = /^(\d+)\[([^-]*)-([^\])]*)([\])])(?:=(\w+))?(~?)(?:@(\d+))?(?:\^(\d+):(\d+)-(\d+))?$/.exec(
-    text,
-  );
+  const match =
+    /^(\d+)\[([^-]*)-([^\])]*)([\])])(?:=(\w+))?(~(?:\d+|r)?)?(?:@(\d+))?(?:%(\d+))?(?:\^(\d+):(\d+)-(\d+))?$/.exec(text);
   if (match === null) throw new Error(`not a file: ${text}`);
-  return sampleFile(Number(match[1]), match[2]!, match[3]!, {
-    largestExclusive: match[4] === ')',
-    bytes: parseSize(match[5] ?? '8M'),
-    tombstones: match[6] === '~' ? 1 : 0,
-    ...(match[7] !== undefined && { newestTime: Number(match[7]) }),
-    ...(match[8] !== undefined && {
+  const [, number, smallest, largest, end, size, mark, time, live, expiring, earliest, latest] = match;
+  const file = sampleFile(Number(number), smallest!, largest!, {
+    largestExclusive: end === ')',
+    bytes: parseSize(size ?? '8M'),
+    tombstones: mark === undefined || mark === '~r' ? 0 : Number(mark.slice(1) || 1),
+    rangeTombstones: mark === '~r' ? 1 : 0,
+    ...(time !== undefined && { newestTime: Number(time) }),
+    ...(expiring !== undefined && {
       expiry: {
-        expiring: Number(match[8]),
-        earliestExpiry: Number(match[9]),
-        latestExpiry: Number(match[10]),
+        expiring: Number(expiring),
+        earliestExpiry: Number(earliest),
+        latestExpiry: Number(latest),
       },
     }),
   });
+  if (live !== undefined) liveShares.set(file, Number(live) / 100);
+  return file;
 }
 
 export function parseKeyspace(lines: readonly string[]): KeyspaceVersion {
@@ -74,10 +81,13 @@ export function formatKeyspace(keyspace: KeyspaceVersion): string {
 function formatFile(file: FileMeta): string {
   const decode = (key: Uint8Array): string => new TextDecoder().decode(key);
   const size = file.bytes === 8 * MIB ? '' : `=${formatSize(file.bytes)}`;
-  const mark = file.tombstones + file.rangeTombstones > 0 ? '~' : '';
+  const deletes = file.tombstones > 1 ? `~${file.tombstones}` : '~';
+  const mark = file.rangeTombstones > 0 ? '~r' : file.tombstones > 0 ? deletes : '';
   const end = file.largestExclusive ? ')' : ']';
   const time = file.newestTime === undefined ? '' : `@${file.newestTime}`;
-  return `${file.number}[${decode(file.smallestKey)}-${decode(file.largestKey)}${end}${size}${mark}${time}`;
+  const share = liveShares.get(file);
+  const live = share === undefined ? '' : `%${Math.round(share * 100)}`;
+  return `${file.number}[${decode(file.smallestKey)}-${decode(file.largestKey)}${end}${size}${mark}${time}${live}`;
 }
 
 /** Files by number within a level, so that a line reads the same whatever the order of the level is. */

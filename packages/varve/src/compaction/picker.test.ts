@@ -6,6 +6,7 @@
  *   pick leveled   the plan of a strategy, at now=0 or another time; with `start` it runs from then on
  *   expired time=150   the plan that reclaims what has expired; with `start` likewise
  *   manual level=1 from=a to=m   the plan for a range, `nothing` or `busy`; with `start` likewise
+ *   care           what defragmentation wants, of files up to newest time now=, readers from reader= on; with `start` likewise
  *   finish 0       installs the plan that was started first; a merge has its outputs on the lines that follow
  * Settings are options of `scores`, `pick` and `manual`; `detail` adds what the outputs depend on.
  */
@@ -18,10 +19,12 @@ import {
   formatPlan,
   formatSize,
   formatSurroundings,
+  liveShares,
   parseFile,
   parseKeyspace,
   parseSettings,
 } from './picker.suite.ts';
+import { pickCare } from './picker-care.ts';
 import { levelScores, levelShape } from './picker-leveled.ts';
 import { pickExpired } from './picker-expired.ts';
 import { pickManual, resumeAfter } from './picker-manual.ts';
@@ -92,6 +95,18 @@ function pickerProgram(): GoldenProgram {
       );
       return report(plan, words);
     }
+    if (name === 'care') {
+      const now = Number(options['now'] ?? Number.POSITIVE_INFINITY);
+      const plan = pickCare(keyspace, running, leveledSettings(parseSettings('leveled', options)), {
+        liveRatio: Number(options['liveRatio'] ?? 0.4),
+        filesMax: Number(options['filesMax'] ?? 8),
+        isSettled: (file) => (file.newestTime ?? 0) <= now,
+        liveOf: (file) => liveShares.get(file),
+        oldestReader: Number(options['reader'] ?? Number.POSITIVE_INFINITY),
+      });
+      const broken = plan === undefined ? undefined : brokenRule(keyspace, plan);
+      return broken ?? report(plan, words);
+    }
     if (name === 'finish') return finish(Number(words[0]), input);
     if (name !== 'manual') throw new Error(`unknown command ${name}`);
     const range = {
@@ -119,6 +134,7 @@ test.each([
   'hybrid',
   'fifo',
   'manual',
+  'care',
 ])('the picker answers as %s.txt says', (name) => {
   const { expected, actual } = runGolden(new URL(`testdata/${name}.txt`, import.meta.url), pickerProgram());
   expect(actual).toBe(expected);

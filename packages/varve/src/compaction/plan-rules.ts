@@ -61,8 +61,10 @@ function brokenBelow(
   { inputs, outputLevel }: CompactionPlan,
   chosen: ReadonlySet<FileMeta>,
 ): string | undefined {
-  const hull = hullOf([...chosen]);
   for (let level = inputs[0]!.level + 1; level <= outputLevel; level++) {
+    // What is of the level itself sinks past nothing there; where they arrive the outputs lie anywhere between all inputs.
+    const sinking = inputs.filter((each) => each.level < level).flatMap(({ files }) => files);
+    const hull = hullOf(level === outputLevel ? [...chosen] : sinking);
     const left = filesOverlapping(keyspace, level, hull).find((file) => !chosen.has(file));
     if (left !== undefined)
       return `file ${left.number} of level ${level} overlaps what would sink to level ${outputLevel}`;

@@ -7,8 +7,9 @@
  *  (1) what stays in level 0 and overlaps an input of level 0 is newer than it: nothing older stays above what sinks. When the
  *      outputs stay in level 0, what overlaps their hull there has only higher sequences than all inputs, or only lower ones:
  *      level 0 is ordered by sequences;
- *  (2) every file from the level after the first input level down to the output level that overlaps the hull of the inputs is
- *      an input: the inputs sink past nothing, and the outputs overlap nothing where they arrive;
+ *  (2) every file between the first input level and the output level that overlaps the hull of the inputs above it is an
+ *      input, and so is every file of the output level that overlaps the hull of all: the inputs sink past nothing, and the
+ *      outputs overlap nothing where they arrive;
  *  (3) no input is below the output level;
  *  (4) plans that run at the same time share no file, and no key at a level that both read or write (running-set.ts).
  * By (4) no file comes into the range of a plan at or below its output level while it runs, only newer ones into level 0:
