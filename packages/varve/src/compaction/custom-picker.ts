@@ -30,14 +30,15 @@ export function pickCustom(
 ): CompactionPlan | undefined {
   const levels = keyspace.levels.map((files) => files.map(showFile));
   const isBusy = (file: CompactionFile): boolean => running.holds(file.number);
-  let choice: unknown;
+  let plan: CompactionPlan | string | undefined;
   try {
-    choice = picker.pick({ levels, isBusy, now });
+    const choice: unknown = picker.pick({ levels, isBusy, now });
+    // What it returns may throw as well when it is looked at.
+    plan = choice === undefined ? undefined : planOfChoice(keyspace, sizes, choice);
   } catch (error) {
-    throw rejected(picker, `it threw ${error instanceof Error ? error.message : String(error)}`, error);
+    throw rejected(picker, `it threw ${error instanceof Error ? error.message : show(error)}`, error);
   }
-  if (choice === undefined) return undefined;
-  const plan = planOfChoice(keyspace, sizes, choice);
+  if (plan === undefined) return undefined;
   if (typeof plan === 'string') throw rejected(picker, plan);
   const broken = brokenRule(keyspace, plan);
   if (broken !== undefined) throw rejected(picker, broken);
@@ -56,7 +57,7 @@ function planOfChoice(
   sizes: TableSizes,
   choice: unknown,
 ): CompactionPlan | string {
-  if (choice === null || typeof choice !== 'object') return `it returned ${String(choice)}, not a choice`;
+  if (choice === null || typeof choice !== 'object') return `it returned ${show(choice)}, not a choice`;
   const { files, outputLevel, score = 1, tableBytesMax } = choice as Readonly<Record<string, unknown>>;
   if (!Array.isArray(files) || files.length === 0) return 'its choice has no list of files';
   const numbers = new Set(files.map((file) => (file as CompactionFile | undefined)?.number));
@@ -64,13 +65,13 @@ function planOfChoice(
     const taken = all.filter((file) => numbers.delete(file.number));
     return taken.length === 0 ? [] : [{ level, files: taken }];
   });
-  if (numbers.size > 0) return `it chose ${String([...numbers][0])}, which is no file of the keyspace`;
+  if (numbers.size > 0) return `it chose ${show([...numbers][0])}, which is no file of the keyspace`;
   const deepest = keyspace.levels.length - 1;
   if (!Number.isInteger(outputLevel) || (outputLevel as number) < 0 || (outputLevel as number) > deepest) {
-    return `its output level is ${String(outputLevel)}, not one of 0 to ${deepest}`;
+    return `its output level is ${show(outputLevel)}, not one of 0 to ${deepest}`;
   }
   if (typeof score !== 'number' || !(score >= 0))
-    return `its score is ${String(score)}, not a number from 0 on`;
+    return `its score is ${show(score)}, not a number from 0 on`;
   if (tableBytesMax !== undefined && !(typeof tableBytesMax === 'number' && tableBytesMax >= 1)) {
     return 'its tableBytesMax is not a number of bytes';
   }
@@ -83,6 +84,11 @@ function planOfChoice(
     score,
     ...(tableBytesMax !== undefined && { tableBytesMax }),
   });
+}
+
+/** As text; not every object has one. */
+function show(value: unknown): string {
+  return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }
 
 function rejected(picker: CompactionPicker, why: string, cause?: unknown): VarveError {
