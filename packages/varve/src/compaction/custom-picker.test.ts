@@ -96,7 +96,11 @@ describe('a picker is refused when it', () => {
       { files: [{ number: 77 }], outputLevel: 6 },
       'it chose 77, which is no file of the keyspace',
     ],
-    ['chooses null', { files: [null], outputLevel: 6 }, 'it chose undefined, which is no file of the keyspace'],
+    [
+      'chooses null',
+      { files: [null], outputLevel: 6 },
+      'it chose undefined, which is no file of the keyspace',
+    ],
     [
       'numbers a file by an object without a text form',
       { files: [{ number: Object.create(null) as unknown }], outputLevel: 6 },
@@ -113,7 +117,11 @@ describe('a picker is refused when it', () => {
     ],
     ['scores NaN', { ...choice([5], 6), score: Number.NaN }, 'its score is NaN, not a number from 0 on'],
     ['scores below 0', { ...choice([5], 6), score: -1 }, 'its score is -1, not a number from 0 on'],
-    ['cuts at 0 bytes', { ...choice([5], 6), tableBytesMax: 0 }, 'its tableBytesMax is not a number of bytes'],
+    [
+      'cuts at 0 bytes',
+      { ...choice([5], 6), tableBytesMax: 0 },
+      'its tableBytesMax is not a number of bytes',
+    ],
     ['takes files up', choice([5], 0), 'it takes files of level 5 up to level 0'],
     [
       'lets a newer file sink past an older one of level 0',

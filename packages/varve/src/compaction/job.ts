@@ -49,6 +49,8 @@ export interface JobOutput {
   /** Point entries. */
   readonly entriesIn: number;
   readonly entriesOut: number;
+  /** User keys of those that came out: fewer than entries when older versions were kept for somebody. */
+  readonly keysOut: number;
   /** Point entries that the drop rule left out. */
   readonly dropped: number;
 }

@@ -37,7 +37,9 @@ export const liveShares: WeakMap<FileMeta, number> = new WeakMap();
 
 export function parseFile(text: string): FileMeta {
   const match =
-    /^(\d+)\[([^-]*)-([^\])]*)([\])])(?:=(\w+))?(~(?:\d+|r)?)?(?:@(\d+))?(?:%(\d+))?(?:\^(\d+):(\d+)-(\d+))?$/.exec(text);
+    /^(\d+)\[([^-]*)-([^\])]*)([\])])(?:=(\w+))?(~(?:\d+|r)?)?(?:@(\d+))?(?:%(\d+))?(?:\^(\d+):(\d+)-(\d+))?$/.exec(
+      text,
+    );
   if (match === null) throw new Error(`not a file: ${text}`);
   const [, number, smallest, largest, end, size, mark, time, live, expiring, earliest, latest] = match;
   const file = sampleFile(Number(number), smallest!, largest!, {

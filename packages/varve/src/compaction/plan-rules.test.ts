@@ -6,7 +6,11 @@ import { sampleFile } from '../manifest/samples.suite.ts';
 import type { KeyspaceVersion } from '../manifest/version.ts';
 
 /** The rule that a plan breaks which takes these files, and no others, to that level. */
-function broken(lines: readonly string[], numbers: readonly number[], outputLevel: number): string | undefined {
+function broken(
+  lines: readonly string[],
+  numbers: readonly number[],
+  outputLevel: number,
+): string | undefined {
   const keyspace = parseKeyspace(lines);
   return brokenRule(keyspace, exact(keyspace, numbers, outputLevel));
 }

@@ -51,6 +51,7 @@ export interface RewriteResult {
   readonly bytesWritten: number;
   readonly entriesIn: number;
   readonly entriesOut: number;
+  readonly keysOut: number;
   readonly dropped: number;
 }
 
@@ -69,7 +70,7 @@ export function* rewrite(task: RewriteTask, env: JobEnv): Generator<void, Rewrit
       keepPace(task.pace, rewriter.sliceBytes, env);
     }
     task.progress?.pass(rewriter.sliceBytes);
-    const { entriesIn, entriesOut } = rewriter;
+    const { entriesIn, entriesOut, keysOut } = rewriter;
     if (task.entries !== undefined && entriesIn !== task.entries) {
       throw corruption('the inputs of a job hold another number of entries than is known of them', {
         expected: task.entries,
@@ -80,15 +81,8 @@ export function* rewrite(task: RewriteTask, env: JobEnv): Generator<void, Rewrit
     isDone = true;
     const { blobs, unreadBlobs } = output;
     const bytesWritten = [...files, ...blobs].reduce((sum, file) => sum + file.bytes, 0);
-    return {
-      files,
-      blobs,
-      unreadBlobs,
-      bytesWritten,
-      entriesIn,
-      entriesOut,
-      dropped: entriesIn - entriesOut,
-    };
+    const dropped = entriesIn - entriesOut;
+    return { files, blobs, unreadBlobs, bytesWritten, entriesIn, entriesOut, keysOut, dropped };
   } finally {
     if (!isDone) output.abandon();
   }
@@ -134,6 +128,7 @@ function* neededTombstones(
 class Rewriter {
   entriesIn = 0;
   entriesOut = 0;
+  keysOut = 0;
   /** Bytes of keys and values in the slice that ended last. */
   sliceBytes = 0;
   readonly #source: OrderedMerge;
@@ -183,6 +178,7 @@ class Rewriter {
           : this.#cover.coveringSequence(key, keyStart, keyEnd, readers.lowestFrom(sequence));
       const nothingBelow = kind === KIND_DELETE && !this.#below.contains(key, keyStart, keyEnd);
       if (!mayDrop(readers, kind, sequence, this.#newer, covering, nothingBelow)) {
+        if (!this.#isWritten) this.keysOut++;
         this.#output.add(entry, kind, !this.#isWritten, this.#shared);
         this.#isWritten = true;
         this.#shared = KEY_BYTES_MAX;

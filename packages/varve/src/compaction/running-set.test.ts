@@ -11,13 +11,17 @@ const keyspace = parseKeyspace([
 ]);
 
 function plan(numbers: readonly number[], outputLevel: number): CompactionPlan {
-  return planOf(keyspace, { tableBytes: () => 1000 }, {
-    inputs: inputsOf(numbers),
-    outputLevel,
-    depth: 1,
-    reason: 'custom',
-    score: 1,
-  });
+  return planOf(
+    keyspace,
+    { tableBytes: () => 1000 },
+    {
+      inputs: inputsOf(numbers),
+      outputLevel,
+      depth: 1,
+      reason: 'custom',
+      score: 1,
+    },
+  );
 }
 
 function inputsOf(numbers: readonly number[]): LevelFiles[] {

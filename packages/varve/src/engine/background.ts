@@ -70,11 +70,11 @@ export class Background implements BackgroundWork {
       this.rotate(tree);
       rotated = true;
     }
+    this.care.changed();
     // Memory moves in chunks: only when a chunk was taken can the budget be newly exceeded.
     if (pool.bytesUsed !== this.#poolBytesSeen) {
       this.#poolBytesSeen = pool.bytesUsed;
       const { memory } = this.#core;
-      this.care.changed();
       if (Math.abs(pool.bytesUsed - this.#poolBytesLooked) >= LOOK_BYTES) {
         this.#poolBytesLooked = pool.bytesUsed;
         memory.look();
@@ -91,6 +91,7 @@ export class Background implements BackgroundWork {
   asked(): void {
     const { state, log, options, memory } = this.#core;
     memory.look();
+    this.care.changed();
     state.exclusive(() => {
       for (const tree of state.trees.values()) {
         if (tree.activeBytes >= tree.flushBytes && !memory.mayGrow(tree)) this.rotate(tree);

@@ -7,7 +7,7 @@
  */
 import { invalid } from '../base/errors.ts';
 import type { KeyspaceRecord, VersionEdit } from '../manifest/version-edit.ts';
-import { gatheredFiles } from '../options/compaction-settings.ts';
+import { gatheredFiles, withoutPicker } from '../options/compaction-settings.ts';
 import { RECORD_KEYSPACE } from '../record/log-record.ts';
 import { type ResolvedKeyspaceSettings, resolveKeyspaceSettings } from '../options/resolve.ts';
 import type { KeyspaceOptions } from './api-types.ts';
@@ -96,7 +96,7 @@ export class KeyspaceTable {
     if (tree === undefined) tree = this.#create(name, key ?? bytes.name, value ?? bytes.name);
     else checkSame(name, 'key', tree.record.keyCodec, key === undefined ? undefined : { name: key });
     if (isNew || Object.keys(settings).length > 0) this.#set(tree, resolved);
-    return { record: tree.record, settings: tree.settings };
+    return { record: tree.record, settings: withoutPicker(tree.settings) };
   }
 
   #resolve(settings: Record<string, unknown>): ResolvedKeyspaceSettings {

@@ -168,6 +168,21 @@ export function resolveCompaction(option: CompactionOption): ResolvedCompaction 
   return Object.freeze({ strategy, ...Object.fromEntries(values) }) as ResolvedCompaction;
 }
 
+/**
+ * As it can be sent to another thread: functions can not, so a picker of the user's is left behind. Only the thread that opened
+ * the database compacts.
+ */
+export function withoutPicker<T extends { readonly compaction: ResolvedCompaction }>(settings: T): T {
+  return settings.compaction.strategy === 'custom' ? { ...settings, compaction: usualLeveled } : settings;
+}
+
+/** Is it an option whose strategy is a picker of the user's? */
+export function hasPicker(option: unknown): boolean {
+  return (
+    typeof option === 'object' && option !== null && isPicker((option as Partial<CompactionOption>).strategy)
+  );
+}
+
 /** Files that a keyspace is set to gather in level 0; undefined: as many as there are. */
 export function gatheredFiles(compaction: ResolvedCompaction): number | undefined {
   switch (compaction.strategy) {

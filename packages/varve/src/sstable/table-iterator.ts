@@ -169,6 +169,11 @@ export class TableIterator implements EntryIterator {
     this.#show(position);
   }
 
+  /** Entries of the block that holds the current one; `moveTo` goes to one of them. */
+  get blockEntries(): number {
+    return this.#block.count;
+  }
+
   /** Offset in the file of the block that holds the current entry. */
   get blockOffset(): number {
     return this.#blockOffset;

@@ -7,13 +7,15 @@
  * delete takes its space. A timer runs only while there is something to look at. Owner's thread.
  */
 import { pickCovered } from '../../compaction/covered.ts';
+import type { FragmentedTombstones } from '../../base/range-tombstones.ts';
 import { Readers } from '../../compaction/drop.ts';
 import { pickCare } from '../../compaction/picker-care.ts';
-import { type CompactionPlan, filesOf } from '../../compaction/plan.ts';
+import { type CompactionPlan, type CompactionReason, filesOf } from '../../compaction/plan.ts';
 import type { RunningSet } from '../../compaction/running-set.ts';
 import { leveledSettings } from '../../compaction/strategy.ts';
 import { KIND_DELETE } from '../../base/kinds.ts';
 import type { FileMeta } from '../../manifest/file-meta.ts';
+import type { JobOutput } from '../../compaction/job.ts';
 import { bytesOf, type KeyspaceVersion } from '../../manifest/version.ts';
 import type { ResolvedDefragment } from '../../options/background-settings.ts';
 import type { Timer } from '../../runtime/scheduler.ts';
@@ -32,6 +34,8 @@ const LOOKED_ENTRIES = 1000;
 const DELETES_SHARE = 0.25;
 const MEMTABLE_BYTES_MIN = 64 * 1024;
 const NONE = 'none';
+/** What is compacted for its space alone. */
+const CARE_REASONS: ReadonlySet<CompactionReason> = new Set(['tombstones', 'live-ratio', 'expired']);
 
 export class Care implements SpaceCare {
   readonly live: LiveData;
@@ -60,11 +64,11 @@ export class Care implements SpaceCare {
 
   /** Something was written, flushed or compacted: a look follows when things have settled. */
   changed(): void {
-    if (this.#settings === undefined || this.#core.options.readOnly) return;
     if (this.#timer !== undefined) {
       this.#hasChanged = true;
       return;
     }
+    if (this.#settings === undefined || this.#core.options.readOnly) return;
     this.#timer = this.#core.scheduler.after(this.#settings.intervalMs, () => this.#look());
   }
 
@@ -114,28 +118,30 @@ export class Care implements SpaceCare {
       version,
       running,
       (smallest) => new Readers(registered, floor, smallest, time),
-      (file) => this.#core.tables.get(file).rangeTombstones,
+      (file) => this.#tombstonesOf(file),
     );
     if (plan === undefined) this.#uncovered.set(version, readers);
     return plan;
   }
 
-  installed(plan: CompactionPlan, outputs: readonly FileMeta[]): void {
+  installed(tree: Tree, plan: CompactionPlan, output: JobOutput | undefined): void {
     const inputs = filesOf(plan);
-    if (plan.kind !== 'move') {
-      this.live.forget(inputs.map((file) => file.number));
-      this.live.written(outputs);
-    }
-    if (
-      plan.kind !== 'drop' &&
-      plan.reason !== 'tombstones' &&
-      plan.reason !== 'live-ratio' &&
-      plan.reason !== 'expired'
-    )
-      return;
+    const outputs = output?.files ?? [];
+    if (plan.kind !== 'move') this.live.forget(inputs.map((file) => file.number));
+    if (output?.keysOut === output?.entriesOut) this.live.written(tree, plan.outputLevel, outputs);
+    if (plan.kind !== 'drop' && !CARE_REASONS.has(plan.reason)) return;
     this.reclaimed.compactions++;
     this.reclaimed.files += inputs.length;
     if (plan.kind !== 'move') this.reclaimed.bytes += Math.max(0, bytesOf(inputs) - bytesOf(outputs));
+  }
+
+  /** Those of a table that can not be read are not known; whoever needs it says why. */
+  #tombstonesOf(file: FileMeta): FragmentedTombstones | undefined {
+    try {
+      return this.#core.tables.get(file).rangeTombstones;
+    } catch {
+      return undefined;
+    }
   }
 
   #settled({ intervalMs }: ResolvedDefragment): (file: FileMeta) => boolean {

@@ -19,10 +19,10 @@ import { compactionRefused } from './failures.ts';
 import { pickerSettings } from './next-plan.ts';
 import { WorkProgress } from './work-progress.ts';
 
-const members = new Set(['keyspace', 'range', 'signal', 'onProgress']);
+export const compactMembers: ReadonlySet<string> = new Set(['keyspace', 'range', 'signal', 'onProgress']);
 
 export async function compactDatabase(core: Core, options: CompactOptions): Promise<void> {
-  checkMembers('compact', options, members);
+  checkMembers('compact', options, compactMembers);
   if (options.range !== undefined && options.keyspace === undefined) {
     throw invalid('OPTION_INVALID', 'a range to compact needs its keyspace', { option: 'range' });
   }
@@ -33,16 +33,23 @@ export async function compactDatabase(core: Core, options: CompactOptions): Prom
     (key) => keyPrefixEnd(bytes, key),
   );
   core.runner.hold();
+  const wake = (): void => core.background.wake();
+  options.signal?.addEventListener('abort', wake);
   try {
+    checkAborted(options.signal, 'the compaction was aborted');
     await core.background.flush();
     for (const tree of trees) await new Compaction(core, tree, range, options).run();
   } finally {
+    options.signal?.removeEventListener('abort', wake);
     core.runner.unhold();
   }
 }
 
 /** @throws VarveError `OPTION_INVALID` for members that are none, and for wrong kinds of those that are */
 export function checkMembers(what: string, options: object, known: ReadonlySet<string>): void {
+  if (typeof options !== 'object' || options === null) {
+    throw invalid('OPTION_INVALID', `the options of ${what} are an object`, { got: typeof options });
+  }
   const unknown = Object.keys(options).find((name) => !known.has(name));
   if (unknown !== undefined) {
     throw invalid('OPTION_INVALID', `${what} has no option '${unknown}'`, {
@@ -115,6 +122,7 @@ class Compaction {
         continue;
       }
       await runPlan(core, tree, plan, this.#signal, this.#progress);
+      this.#progress.check();
       this.#checkFailure();
       // The deepest level is rewritten in place: its files are still there afterwards, so the walk has to move on, but not
       // over what found the disk full.
@@ -154,12 +162,12 @@ export async function runPlan(
   const running = compactions.runningOf(tree);
   const cancel = (): void => compactions.cancel(plan);
   signal?.addEventListener('abort', cancel, { once: true });
-  const ended = progress.follow(() => compactions.runOf(plan)?.doneBytes ?? 0);
+  const ended = progress.follow(plan, () => compactions.runOf(plan)?.doneBytes ?? 0);
   compactions.start(tree, plan);
   try {
     while (running.has(plan)) await compactions.change();
   } finally {
-    ended(plan);
+    ended();
     signal?.removeEventListener('abort', cancel);
   }
 }

@@ -2,9 +2,9 @@
  * Runs compactions: asks each keyspace for its next plan, hands a merge to jobs and what is only an edit straight to the
  * installer, and keeps book of what runs so that no two touch the same files or keys.
  *
- * Order: what keeps writes going (level 0) before what the strategies want otherwise, before care (care.ts) and blob files (blob-reclaim.ts). `workers` of
- * them run at once, and one more when level 0 is urgent: a long merge must not keep writes waiting. A large merge is split
- * over threads that are free.
+ * Order: what keeps writes going (level 0) before what the strategies want otherwise, before care (care.ts) and blob files
+ * (blob-reclaim.ts). `workers` threads have something to do at once, and one more when level 0 is urgent: a long merge must
+ * not keep writes waiting. A large merge is split over threads that are free, and counts as all of them.
  *
  * Plans stay booked until their edit is installed: until then the version still names their inputs. What becomes of
  * failures stands in failures.ts. Owner's thread only.
@@ -16,6 +16,7 @@ import { type CompactionPlan, editOf, filesOf } from '../../compaction/plan.ts';
 import { RunningSet } from '../../compaction/running-set.ts';
 import type { VersionEdit } from '../../manifest/version-edit.ts';
 import { bytesOf } from '../../manifest/version.ts';
+import type { Timer } from '../../runtime/scheduler.ts';
 import type { JobOutcome } from '../../workers/job-runner.ts';
 import type { Compactions, Core, Counters } from '../core.ts';
 import { tableSettings } from '../job-input.ts';
@@ -35,6 +36,8 @@ const LOST_RETRY_MS = 100;
 /** A merge is split into parts of at least so many bytes. */
 const PART_BYTES_MIN = 64 * 1024 * 1024;
 
+const NO_PARTS: readonly JobPart[] = [{ from: undefined, to: undefined }];
+
 interface Candidate {
   readonly tree: Tree;
   readonly plan: CompactionPlan;
@@ -53,7 +56,12 @@ export class CompactionRunner implements Compactions {
   readonly #next: NextPlan;
   readonly #pace: Pace;
   readonly blobs: BlobReclaim;
+  /** Threads that what runs takes. */
   #count = 0;
+  /** Of each plan that runs. */
+  readonly #threads = new Map<CompactionPlan, number>();
+  /** Runs until the next window begins, when something waits for it. */
+  #opening: Timer | undefined;
   #isStopped = false;
   #isWaiting = false;
   #waiters: (() => void)[] = [];
@@ -97,7 +105,7 @@ export class CompactionRunner implements Compactions {
       const running = this.runningOf(tree);
       const plan =
         this.#care.pickCovered(tree, running) ?? this.#next.of(tree, running, this.#core.state.time.now());
-      if (plan === undefined || !this.gate.lets(plan, now) || !this.#readersAllow(plan)) continue;
+      if (plan === undefined || !this.#isTime(plan, now) || !this.#readersAllow(plan)) continue;
       if (!this.hasRoom && !isUrgent(plan) && plan.kind === 'merge') continue;
       if (best === undefined || isBefore(plan, best.plan)) best = { tree, plan };
     }
@@ -109,10 +117,20 @@ export class CompactionRunner implements Compactions {
     for (const tree of this.#eligible()) {
       const running = this.runningOf(tree);
       const plan = this.#care.pick(tree, running) ?? this.blobs.pick(tree, running);
-      if (plan === undefined || !this.gate.lets(plan, this.#core.clock.now())) continue;
+      if (plan === undefined || !this.#isTime(plan, this.#core.clock.now())) continue;
       if (best === undefined || plan.score > best.plan.score) best = { tree, plan };
     }
     return best;
+  }
+
+  /** May it start at this time of day? Else it is looked for again when the next window begins. */
+  #isTime(plan: CompactionPlan, now: number): boolean {
+    if (this.gate.lets(plan, now)) return true;
+    this.#opening ??= this.#core.scheduler.after(this.gate.opensInMs(now), () => {
+      this.#opening = undefined;
+      this.schedule();
+    });
+    return false;
   }
 
   *#eligible(): Generator<Tree> {
@@ -176,7 +194,9 @@ export class CompactionRunner implements Compactions {
   start(tree: Tree, plan: CompactionPlan): void {
     const core = this.#core;
     this.runningOf(tree).add(plan);
-    this.#count++;
+    const parts = plan.kind === 'merge' ? this.#partsOf(tree, plan) : NO_PARTS;
+    this.#threads.set(plan, parts.length);
+    this.#count += parts.length;
     const started = core.clock.monotonic();
     this.decisions.add({ keyspace: tree.name, plan, time: core.clock.now() });
     if (plan.kind !== 'merge') {
@@ -195,7 +215,7 @@ export class CompactionRunner implements Compactions {
       this.#end(tree, plan);
       this.#failed(tree, outcome.error);
     };
-    const run = new PlanRun(env, plan, this.#inputOf(tree, plan), this.#partsOf(tree, plan), done);
+    const run = new PlanRun(env, plan, this.#inputOf(tree, plan), parts, done);
     this.#runs.set(plan, run);
     this.#pace.started();
     run.start();
@@ -223,17 +243,21 @@ export class CompactionRunner implements Compactions {
 
   /** One part, or as many as there are threads free for it. What stays in level 0 becomes one file. */
   #partsOf(tree: Tree, plan: CompactionPlan): readonly JobPart[] {
-    const whole = [{ from: undefined, to: undefined }];
     const { runner, options, tables } = this.#core;
     const files = filesOf(plan);
-    const free = options.workers - this.#count + 1;
+    const free = options.workers - this.#count;
     const parts = Math.min(free, Math.floor(bytesOf(files) / PART_BYTES_MIN));
-    if (parts < 2 || plan.outputLevel === 0 || runner.kind !== 'threads') return whole;
+    if (parts < 2 || plan.outputLevel === 0 || runner.kind !== 'threads') return NO_PARTS;
     const version = {
       levels: tree.view.version.levels.map((level) => level.filter((file) => files.includes(file))),
     };
-    const ranges = splitRange({ version }, tables, { lower: undefined, upper: undefined }, parts);
-    return ranges.map(({ lower, upper }) => ({ from: lower, to: upper }));
+    try {
+      const ranges = splitRange({ version }, tables, { lower: undefined, upper: undefined }, parts);
+      return ranges.map(({ lower, upper }) => ({ from: lower, to: upper }));
+    } catch {
+      // A table that can not be read: the job meets it too, and its failure is answered for.
+      return NO_PARTS;
+    }
   }
 
   /** Calls a merge off; it ends with a change, and nothing of it is left. */
@@ -248,6 +272,7 @@ export class CompactionRunner implements Compactions {
 
   stop(): void {
     this.#isStopped = true;
+    this.#opening?.cancel();
     for (const run of this.#runs.values()) run.cancel();
     this.#pace.stop();
     this.wake();
@@ -282,7 +307,7 @@ export class CompactionRunner implements Compactions {
       if (error !== undefined) return;
       const inputs = filesOf(plan);
       if (plan.kind !== 'move') this.#forget(inputs.map((file) => file.number));
-      this.#care.installed(plan, outputs);
+      this.#care.installed(tree, plan, output);
       core.events.emit('compaction', () => ({
         keyspace: tree.name,
         kind: plan.kind,
@@ -302,7 +327,8 @@ export class CompactionRunner implements Compactions {
 
   #end(tree: Tree, plan: CompactionPlan): void {
     this.runningOf(tree).remove(plan);
-    this.#count--;
+    this.#count -= this.#threads.get(plan)!;
+    this.#threads.delete(plan);
     if (tree.isDropped && this.runningOf(tree).size === 0) this.#running.delete(tree);
     this.wake();
   }

@@ -21,7 +21,15 @@ describe('windows', () => {
   test('may run over midnight', () => {
     const gate = new Gate([night]);
     const times = [at(21, 59), at(22), at(23, 59), at(0), at(6, 29), at(6, 30), at(12)];
-    expect(times.map((time) => gate.lets(merge, time))).toEqual([false, true, true, true, true, false, false]);
+    expect(times.map((time) => gate.lets(merge, time))).toEqual([
+      false,
+      true,
+      true,
+      true,
+      true,
+      false,
+      false,
+    ]);
   });
 
   test('are open when one of several is', () => {

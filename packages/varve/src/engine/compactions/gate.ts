@@ -10,6 +10,8 @@ export interface DayWindow {
   readonly to: number;
 }
 
+const DAY_MINUTES = 24 * 60;
+const MINUTE_MS = 60_000;
 /** From this urgency on a compaction is not put off: level 0 is filling up, or a level is at twice its size. */
 const URGENT_SCORE = 2;
 
@@ -38,6 +40,17 @@ export class Gate {
   lets(plan: Pick<CompactionPlan, 'kind' | 'reason' | 'score'>, now: number): boolean {
     if (this.isPaused) return false;
     return plan.kind !== 'merge' || isUrgent(plan) || this.isOpen(now);
+  }
+
+  /** Milliseconds until the next window begins. */
+  opensInMs(now: number): number {
+    const date = new Date(now);
+    const passedMs = date.getSeconds() * 1000 + date.getMilliseconds();
+    const minute = date.getHours() * 60 + date.getMinutes();
+    const minutes = this.#windows.map(({ from }) =>
+      from > minute ? from - minute : from - minute + DAY_MINUTES,
+    );
+    return Math.min(...minutes) * MINUTE_MS - passedMs;
   }
 
   /** Is it the time of day for work that can wait? */

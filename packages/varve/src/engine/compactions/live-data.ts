@@ -1,7 +1,8 @@
 /**
- * What is known of how much of each table is live. A table that a compaction has just written is known exactly: what it
- * replaced is gone. As newer tables come to lie above one, what it can have lost is bounded by their entries; when that could
- * be more than is wanted, a sample is taken (compaction/live-sample-job.ts). Owner's thread.
+ * What is known of how much of each table is live. A table that a compaction has just written is known exactly when nothing
+ * newer lies above it, and it has neither deletes nor versions that were kept for a snapshot: all of it is live. As newer
+ * tables come to lie above one, what it can have lost is bounded by their entries; when that could be more than is wanted, a
+ * sample is taken (compaction/live-sample-job.ts). Owner's thread.
  */
 import type { LiveEstimate, LiveSampleInput } from '../../compaction/live-sample-job.ts';
 import type { FileMeta } from '../../manifest/file-meta.ts';
@@ -14,7 +15,8 @@ import type { LiveKnowledge, Suspect } from './space-care.ts';
 const GROWN_SHARE = 0.1;
 
 interface Known {
-  readonly estimate: LiveEstimate;
+  /** Undefined: it was looked at, and could not be read. */
+  readonly estimate: LiveEstimate | undefined;
   /** Entries above it at the time. */
   readonly newerEntries: number;
 }
@@ -49,24 +51,27 @@ export class LiveData implements LiveKnowledge {
     return suspects.sort((a, b) => b.doubt - a.doubt);
   }
 
-  async sample({ file, newer, newerEntries }: Suspect): Promise<void> {
+  async sample({ tree, file, newer, newerEntries }: Suspect): Promise<void> {
     const { runner, state } = this.#core;
     const input: LiveSampleInput = { directory: state.path, file, newer, seed: file.number };
     await new Promise<void>((resolve) => {
       runner.start({ lane: 'care', name: 'sample-live', input }, (outcome) => {
-        // A table that went meanwhile has no estimate, a damaged one is found by whoever needs it.
-        if (outcome.ok)
-          this.#known.set(file.number, { estimate: outcome.output as LiveEstimate, newerEntries });
+        // A table that went meanwhile has no estimate, a damaged one is found by whoever needs it: not looked at for ever.
+        const estimate = outcome.ok ? (outcome.output as LiveEstimate) : undefined;
+        if (!tree.isDropped && tree.view.version.levels.some((files) => files.includes(file))) {
+          this.#known.set(file.number, { estimate, newerEntries });
+        }
         resolve();
       });
     });
   }
 
-  /** A compaction has written these files: versions that were replaced among its inputs are not in them. */
-  written(files: readonly FileMeta[]): void {
+  /** A compaction has written these files, of which the tree has a new version now, with one version of each key. */
+  written(tree: Tree, level: number, files: readonly FileMeta[]): void {
     for (const file of files) {
-      const live = file.entries === 0 ? 0 : (file.entries - file.tombstones) / file.entries;
-      this.#known.set(file.number, { estimate: { live, error: 0 }, newerEntries: 0 });
+      if (file.entries === 0 || file.tombstones + file.rangeTombstones > 0) continue;
+      if (newerFiles(tree.view.version, level, file).length > 0) continue;
+      this.#known.set(file.number, { estimate: { live: 1, error: 0 }, newerEntries: 0 });
     }
   }
 

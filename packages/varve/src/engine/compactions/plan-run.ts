@@ -141,6 +141,7 @@ function joined(outputs: readonly JobOutput[]): JobOutput {
     bytesWritten: sum(({ bytesWritten }) => bytesWritten),
     entriesIn: sum(({ entriesIn }) => entriesIn),
     entriesOut: sum(({ entriesOut }) => entriesOut),
+    keysOut: sum(({ keysOut }) => keysOut),
     dropped: sum(({ dropped }) => dropped),
   };
 }

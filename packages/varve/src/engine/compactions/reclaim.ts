@@ -11,12 +11,12 @@ import { checkAborted, checkMembers, runPlan, treesOf } from './compact.ts';
 import { compactionRefused } from './failures.ts';
 import { WorkProgress } from './work-progress.ts';
 
-const members = new Set(['keyspace', 'liveRatio', 'signal', 'onProgress']);
+export const reclaimMembers: ReadonlySet<string> = new Set(['keyspace', 'liveRatio', 'signal', 'onProgress']);
 const LIVE_RATIO = 0.8;
 const FILES_MAX = 8;
 
 export async function reclaimDatabase(core: Core, options: ReclaimOptions): Promise<ReclaimReport> {
-  checkMembers('reclaim', options, members);
+  checkMembers('reclaim', options, reclaimMembers);
   const { liveRatio = LIVE_RATIO, signal, onProgress } = options;
   if (typeof liveRatio !== 'number' || !(liveRatio >= 0 && liveRatio <= 1)) {
     const message = `reclaim: got a liveRatio of ${String(liveRatio)}, wanted a number from 0 to 1`;
@@ -25,7 +25,10 @@ export async function reclaimDatabase(core: Core, options: ReclaimOptions): Prom
   const trees = treesOf(core, options.keyspace);
   const report: ReclaimReport = { bytesBefore: 0, bytesAfter: 0, compactions: 0, samples: 0 };
   core.runner.hold();
+  const wake = (): void => core.background.wake();
+  signal?.addEventListener('abort', wake);
   try {
+    checkAborted(signal, 'reclaiming was aborted');
     await core.background.flush();
     for (const tree of trees) {
       report.bytesBefore += bytesIn(tree);
@@ -35,6 +38,7 @@ export async function reclaimDatabase(core: Core, options: ReclaimOptions): Prom
       report.bytesAfter += bytesIn(tree);
     }
   } finally {
+    signal?.removeEventListener('abort', wake);
     core.runner.unhold();
   }
   return report;
@@ -70,6 +74,7 @@ async function reclaimTree(
       compactions.blobs.pick(tree, running);
     if (plan !== undefined) {
       await runPlan(core, tree, plan, signal, progress);
+      progress.check();
       report.compactions++;
       continue;
     }

@@ -3,6 +3,7 @@
  * and what was given back.
  */
 import type { LiveEstimate } from '../../compaction/live-sample-job.ts';
+import type { JobOutput } from '../../compaction/job.ts';
 import type { CareFacts } from '../../compaction/picker-care.ts';
 import type { CompactionPlan } from '../../compaction/plan.ts';
 import type { RunningSet } from '../../compaction/running-set.ts';
@@ -39,6 +40,6 @@ export interface SpaceCare {
   pickBy(tree: Tree, running: RunningSet, wish: CareWish): CompactionPlan | undefined;
   /** Tables that a range tombstone covers wholly. */
   pickCovered(tree: Tree, running: RunningSet): CompactionPlan | undefined;
-  /** A compaction was installed. */
-  installed(plan: CompactionPlan, outputs: readonly FileMeta[]): void;
+  /** A compaction was installed; `output` of a merge. */
+  installed(tree: Tree, plan: CompactionPlan, output: JobOutput | undefined): void;
 }

@@ -17,6 +17,8 @@ import type {
 } from '../api-types.ts';
 import { BatchHandle } from '../batch.ts';
 import type { LevelsReport, ReclaimOptions, ReclaimReport } from '../compaction-types.ts';
+import { checkAborted, checkMembers, compactMembers } from '../compactions/compact.ts';
+import { reclaimMembers } from '../compactions/reclaim.ts';
 import type { Session } from '../core.ts';
 import { checkSyncClass } from '../database.ts';
 import { notReadOnly } from '../follower.ts';
@@ -106,17 +108,19 @@ export class AttachedDatabase implements Database {
     await this.#ask('flush', undefined);
   }
 
-  /** The signal is looked at before the owner is asked; of the progress only the end is told. */
+  /** The signal is looked at before the owner is asked and not after; of the progress nothing is told. */
   async compact(options: CompactOptions = {}): Promise<void> {
+    checkMembers('compact', options, compactMembers);
     const { signal, onProgress: _, ...plain } = options;
-    signal?.throwIfAborted();
+    checkAborted(signal, 'the compaction was aborted');
     await this.#ask('compact', plain);
   }
 
   /** As `compact`. */
   async reclaim(options: ReclaimOptions = {}): Promise<ReclaimReport> {
+    checkMembers('reclaim', options, reclaimMembers);
     const { signal, onProgress: _, ...plain } = options;
-    signal?.throwIfAborted();
+    checkAborted(signal, 'reclaiming was aborted');
     return this.#ask('reclaim', plain);
   }
 

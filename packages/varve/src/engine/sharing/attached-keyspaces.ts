@@ -1,6 +1,8 @@
 /**
  * The keyspaces of an attached thread by name: those that the manifest names are opened here, new ones by the owner.
  */
+import { invalid } from '../../base/errors.ts';
+import { hasPicker } from '../../options/compaction-settings.ts';
 import { KeyspaceHandle } from '../keyspace.ts';
 import type { KeyspaceOptions } from '../api-types.ts';
 import { bytes } from '../codecs/bytes.ts';
@@ -54,6 +56,10 @@ export class AttachedKeyspaces {
     options: KeyspaceOptions<K, V>,
     settings: Record<string, unknown>,
   ): KeyspaceAnswer {
+    if (hasPicker(settings['compaction'])) {
+      const message = `keyspace '${name}': a picker is a function of one thread; give it where the database was opened`;
+      throw invalid('OPTION_INVALID', message, { option: 'compaction', keyspace: name });
+    }
     return this.#env.ask({ name, key: options.key?.name, value: options.value?.name, settings });
   }
 }

@@ -9,6 +9,7 @@
 import { randomUUID } from 'node:crypto';
 import { threadId } from 'node:worker_threads';
 import { invalid, VarveError } from '../../base/errors.ts';
+import { withoutPicker } from '../../options/compaction-settings.ts';
 import type { Timer } from '../../runtime/scheduler.ts';
 import { packError, reviveError, type TransferredError } from '../../workers/error-transfer.ts';
 import { SharedTail } from '../../wal/shared-tail.ts';
@@ -136,7 +137,8 @@ export class SharedOwner implements OwnerSharing {
     core.cache.share(new CacheAccess(this.#control, OWNER_SLOT));
     for (const tree of core.state.trees.values()) this.addTree(tree);
     this.#server = new RequestServer(id, this.#control, (name, input) => this.#answer(name, input));
-    const { clock: _clock, fileSystem: _fileSystem, ...options } = core.options;
+    const { clock: _clock, fileSystem: _fileSystem, ...others } = core.options;
+    const options = { ...others, keyspaceDefaults: withoutPicker(others.keyspaceDefaults) };
     this.handle = shareData({
       id,
       process: process.pid,

@@ -6,7 +6,7 @@
  * turn of its own loop parks on the ANSWERS word of its slot and takes the answer off the channel (`askNow`).
  */
 import { BroadcastChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
-import { busy, closed } from '../../base/errors.ts';
+import { busy, closed, VarveError } from '../../base/errors.ts';
 import { packError, reviveError, type TransferredError } from '../../workers/error-transfer.ts';
 import { Deferred } from '../../runtime/deferred.ts';
 import { REQUESTS, SLOT_ANSWERS, SLOT_HEARD, slotAt } from './control-words.ts';
@@ -235,7 +235,13 @@ export class RequestClient {
     const id = this.#nextId++;
     const deferred = new Deferred<unknown>();
     this.#waiting.set(id, deferred);
-    this.#toOwner.postMessage({ slot, generation, id, name, input } satisfies Request);
+    try {
+      this.#toOwner.postMessage({ slot, generation, id, name, input } satisfies Request);
+    } catch (error) {
+      this.#waiting.delete(id);
+      const message = `'${name}' is asked of the thread that opened the database, and takes plain data only`;
+      throw new VarveError('invalid', 'OPTION_INVALID', message, { request: name }, { cause: error });
+    }
     Atomics.add(control, REQUESTS, 1);
     return { promise: deferred.promise, id };
   }
