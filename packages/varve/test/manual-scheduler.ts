@@ -18,6 +18,11 @@ export class ManualScheduler implements Scheduler {
     monotonic: () => this.#now,
   };
 
+  /** Tasks that wait for their time. */
+  get pending(): number {
+    return this.#tasks.length;
+  }
+
   soon(task: () => void): void {
     this.#tasks.push({ run: task, due: this.#now });
   }

@@ -1,13 +1,13 @@
 /**
  * How much of a table is live: entries that a read of the latest state would show. A sample, because to know it exactly is to
- * compact: at random places of the table a few neighbours each are looked up in the tables that are newer, by their filters
+ * compact: of random blocks of the table a few entries each are looked up in the tables that are newer, by their filters
  * first. Runs in a worker thread as care, with readers of its own that bypass the block cache.
  *
- * A place is a byte of the file, so that a table of small and large values is judged by its bytes; the estimate is the mean of
- * the shares at the places. The error that is stated is two standard errors of that mean (neighbours tend to share their
- * fate, so they count as one), plus what a part that no place has met can hide: of PLACES none lies, 19 times of 20, in a part
- * only when that is smaller than 3 / PLACES. A table with few entries is looked at as a whole: error 0. What memtables replace
- * is not seen.
+ * Blocks are drawn by a byte of the file that they have, entries of a block at equal distances of bytes, so that a table of
+ * small and large values is judged by its bytes; the estimate is the mean of the shares of the blocks. The error that is
+ * stated is two standard errors of that mean (neighbours tend to share their fate, so a block counts as one), plus what a part
+ * that no block was drawn of can hide: 19 times of 20 that is less than 3 / BLOCKS. A table with few entries is looked at as a
+ * whole: error 0. What memtables replace is not seen.
  */
 import { PointResult, SEQUENCE_MAX } from '../base/entry.ts';
 import { hashHigh, hashKey } from '../base/hash.ts';
@@ -35,10 +35,13 @@ export interface LiveEstimate {
   readonly error: number;
 }
 
-const PLACES = 48;
-const NEIGHBOURS = 8;
+const BLOCKS = 48;
+/** Looked at in a block. */
+const POINTS = 8;
 /** Tables with at most so many entries are looked at as a whole. */
-const WHOLE_ENTRIES_MAX = 2 * PLACES * NEIGHBOURS;
+const WHOLE_ENTRIES_MAX = 2 * BLOCKS * POINTS;
+/** Of those, between two pauses. */
+const SLICE_ENTRIES = 16;
 
 export function* liveSampleJob(input: LiveSampleInput, env: JobEnv): Generator<void, LiveEstimate> {
   const open = (file: FileMeta): TableReader =>
@@ -62,24 +65,30 @@ export function* liveSampleJob(input: LiveSampleInput, env: JobEnv): Generator<v
     const judge = new Judge(table.iterator({ fillCache: false }), readers);
     const isWhole = table.properties.entries <= WHOLE_ENTRIES_MAX;
     if (isWhole) return { live: yield* judgeAll(judge, env), error: 0 };
-    return estimateOf(yield* judgePlaces(judge, table, input.seed, env));
+    return estimateOf(yield* judgeBlocks(judge, table, input.seed, env));
   } finally {
     for (const reader of readers) reader.close();
   }
 }
 
 function* judgeAll(judge: Judge, env: JobEnv): Generator<void, number> {
-  judge.walk.first();
-  while (judge.walk.valid) {
-    judge.neighbours(NEIGHBOURS);
+  const { walk } = judge;
+  let bytes = 0;
+  let live = 0;
+  let entries = 0;
+  for (walk.first(); walk.valid; walk.next()) {
+    const size = sizeOf(walk);
+    bytes += size;
+    if (judge.isLive()) live += size;
+    if (++entries % SLICE_ENTRIES > 0) continue;
     yield;
     checkCancelled(env);
   }
-  return judge.liveBytes / Math.max(1, judge.bytes);
+  return live / Math.max(1, bytes);
 }
 
-/** The live share at each of the places. */
-function* judgePlaces(
+/** The live share of each of the blocks. */
+function* judgeBlocks(
   judge: Judge,
   table: TableReader,
   seed: number,
@@ -89,12 +98,9 @@ function* judgePlaces(
   const { walk } = judge;
   const bytes = table.index.partitionOffset(table.index.count - 1);
   const shares: number[] = [];
-  for (let place = 0; place < PLACES; place++) {
+  for (let block = 0; block < BLOCKS; block++) {
     toBlockAt(walk, table, random.below(bytes));
-    // Of one block: those of the next one have places of their own.
-    const count = Math.min(NEIGHBOURS, walk.blockEntries);
-    walk.moveTo(random.below(walk.blockEntries - count + 1));
-    shares.push(judge.neighbours(count));
+    shares.push(judge.shareOfBlock(random.fraction()));
     yield;
     checkCancelled(env);
   }
@@ -126,11 +132,13 @@ function estimateOf(shares: readonly number[]): LiveEstimate {
   return { live, error: 2 * Math.sqrt(variance / shares.length) + 3 / shares.length };
 }
 
+function sizeOf({ keyStart, keyEnd, valueStart, valueEnd }: TableIterator): number {
+  return keyEnd - keyStart + valueEnd - valueStart;
+}
+
 /** Walks the table and looks entries up in the newer ones. */
 class Judge {
   readonly walk: TableIterator;
-  bytes = 0;
-  liveBytes = 0;
   /** The table itself first: it may have newer versions, and range tombstones. */
   readonly #tables: readonly TableReader[];
   readonly #found = new PointResult();
@@ -140,23 +148,33 @@ class Judge {
     this.#tables = tables;
   }
 
-  /** Judges some entries from where the walk stands; the share of their bytes that is live. */
-  neighbours(count: number): number {
+  /** The share of the block where the walk stands, by POINTS of its bytes; the first is at this fraction of their distance. */
+  shareOfBlock(fraction: number): number {
+    const { walk } = this;
     let bytes = 0;
-    let live = 0;
-    for (let left = count; left > 0 && this.walk.valid; left--) {
-      const { keyStart, keyEnd, valueStart, valueEnd } = this.walk;
-      const size = keyEnd - keyStart + valueEnd - valueStart;
-      bytes += size;
-      if (this.#isLive()) live += size;
-      this.walk.next();
+    for (let at = 0; at < walk.blockEntries; at++) {
+      walk.moveTo(at);
+      bytes += sizeOf(walk);
     }
-    this.bytes += bytes;
-    this.liveBytes += live;
-    return bytes === 0 ? 0 : live / bytes;
+    const step = bytes / POINTS;
+    let next = fraction * step;
+    let end = 0;
+    let points = 0;
+    let live = 0;
+    for (let at = 0; at < walk.blockEntries && next < bytes; at++) {
+      walk.moveTo(at);
+      end += sizeOf(walk);
+      if (next >= end) continue;
+      const inside = Math.ceil((end - next) / step);
+      next += inside * step;
+      points += inside;
+      if (this.isLive()) live += inside;
+    }
+    return live / Math.max(1, points);
   }
 
-  #isLive(): boolean {
+  /** Does a read of the latest state show the entry where the walk stands? */
+  isLive(): boolean {
     const { key, keyStart, keyEnd, sequence, kind } = this.walk;
     if (kind === KIND_DELETE) return false;
     const hash = hashKey(key, keyStart, keyEnd);
