@@ -48,8 +48,8 @@ export class Care implements SpaceCare {
   /** Something has changed since the timer was set: what is new then is not settled when it ends. */
   #hasChanged = false;
   #isLooking = false;
-  /** Bytes written to each tree when it was looked at last. */
-  readonly #writtenBytes = new WeakMap<Tree, number>();
+  /** The last write to each tree when it was looked at last. */
+  readonly #lastWrites = new WeakMap<Tree, number>();
   /** Keyspaces that were looked at and may have something to do. */
   readonly #due = new WeakSet<Tree>();
   /** Versions in which nothing is covered, with the readers that were there, or NONE without range tombstones. */
@@ -170,9 +170,9 @@ export class Care implements SpaceCare {
   #flushDeletes(tree: Tree): boolean {
     const { memtable } = tree.view;
     if (memtable === undefined || memtable.entries === 0) return false;
-    const before = this.#writtenBytes.get(tree);
-    this.#writtenBytes.set(tree, tree.writtenBytes);
-    if (before !== tree.writtenBytes) return true;
+    const before = this.#lastWrites.get(tree);
+    this.#lastWrites.set(tree, memtable.lastSequence);
+    if (before !== memtable.lastSequence) return true;
     const hasDeletes =
       memtable.rangeTombstones() !== undefined ||
       (memtable.bytes >= MEMTABLE_BYTES_MIN && deletesShare(memtable.iterator()) >= DELETES_SHARE);
