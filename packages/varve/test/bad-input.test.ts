@@ -161,6 +161,70 @@ describe('options', () => {
     expect(db.keyspaces()).toEqual([]);
   });
 
+  test('strategies, rates, hours and defragmentation are held against what they can be', async () => {
+    const picker = { name: 'mine', pick: (): undefined => undefined };
+    const bad: unknown[] = [
+      { compactionRate: 0 },
+      { compactionRate: 'fast' },
+      { compactionRate: Number.NaN },
+      { compactionWindows: '22:00' },
+      { compactionWindows: [{ from: '22:00' }] },
+      { compactionWindows: [{ from: '22:00', to: '24:00' }] },
+      { compactionWindows: [{ from: '22:00', to: '22:00' }] },
+      { compactionWindows: [null] },
+      { defragment: true },
+      { defragment: null },
+      { defragment: { liveRatio: 1 } },
+      { defragment: { intervalMs: 0 } },
+      { defragment: { filesMax: 0.5 } },
+      { defragment: { other: 1 } },
+    ];
+    for (const options of bad) {
+      await expectRefusal(() => open(':memory:', options as never), 'OPTION_INVALID', 'invalid');
+    }
+    const db = await inMemory();
+    const badStrategies: unknown[] = [
+      { strategy: 'sideways' },
+      { strategy: null },
+      { strategy: { name: 'mine' } },
+      { strategy: { name: 7, pick: picker.pick } },
+      { strategy: { ...picker, pick: 7 } },
+      { strategy: picker, runs: 4 },
+      { strategy: 'tiered', level0Files: 4 },
+      { strategy: 'tiered', runs: 1 },
+      { strategy: 'tiered', spaceAmplificationMax: 1 },
+      { strategy: 'hybrid', level0Bytes: 0 },
+      { strategy: 'hybrid', level0Bytes: 8192 },
+      { strategy: 'fifo', bytesMax: 8192 },
+      { strategy: 'fifo', windowMs: 0 },
+    ];
+    for (const compaction of badStrategies) {
+      await expectRefusal(() => db.keyspace('bad', { compaction } as never), 'OPTION_INVALID', 'invalid');
+    }
+    expect(db.keyspaces()).toEqual([]);
+  });
+
+  test('compact and reclaim refuse what they do not know, before they do anything', async () => {
+    const db = await inMemory();
+    texts(db).put('a', '1');
+    const calls = [(options: never) => db.compact(options), (options: never) => db.reclaim(options)];
+    const bad: unknown[] = [null, 7, 'data', { unknown: 1 }, { signal: {} }, { signal: null }, { onProgress: 'log' }];
+    for (const call of calls) {
+      for (const options of bad) {
+        await expectRefusal(() => call(options as never), 'OPTION_INVALID', 'invalid');
+      }
+      await expectRefusal(() => call({ keyspace: 'nobody' } as never), 'KEYSPACE_NOT_FOUND', 'invalid');
+      await expectRefusal(() => call({ signal: AbortSignal.abort() } as never), 'ABORTED', 'busy');
+    }
+    for (const liveRatio of [-1, 1.1, Number.NaN, '0.5', null]) {
+      await expectRefusal(() => db.reclaim({ liveRatio } as never), 'OPTION_INVALID', 'invalid', {
+        option: 'liveRatio',
+      });
+    }
+    await expectRefusal(() => db.compact({ range: { gte: 'a' } } as never), 'OPTION_INVALID', 'invalid');
+    expect(db.stats().keyspaces['texts']!.levels.every(({ files }) => files === 0)).toBe(true);
+  });
+
   test('what comes later is refused by its name', async () => {
     const later: DatabaseOptions[] = [
       { keyspaceDefaults: { retention: { ms: 1 } } },
