@@ -208,7 +208,15 @@ describe('options', () => {
     const db = await inMemory();
     texts(db).put('a', '1');
     const calls = [(options: never) => db.compact(options), (options: never) => db.reclaim(options)];
-    const bad: unknown[] = [null, 7, 'data', { unknown: 1 }, { signal: {} }, { signal: null }, { onProgress: 'log' }];
+    const bad: unknown[] = [
+      null,
+      7,
+      'data',
+      { unknown: 1 },
+      { signal: {} },
+      { signal: null },
+      { onProgress: 'log' },
+    ];
     for (const call of calls) {
       for (const options of bad) {
         await expectRefusal(() => call(options as never), 'OPTION_INVALID', 'invalid');

@@ -1,5 +1,5 @@
 /** Pausing compactions, hours of the day for them, aborting one and following its progress. */
-import { type CompactionProgress, type Database, type DatabaseOptions, type Keyspace, utf8 } from 'varve';
+import type { CompactionProgress, Database, DatabaseOptions, Keyspace } from 'varve';
 import { FaultFs, MemoryFs } from 'varve/testing';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ManualScheduler } from './manual-scheduler.ts';
@@ -120,14 +120,18 @@ describe('hours of the day', () => {
 
   test('do not hold up level 0 of the strategy leveled', async () => {
     const now = new ManualScheduler().clock.now();
-    const here = await world({ compactionWindows: [{ from: hhmm(now + 3 * HOUR), to: hhmm(now + 4 * HOUR) }] });
+    const here = await world({
+      compactionWindows: [{ from: hhmm(now + 3 * HOUR), to: hhmm(now + 4 * HOUR) }],
+    });
     await flushes(here, 4);
     expect(here.reasons).toEqual(['level0-files']);
   });
 
   test('have no timer wait when nothing has to', async () => {
     const now = new ManualScheduler().clock.now();
-    const here = await world({ compactionWindows: [{ from: hhmm(now + 3 * HOUR), to: hhmm(now + 4 * HOUR) }] });
+    const here = await world({
+      compactionWindows: [{ from: hhmm(now + 3 * HOUR), to: hhmm(now + 4 * HOUR) }],
+    });
     here.db.keyspace('data', tiered);
     await flushes(here, 2);
     await here.time.advance(60_000);
@@ -223,8 +227,15 @@ describe('db.levels()', () => {
     await flushes(here, 4);
     here.db.resumeCompaction();
     const during = here.db.levels();
-    expect(during.running).toMatchObject([{ keyspace: 'data', kind: 'merge', reason: 'level0-files', files: 4, jobs: 1 }]);
-    expect(during.keyspaces['data']!.levels[0]!.tables.map(({ isBusy }) => isBusy)).toEqual([true, true, true, true]);
+    expect(during.running).toMatchObject([
+      { keyspace: 'data', kind: 'merge', reason: 'level0-files', files: 4, jobs: 1 },
+    ]);
+    expect(during.keyspaces['data']!.levels[0]!.tables.map(({ isBusy }) => isBusy)).toEqual([
+      true,
+      true,
+      true,
+      true,
+    ]);
     await here.time.settle();
     await here.time.run(here.db.compact());
     const after = here.db.levels();
@@ -252,7 +263,9 @@ test('a strategy that is changed in the middle of a compaction lets that end, an
   await flushes(here, 2, 'w');
   await here.time.settle();
   expect(here.reasons[0]).toBe('level0-files');
-  expect(here.reasons.slice(1).every((reason) => ['run-size', 'run-count', 'space'].includes(reason))).toBe(true);
+  expect(here.reasons.slice(1).every((reason) => ['run-size', 'run-count', 'space'].includes(reason))).toBe(
+    true,
+  );
   here.db.keyspace('data', { ...small, compaction: { strategy: 'fifo', bytesMax: 10_000_000 } });
   here.db.keyspace('data', { ...small, compaction: { strategy: 'hybrid' } });
   await flushes(here, 3, 'x');

@@ -1,5 +1,5 @@
 /** Each strategy keeps the right contents and the shape that it promises. */
-import { type CompactionFile, type CompactionPicker, type Database, type Keyspace, type KeyspaceOptions } from 'varve';
+import type { CompactionFile, CompactionPicker, Database, Keyspace, KeyspaceOptions } from 'varve';
 import { MemoryFs, Random } from 'varve/testing';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ManualScheduler } from './manual-scheduler.ts';
@@ -17,7 +17,11 @@ interface World {
 
 async function world(compaction: Options['compaction'], more: Options = {}): Promise<World> {
   const time = new ManualScheduler();
-  const db = await time.open('/db', { fileSystem: new MemoryFs(), sync: 'manual', defragment: { intervalMs: 10_000 } });
+  const db = await time.open('/db', {
+    fileSystem: new MemoryFs(),
+    sync: 'manual',
+    defragment: { intervalMs: 10_000 },
+  });
   onTestFinished(() => db.close().catch(() => undefined));
   const reasons: string[] = [];
   const warnings: World['warnings'] = [];
@@ -59,7 +63,8 @@ async function history(here: World, seed: number, flushes: number): Promise<Map<
   return state;
 }
 
-const sorted = (state: Map<string, string>): [string, string][] => [...state].sort(([a], [b]) => (a < b ? -1 : 1));
+const sorted = (state: Map<string, string>): [string, string][] =>
+  [...state].sort(([a], [b]) => (a < b ? -1 : 1));
 
 const strategies: Readonly<Record<string, Options['compaction']>> = {
   leveled: { strategy: 'leveled', level0Files: 3, level1Bytes: 32 * 1024 },
@@ -67,15 +72,18 @@ const strategies: Readonly<Record<string, Options['compaction']>> = {
   hybrid: { strategy: 'hybrid', level0Files: 3, level0Bytes: 128 * 1024, level1Bytes: 64 * 1024 },
 };
 
-test.each(Object.keys(strategies))('%s shows what was written, before and after db.compact()', async (name) => {
-  const here = await world(strategies[name]);
-  const state = await history(here, 5, 60);
-  expect([...here.data.range()]).toEqual(sorted(state));
-  expect(here.reasons.length).toBeGreaterThan(10);
-  expect((await here.time.run(here.db.verify())).problems).toEqual([]);
-  await here.time.run(here.db.compact());
-  expect([...here.data.range()]).toEqual(sorted(state));
-});
+test.each(Object.keys(strategies))(
+  '%s shows what was written, before and after db.compact()',
+  async (name) => {
+    const here = await world(strategies[name]);
+    const state = await history(here, 5, 60);
+    expect([...here.data.range()]).toEqual(sorted(state));
+    expect(here.reasons.length).toBeGreaterThan(10);
+    expect((await here.time.run(here.db.verify())).problems).toEqual([]);
+    await here.time.run(here.db.compact());
+    expect([...here.data.range()]).toEqual(sorted(state));
+  },
+);
 
 test('tiered has fewer than its runs when nothing is left to do', async () => {
   const here = await world({ strategy: 'tiered', runs: 4 });
@@ -177,7 +185,15 @@ describe('a picker of the user', () => {
   test('that works is used', async () => {
     const here = await world({ strategy: working });
     const state = await history(here, 9, 20);
-    expect(levelsOf(here).map(({ files }) => files > 0)).toEqual([false, false, false, false, false, false, true]);
+    expect(levelsOf(here).map(({ files }) => files > 0)).toEqual([
+      false,
+      false,
+      false,
+      false,
+      false,
+      false,
+      true,
+    ]);
     expect(new Set(here.reasons)).toEqual(new Set(['custom']));
     expect([...here.data.range()]).toEqual(sorted(state));
     expect(here.db.levels().keyspaces['data']!.strategy).toBe(name);
@@ -205,21 +221,26 @@ describe('a picker of the user', () => {
       levels[0]!.length < 2 ? undefined : { files: levels[0]!.slice(0, 1), outputLevel: 6 },
   };
 
-  test.each(Object.keys(nonsense))('%s is told of and not asked again; the keyspace goes on as leveled', async (kind) => {
-    let asked = 0;
-    const pick: CompactionPicker['pick'] = (view) => {
-      asked++;
-      return nonsense[kind]!(view);
-    };
-    const here = await world({ strategy: { name, pick } });
-    const state = await history(here, 11, 12);
-    expect(here.warnings).toMatchObject([{ code: 'PICKER_REJECTED' }]);
-    expect(here.warnings[0]!.message).toMatch(/^keyspace 'data': the compaction picker 'mine' is not asked any more: /);
-    expect(asked).toBeLessThan(5);
-    expect(here.reasons).toContain('level0-files');
-    expect([...here.data.range()]).toEqual(sorted(state));
-    expect(levelsOf(here)[0]!.files).toBeLessThan(4);
-  });
+  test.each(Object.keys(nonsense))(
+    '%s is told of and not asked again; the keyspace goes on as leveled',
+    async (kind) => {
+      let asked = 0;
+      const pick: CompactionPicker['pick'] = (view) => {
+        asked++;
+        return nonsense[kind]!(view);
+      };
+      const here = await world({ strategy: { name, pick } });
+      const state = await history(here, 11, 12);
+      expect(here.warnings).toMatchObject([{ code: 'PICKER_REJECTED' }]);
+      expect(here.warnings[0]!.message).toMatch(
+        /^keyspace 'data': the compaction picker 'mine' is not asked any more: /,
+      );
+      expect(asked).toBeLessThan(5);
+      expect(here.reasons).toContain('level0-files');
+      expect([...here.data.range()]).toEqual(sorted(state));
+      expect(levelsOf(here)[0]!.files).toBeLessThan(4);
+    },
+  );
 
   test('is asked again when the keyspace gets other settings', async () => {
     const here = await world({ strategy: { name, pick: nonsense['that throws']! } });

@@ -14,7 +14,8 @@ const MIB = 1024 * 1024;
 const compactionThreads: Worker[] = [];
 /** A thread that has ended has no name any more. */
 function started(worker: Worker): void {
-  if ((worker as { threadName?: string | null }).threadName === 'varve-compaction') compactionThreads.push(worker);
+  if ((worker as { threadName?: string | null }).threadName === 'varve-compaction')
+    compactionThreads.push(worker);
 }
 
 beforeAll(() => void process.on('worker', started));
@@ -112,7 +113,11 @@ test('a full level 0 is compacted beside a merge that takes long, with one worke
   const here = await world({ workers: 1, compactionRate: 128 * 1024 });
   await twoRuns(here, 2000, 1000);
   const abort = new AbortController();
-  const long = expectRefusal(() => here.db.compact({ keyspace: 'data', signal: abort.signal }), 'ABORTED', 'busy');
+  const long = expectRefusal(
+    () => here.db.compact({ keyspace: 'data', signal: abort.signal }),
+    'ABORTED',
+    'busy',
+  );
   await until(() => (here.db.levels().running[0]?.doneBytes ?? 0) > 0);
   const urgent = here.db.keyspace('urgent', { key: utf8, value: utf8 });
   const done = new Promise<{ keyspace: string }>((resolve) =>

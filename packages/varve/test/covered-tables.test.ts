@@ -25,7 +25,9 @@ interface World {
 function problem({ data, state, seen }: World): string | undefined {
   const states: readonly (readonly [string, Iterable<[string, string]>, ReadonlyMap<string, string>])[] = [
     ['the latest', data.range(), state],
-    ...seen.map((each) => [`snapshot ${each.snapshot.sequence}`, each.snapshot.range(data), each.state] as const),
+    ...seen.map(
+      (each) => [`snapshot ${each.snapshot.sequence}`, each.snapshot.range(data), each.state] as const,
+    ),
   ];
   for (const [name, found, wanted] of states) {
     const got = JSON.stringify([...found]);

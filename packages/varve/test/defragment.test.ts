@@ -236,6 +236,8 @@ test('what a compaction has kept for a snapshot is not called live', async () =>
   for (let i = 0; i < 2000; i++) here.data.put(key(i), value);
   await here.time.run(here.db.compact());
   const tables = here.db.levels().keyspaces['data']!.levels.flatMap((level) => level.tables);
-  expect(tables.map(({ entries, live }) => ({ entries, live }))).toEqual([{ entries: 4000, live: undefined }]);
+  expect(tables.map(({ entries, live }) => ({ entries, live }))).toEqual([
+    { entries: 4000, live: undefined },
+  ]);
   snapshot.close();
 });

@@ -22,7 +22,9 @@ const answers = {
   created: codeOf(() => db.keyspace('new', { key: utf8, value: utf8 })),
   withSettings: codeOf(() => db.keyspace('data', { key: utf8, value: utf8, blockBytes: 8192 })),
   picker: codeOf(() => db.keyspace('data', { key: utf8, value: utf8, compaction: { strategy: picker } })),
-  newWithPicker: codeOf(() => db.keyspace('third', { key: utf8, value: utf8, compaction: { strategy: picker } })),
+  newWithPicker: codeOf(() =>
+    db.keyspace('third', { key: utf8, value: utf8, compaction: { strategy: picker } }),
+  ),
   function: codeOf(() => db.keyspace('third', { blockBytes: (() => 1) as never })),
   strategy: db.levels().keyspaces['data']!.strategy,
 };

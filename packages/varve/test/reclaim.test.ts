@@ -19,7 +19,11 @@ interface World {
 async function world(replaced: number, options: DatabaseOptions = {}): Promise<World> {
   const time = new ManualScheduler();
   const disk = new MemoryFs();
-  const db = await time.open('/db', { fileSystem: disk, sync: 'manual', defragment: false, ...options }, { sliceMs: 0 });
+  const db = await time.open(
+    '/db',
+    { fileSystem: disk, sync: 'manual', defragment: false, ...options },
+    { sliceMs: 0 },
+  );
   onTestFinished(() => db.close().catch(() => undefined));
   const data = db.keyspace('data', { key: utf8, value: utf8, compression: 'none' });
   for (let i = 0; i < 2000; i++) data.put(key(i), value);

@@ -67,7 +67,7 @@ function covered(text: string): { keyspace: KeyspaceVersion; pick(registered: nu
     ],
   }).keyspaces.get(1)!;
   const pick = (registered: number[]): number[] => {
-    const readers = (smallest: number): Readers => new Readers(registered, 100, smallest);
+    const readers = (smallest: number): Readers => new Readers(registered, 100, smallest, 0);
     const plan = pickCovered(keyspace, new RunningSet(), readers, () => above);
     return plan === undefined ? [] : filesOf(plan).map(({ number }) => number);
   };
@@ -106,7 +106,7 @@ describe('what is covered', () => {
       outputLevel: 6,
       span: keyspace.levels[6]![0]!,
     });
-    const readers = (smallest: number): Readers => new Readers([], 100, smallest);
+    const readers = (smallest: number): Readers => new Readers([], 100, smallest, 0);
     expect(pickCovered(keyspace, running, readers, () => tombstones('a-z@5'))).toBeUndefined();
   });
 

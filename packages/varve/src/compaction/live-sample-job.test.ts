@@ -76,7 +76,11 @@ const shapes: Readonly<Record<string, (random: Random) => Shape>> = {
   'small and large values in turn': (random) => {
     const every = 2 + random.below(20);
     const isLarge = (i: number): boolean => i % every === 0;
-    return { entries: 2000, size: (i) => (isLarge(i) ? 400 : 10), fate: (i) => (isLarge(i) ? 'put' : 'live') };
+    return {
+      entries: 2000,
+      size: (i) => (isLarge(i) ? 400 : 10),
+      fate: (i) => (isLarge(i) ? 'put' : 'live'),
+    };
   },
   'values larger than a block': (random) => {
     const sizes = Array.from({ length: 1000 }, () => (random.oneIn(4) ? 3000 : 20));

@@ -17,13 +17,17 @@ interface Job {
 }
 
 const keyspace = parseKeyspace(['L5: 3[a-m] 4[n-z]', 'L6: 1[a-m] 2[n-z]']);
-const plan = planOf(keyspace, { tableBytes: () => 1000 }, {
-  inputs: [{ level: 5, files: keyspace.levels[5]! }],
-  outputLevel: 6,
-  depth: 1,
-  reason: 'manual',
-  score: 0,
-});
+const plan = planOf(
+  keyspace,
+  { tableBytes: () => 1000 },
+  {
+    inputs: [{ level: 5, files: keyspace.levels[5]! }],
+    outputLevel: 6,
+    depth: 1,
+    reason: 'manual',
+    score: 0,
+  },
+);
 const middle = bytesOfText('n');
 const halves: JobPart[] = [
   { from: undefined, to: middle },
@@ -49,8 +53,12 @@ function started(parts: readonly JobPart[]): {
     },
   } as unknown as JobRunner;
   const env = { runner, remove: (numbers: readonly number[]) => void removed.push(...numbers) };
-  const run = new PlanRun(env, plan, { inputs: plan.inputs } as unknown as CompactionInput, parts, (outcome) =>
-    outcomes.push(outcome),
+  const run = new PlanRun(
+    env,
+    plan,
+    { inputs: plan.inputs } as unknown as CompactionInput,
+    parts,
+    (outcome) => outcomes.push(outcome),
   );
   run.start();
   return { run, jobs, removed, outcomes };
@@ -65,6 +73,8 @@ function output(entriesIn: number, ...numbers: number[]): JobOutcome {
     entriesIn,
     entriesOut: entriesIn - 1,
     keysOut: entriesIn - 1,
+    blobs: [],
+    unreadBlobs: [],
     dropped: 1,
   };
   return { ok: true, output: made };
@@ -145,7 +155,9 @@ test('parts that have not met every entry together are corruption, and taken bac
   const { jobs, outcomes, removed } = started(halves);
   jobs[0]!.done(output(20, 7));
   jobs[1]!.done(output(19, 8));
-  expect(outcomes).toMatchObject([{ ok: false, error: { kind: 'corruption', context: { expected: 40, got: 39 } } }]);
+  expect(outcomes).toMatchObject([
+    { ok: false, error: { kind: 'corruption', context: { expected: 40, got: 39 } } },
+  ]);
   expect(removed).toEqual([7, 8]);
 });
 
