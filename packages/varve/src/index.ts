@@ -78,6 +78,7 @@ export type {
 } from './engine/api-types.ts';
 export type {
   CompactionProgress,
+  DecisionMeasure,
   DecisionReport,
   LevelReport,
   LevelsReport,
@@ -87,6 +88,8 @@ export type {
   RunningReport,
   TableReport,
 } from './engine/compaction-types.ts';
+export { ownerLevels } from './engine/owner-levels.ts';
+export type { OwnerLevels, OwnerLevelsOptions } from './engine/owner-levels.ts';
 export type { PressureCounts, PressureStats } from './engine/pressure-types.ts';
 export { dumpFile } from './maintenance/dump.ts';
 export type { DumpLine } from './maintenance/dump-line.ts';

@@ -39,6 +39,13 @@ export interface ReclaimedStats {
   bytes: number;
 }
 
+/** What a score was measured by: it is `had` over `limit`. */
+export interface DecisionMeasure {
+  had: number;
+  limit: number;
+  unit: 'files' | 'runs' | 'bytes';
+}
+
 /** A decision as plain data. */
 export interface DecisionReport {
   time: number;
@@ -47,6 +54,8 @@ export interface DecisionReport {
   reason: string;
   /** How far beyond its limit what it is about was; 0 when a user asked. */
   score: number;
+  /** Left out where a score is no count: of deletes and live data, of what was asked for, of pickers of the user. */
+  measure?: DecisionMeasure;
   fromLevel: number;
   toLevel: number;
   files: number;
@@ -70,10 +79,13 @@ export interface LevelReport {
   files: number;
   bytes: number;
   entries: number;
+  /** The most tables of it that hold the range of one key: so many may one get have to ask. */
+  runs: number;
   /** By key, in level 0 newest first. */
   tables: TableReport[];
 }
 
+/** `time` is when it was decided. */
 export interface RunningReport extends DecisionReport {
   /** Keys and values gone through so far. */
   doneBytes: number;

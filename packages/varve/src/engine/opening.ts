@@ -24,6 +24,7 @@ import { writableCodec } from './job-input.ts';
 import { KeyspaceTable } from './keyspace-table.ts';
 import { Follower, pathsOf, type ReadState } from './follower.ts';
 import { replayBytesMax, findManifest, readDirectory, replayLog, type ReplayEnv } from './recovery.ts';
+import { answerLevels } from './owner-levels.ts';
 import { flushReplayed } from './replay-flush.ts';
 import { EngineState } from './state.ts';
 import { Tree } from './tree.ts';
@@ -140,9 +141,17 @@ export class Opening {
     core.background.schedule();
     core.warmUp.start();
     const path = fs.name === 'memory' ? ':memory:' : state.path;
-    return new DatabaseHandle(path, core, keyspaces, recovered, this.#maintenance, follower, async () =>
-      lock?.release(),
+    const database = new DatabaseHandle(
+      path,
+      core,
+      keyspaces,
+      recovered,
+      this.#maintenance,
+      follower,
+      async () => lock?.release(),
     );
+    answerLevels(lock, path, () => database.levels());
+    return database;
   }
 
   /** Trees of what the manifest has, and the way to replay the log on top. */

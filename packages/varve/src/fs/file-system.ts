@@ -48,7 +48,15 @@ export interface LockHolder {
   readonly since?: string;
 }
 
+/** What the owner of a directory can be asked over its lock. */
+export type LockQuestion = 'levels';
+
 export interface DirectoryLock {
+  /**
+   * From now on other processes that ask `question` get what `give` returns: plain data, undefined or an error for "not now".
+   * Left out by locks that nobody else can reach.
+   */
+  answer?(question: LockQuestion, give: () => unknown): void;
   /** Idempotent; resolves when another opener can have the lock. */
   release(): Promise<void>;
 }

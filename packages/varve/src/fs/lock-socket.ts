@@ -3,13 +3,16 @@
  *
  * The kernel answers for liveness: a connection is accepted into the backlog while the listener's process lives, even
  * when its event loop is blocked, and refused from the moment it died. Whoever listens answers each connection with one
- * line (its LockHolder as JSON) and hangs up. Nothing here keeps the process alive but a question being asked.
+ * line (its LockHolder as JSON) and then, if it is asked, with one more (lock-questions.ts). Nothing here keeps the process
+ * alive but a question being asked.
  */
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { createConnection, createServer, type Socket } from 'node:net';
+import { createConnection, createServer } from 'node:net';
 import { relative } from 'node:path';
 import { ioError, systemCode } from '../base/errors.ts';
-import type { LockHolder } from './file-system.ts';
+import type { LockHolder, LockQuestion } from './file-system.ts';
+import { type GiveAnswer, LockQuestions } from './lock-questions.ts';
 import { systemFailure } from './system-error.ts';
 
 /** A listener may be busy for long; how long to wait for its line before asking LOCK.info instead. */
@@ -19,26 +22,21 @@ const answerBytesMax = 4096;
 const socketPathBytesMax = 100;
 
 export interface Listener {
+  /** Whoever connects can ask this from now on. */
+  answer(question: LockQuestion, give: GiveAnswer): void;
   /** Stops listening; resolves when the handle is gone. */
   close(): Promise<void>;
 }
 
 /** Listens at `address` and answers with `holder`. EADDRINUSE when the name is there. */
 export function listen(address: string, path: string, holder: LockHolder): Promise<Listener> {
-  const line = `${JSON.stringify(holder)}\n`;
-  const connections = new Set<Socket>();
-  const server = createServer((socket) => {
-    connections.add(socket);
-    socket.unref();
-    socket.on('error', () => socket.destroy());
-    socket.on('close', () => connections.delete(socket));
-    socket.end(line, () => socket.destroy());
-  });
+  const questions = new LockQuestions(holder);
+  const server = createServer((socket) => questions.meet(socket));
   server.unref();
   const close = (): Promise<void> =>
     new Promise((resolve) => {
       server.close(() => resolve());
-      for (const socket of connections) socket.destroy();
+      questions.hangUpAll();
     });
   return new Promise((resolve, reject) => {
     const fail = (error: Error): void => reject(ioError('listen', path, error));
@@ -47,7 +45,7 @@ export function listen(address: string, path: string, holder: LockHolder): Promi
     server.listen({ path: address, exclusive: true }, () => {
       server.off('error', fail);
       server.on('error', () => undefined);
-      resolve({ close });
+      resolve({ close, answer: (question, give) => questions.answer(question, give) });
     });
   });
 }
@@ -128,4 +126,10 @@ export function socketAddress(directory: string, name: string, descriptor: numbe
       : relative(process.cwd(), path);
   if (Buffer.byteLength(short) > socketPathBytesMax) throw systemFailure('ENAMETOOLONG', 'listen', path);
   return short;
+}
+
+/** The same on Windows: a named pipe with the hash of the path, which is a real one. */
+export function pipeAddress(directory: string): string {
+  const hash = createHash('sha256').update(directory.toLowerCase()).digest('hex').slice(0, 32);
+  return `\\\\.\\pipe\\varve-${hash}`;
 }

@@ -23,14 +23,14 @@
  * Limits: one kernel. Two machines that share a directory over a network are not kept apart. On Windows a named pipe with
  * the hash of the path does it alone: the system hands out its first instance once and takes it back from the dead.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import * as nodeFs from 'node:fs';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ioError, systemCode } from '../base/errors.ts';
 import { LOCK_INFO_NAME, LOCK_NAME } from './file-names.ts';
 import type { DirectoryLock, LockHolder } from './file-system.ts';
-import { ask, type Listener, listen, parseHolder, socketAddress } from './lock-socket.ts';
+import { ask, type Listener, listen, parseHolder, pipeAddress, socketAddress } from './lock-socket.ts';
 import { claim, locked, processLocks } from './open-registry.ts';
 import { systemFailure } from './system-error.ts';
 
@@ -49,13 +49,21 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   const holder: LockHolder = { pid: process.pid, host: hostname(), since: new Date().toISOString() };
   const unclaim = claim(processLocks(), canonical, directory, holder);
   try {
-    const giveBack = await (process.platform === 'win32' ? takePipe : takeSocketOrRetry)(canonical, holder);
+    const held = await (process.platform === 'win32' ? takePipe : takeSocketOrRetry)(canonical, holder);
     let released: Promise<void> | undefined;
-    return { release: () => (released ??= giveBack().finally(unclaim)) };
+    return {
+      answer: (question, give) => held.listener.answer(question, give),
+      release: () => (released ??= held.giveBack().finally(unclaim)),
+    };
   } catch (error) {
     unclaim();
     throw error instanceof Taken ? locked(directory, error.holder) : error;
   }
+}
+
+interface Held {
+  readonly listener: Listener;
+  giveBack(): Promise<void>;
 }
 
 /** Somebody else has the directory. */
@@ -68,9 +76,8 @@ class Taken extends Error {
   }
 }
 
-async function takePipe(directory: string, holder: LockHolder): Promise<() => Promise<void>> {
-  const hash = createHash('sha256').update(directory.toLowerCase()).digest('hex').slice(0, 32);
-  const address = `\\\\.\\pipe\\varve-${hash}`;
+async function takePipe(directory: string, holder: LockHolder): Promise<Held> {
+  const address = pipeAddress(directory);
   let listener: Listener;
   try {
     listener = await listen(address, directory, holder);
@@ -80,14 +87,15 @@ async function takePipe(directory: string, holder: LockHolder): Promise<() => Pr
     throw new Taken((answer.state === 'alive' ? answer.holder : undefined) ?? readInfo(directory));
   }
   writeInfo(directory, holder);
-  return async () => {
+  const giveBack = async (): Promise<void> => {
     nodeFs.rmSync(`${directory}/${LOCK_INFO_NAME}`, { force: true });
     await listener.close();
   };
+  return { listener, giveBack };
 }
 
 /** A winner's sweep may take the name of an opener that was not listening yet: it comes back with a new one. */
-async function takeSocketOrRetry(directory: string, holder: LockHolder): Promise<() => Promise<void>> {
+async function takeSocketOrRetry(directory: string, holder: LockHolder): Promise<Held> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await takeSocket(directory, holder);
@@ -97,30 +105,31 @@ async function takeSocketOrRetry(directory: string, holder: LockHolder): Promise
   }
 }
 
-async function takeSocket(directory: string, holder: LockHolder): Promise<() => Promise<void>> {
+async function takeSocket(directory: string, holder: LockHolder): Promise<Held> {
   // Held while we listen: an address may lead through it, and the listener unlinks its first name when it is closed.
   const descriptor = wrapped('open', directory, () => nodeFs.openSync(directory, 'r'));
   const address = (name: string): string => socketAddress(directory, name, descriptor);
   const time = Date.now().toString(16).padStart(12, '0');
   const shown = `${LOCK_NAME}.${time}-${randomBytes(8).toString('hex')}`;
   const hidden = `${shown}~`;
-  let listener: Listener | undefined;
+  let listening: Listener | undefined;
   let own: nodeFs.Stats | undefined;
   try {
-    listener = await listen(address(hidden), `${directory}/${hidden}`, holder);
+    listening = await listen(address(hidden), `${directory}/${hidden}`, holder);
     rename(directory, hidden, shown);
     // Before it is LOCK: afterwards nothing may fail.
     own = nodeFs.statSync(`${directory}/${shown}`, { throwIfNoEntry: false });
     await elect(directory, address, shown, hidden, holder);
   } catch (error) {
     for (const name of [shown, hidden]) nodeFs.rmSync(`${directory}/${name}`, { force: true });
-    await listener?.close();
+    await listening?.close();
     nodeFs.closeSync(descriptor);
     throw error;
   }
   // Tidiness; it must not fail an owner.
   await sweep(directory, address).catch(() => undefined);
-  return async () => {
+  const listener = listening;
+  const giveBack = async (): Promise<void> => {
     try {
       const there = nodeFs.statSync(`${directory}/${LOCK_NAME}`, { throwIfNoEntry: false });
       // Somebody may have deleted the directory under us, and another owner may sit in a new one of the same name.
@@ -135,6 +144,7 @@ async function takeSocket(directory: string, holder: LockHolder): Promise<() => 
       nodeFs.closeSync(descriptor);
     }
   };
+  return { listener, giveBack };
 }
 
 /** Steps 1 to 5 above; returns as the owner or throws Taken. */

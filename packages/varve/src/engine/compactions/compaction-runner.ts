@@ -13,6 +13,7 @@ import type { CompactionInput, JobPart } from '../../compaction/compaction-job.t
 import { mayForgetFile, Readers } from '../../compaction/drop.ts';
 import type { JobOutput } from '../../compaction/job.ts';
 import { type CompactionPlan, editOf, filesOf } from '../../compaction/plan.ts';
+import { measureOf } from '../../compaction/measure.ts';
 import { RunningSet } from '../../compaction/running-set.ts';
 import type { VersionEdit } from '../../manifest/version-edit.ts';
 import { bytesOf } from '../../manifest/version.ts';
@@ -26,7 +27,7 @@ import { BlobReclaim } from './blob-reclaim.ts';
 import { Decisions } from './decisions.ts';
 import { Failures, isCancelled } from './failures.ts';
 import { Gate, isUrgent } from './gate.ts';
-import { NextPlan } from './next-plan.ts';
+import { NextPlan, pickerSettings } from './next-plan.ts';
 import { Pace } from './pace.ts';
 import { PlanRun } from './plan-run.ts';
 import type { SpaceCare } from './space-care.ts';
@@ -198,7 +199,8 @@ export class CompactionRunner implements Compactions {
     this.#threads.set(plan, parts.length);
     this.#count += parts.length;
     const started = core.clock.monotonic();
-    this.decisions.add({ keyspace: tree.name, plan, time: core.clock.now() });
+    const measure = measureOf(tree.view.version, pickerSettings(tree), plan);
+    this.decisions.add({ keyspace: tree.name, plan, measure, time: core.clock.now() });
     if (plan.kind !== 'merge') {
       this.#install(tree, plan, undefined, started);
       return;

@@ -2,6 +2,7 @@
  * The last decisions about compactions with their reasons, newest first, for whoever looks at the tree (db.levels()).
  */
 import { type CompactionPlan, filesOf } from '../../compaction/plan.ts';
+import type { PlanMeasure } from '../../compaction/measure.ts';
 import { bytesOf } from '../../manifest/version.ts';
 import type { DecisionReport } from '../compaction-types.ts';
 
@@ -11,6 +12,7 @@ const REMEMBERED = 50;
 export interface Decision {
   readonly keyspace: string;
   readonly plan: CompactionPlan;
+  readonly measure?: PlanMeasure | undefined;
   /** Milliseconds since 1970. */
   readonly time: number;
 }
@@ -23,12 +25,17 @@ export class Decisions {
     if (this.#list.length > REMEMBERED) this.#list.pop();
   }
 
+  /** The decision for a plan; undefined when it is too long ago. */
+  of(plan: CompactionPlan): Decision | undefined {
+    return this.#list.find((decision) => decision.plan === plan);
+  }
+
   reports(): DecisionReport[] {
     return this.#list.map(reportOf);
   }
 }
 
-export function reportOf({ keyspace, plan, time }: Decision): DecisionReport {
+export function reportOf({ keyspace, plan, measure, time }: Decision): DecisionReport {
   const files = filesOf(plan);
   return {
     time,
@@ -36,6 +43,7 @@ export function reportOf({ keyspace, plan, time }: Decision): DecisionReport {
     kind: plan.kind,
     reason: plan.reason,
     score: plan.score,
+    ...(measure !== undefined && { measure }),
     fromLevel: plan.inputs[0]!.level,
     toLevel: plan.outputLevel,
     files: files.length,

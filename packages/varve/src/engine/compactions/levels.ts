@@ -2,6 +2,7 @@
  * `db.levels()`: the tree as it is now, with what runs on it and what was decided last, as plain data: for `varve levels`, for
  * pages and for whoever wants to know why.
  */
+import { overlapDepth } from '../../compaction/overlap-depth.ts';
 import { bytesOf } from '../../manifest/version.ts';
 import type { Core } from '../core.ts';
 import type { LevelReport, LevelsReport } from '../compaction-types.ts';
@@ -13,10 +14,11 @@ export function collectLevels(core: Core): LevelsReport {
   for (const tree of core.state.trees.values()) {
     const running = compactions.runningOf(tree);
     const levels = tree.view.version.levels.map(
-      (files): LevelReport => ({
+      (files, level): LevelReport => ({
         files: files.length,
         bytes: bytesOf(files),
         entries: files.reduce((sum, file) => sum + file.entries, 0),
+        runs: level === 0 ? overlapDepth(files) : Math.min(1, files.length),
         tables: files.map((file) => {
           const estimate = care.live.of(file);
           return {
@@ -41,7 +43,7 @@ export function collectLevels(core: Core): LevelsReport {
     time,
     keyspaces,
     running: [...compactions.runs()].map(({ tree, run }) => ({
-      ...reportOf({ keyspace: tree.name, plan: run.plan, time }),
+      ...reportOf(compactions.decisions.of(run.plan) ?? { keyspace: tree.name, plan: run.plan, time }),
       doneBytes: run.doneBytes,
       jobs: run.jobs,
     })),
