@@ -5,8 +5,12 @@
  */
 import { once } from 'node:events';
 
-/** Where text goes. `isTTY` is that of a terminal, absent elsewhere. */
-export type OutputStream = NodeJS.WritableStream & { readonly isTTY?: boolean };
+/** Where text goes. `isTTY` and the size are those of a terminal, absent elsewhere. */
+export type OutputStream = NodeJS.WritableStream & {
+  readonly isTTY?: boolean;
+  readonly rows?: number;
+  readonly columns?: number;
+};
 
 const FULL_CHARACTERS = 64 * 1024;
 
@@ -23,6 +27,12 @@ export class Output {
   /** A person reads this, not a program. */
   get isTerminal(): boolean {
     return this.#stream.isTTY === true;
+  }
+
+  /** Of the terminal. */
+  get size(): { readonly rows: number; readonly columns: number } {
+    const { rows = 24, columns = 80 } = this.#stream;
+    return { rows, columns };
   }
 
   /** Nothing was printed yet. */

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
 import { dumpText } from './commands/dump.ts';
-import { levelLines } from './commands/levels.ts';
 import { statsLines } from './commands/stats.ts';
 import { verifyLines } from './commands/verify.ts';
 import { Output, alignColumns, plural, showCount, showSize } from './output.ts';
@@ -31,30 +30,6 @@ const keyspace = {
     { files: 0, bytes: 0 },
   ],
 };
-
-test('levels are drawn with bars in proportion, empty ones at the bottom left out', () => {
-  expect(levelLines('users', keyspace)).toEqual([
-    'users: 1,234,567 entries, 74.0 MiB in tables',
-    '  memory  ███▏                                                5.0 MiB',
-    '  L0      ██████▎                                   2 files  10.0 MiB',
-    '  L1      ████████████████████████████████████████  8 files  64.0 MiB',
-  ]);
-});
-
-test('blob files are a row of their own, with what is live of them', () => {
-  const blobs = { files: 3, bytes: 128 * MIB, liveBytes: 64 * MIB };
-  const lines = levelLines('users', { ...keyspace, blobs });
-  expect(lines[0]).toBe('users: 1,234,567 entries, 74.0 MiB in tables, 64.0 MiB live in blob files');
-  expect(lines.at(-1)).toBe('  blobs   ████████████████████████████████████████  3 files  128.0 MiB');
-});
-
-test('an empty keyspace has no levels and no bars', () => {
-  const empty = { ...keyspace, entries: 0, bytes: 0, memtableBytes: 0, levels: [] };
-  expect(levelLines('new', empty)).toEqual([
-    'new: 0 entries, 0 B in tables',
-    `  memory  ${' '.repeat(40)}    0 B`,
-  ]);
-});
 
 test('statistics name every keyspace', () => {
   const lines = statsLines(

@@ -233,7 +233,9 @@ describe('looking into a database', () => {
   });
 
   test('levels', async () => {
-    expect(await ok(['levels', db])).toMatch(/^default: .*\n {2}memory .*\n {2}L0 +█+ +1 file/);
+    expect(await ok(['levels', db])).toMatch(
+      /: read from its files\n\ndefault: .*\n {2}memory .*\n {2}L0 +█+ +1 file/,
+    );
     const line = await ok(['levels', db, '--json', '-k', 'default']);
     expect(JSON.parse(line)).toHaveProperty('levels.0.files', 1);
     expect((await cli(['levels', db, '-k', 'none'])).code).toBe(1);

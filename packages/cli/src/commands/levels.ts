@@ -1,76 +1,126 @@
 /**
- * `varve levels <db>`: the tree of each keyspace drawn in the terminal, one bar a level.
+ * `varve levels <db>`: the tree of each keyspace drawn in the terminal. While a program has the database open it tells what
+ * runs and why (levels-source.ts), with --watch again and again until it goes away or somebody presses Ctrl-C.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
-import type { DatabaseStats } from 'varve';
-import { withDatabase } from '../open-database.ts';
-import { alignColumns, plural, showSize } from '../output.ts';
-import type { Session } from '../session.ts';
-import { NotFoundError, takeArguments } from '../session.ts';
+import { Frames } from '../frames.ts';
+import { levelsLines } from '../levels-drawing.ts';
+import { askOwner, readFiles, type Seen } from '../levels-source.ts';
+import { NotFoundError, type Session, takeArguments, wholeNumber } from '../session.ts';
 
-const BAR_CELLS = 40;
-/** Blocks of one to eight eighths. */
-const EIGHTHS = ['', '\u258f', '\u258e', '\u258d', '\u258c', '\u258b', '\u258a', '\u2589', '\u2588'];
+const INTERVAL_MS_MIN = 50;
 
-type KeyspaceStats = DatabaseStats['keyspaces'][string];
+interface Options {
+  readonly keyspace?: string;
+  readonly watch?: boolean;
+  readonly interval: string;
+  readonly timeout: string;
+}
 
 export function addLevels(program: Command, session: Session): void {
   program
     .command('levels')
-    .description('draw files and bytes by level (opens read-only)')
+    .description('draw levels, running compactions and why (asks who has it open, else opens read-only)')
     .usage('[options] <db>')
     .argument('[arguments...]', 'database')
     .option('-k, --keyspace <name>', 'only this keyspace')
-    .action(async (given: string[], options: { keyspace?: string }) => {
+    .option('-w, --watch', 'draw again and again while a program has it open')
+    .option('--interval <ms>', 'how often', '1000')
+    .option('--timeout <ms>', 'how long that program may take to answer', '1000')
+    .action(async (given: string[], options: Options) => {
       const { path } = takeArguments(session, 'levels', given, []);
-      await withDatabase(session, path, 'read', (database) => {
-        const { keyspaces } = database.stats();
-        const names = Object.keys(keyspaces).sort();
-        const wanted =
-          options.keyspace === undefined ? names : names.filter((name) => name === options.keyspace);
-        if (wanted.length === 0 && options.keyspace !== undefined) {
-          throw new NotFoundError(`no keyspace '${options.keyspace}'; there are ${names.join(', ')}`);
-        }
-        if (session.options.json === true) {
-          for (const name of wanted) session.out.json({ keyspace: name, levels: keyspaces[name]!.levels });
-          return;
-        }
-        if (wanted.length === 0) session.out.line('no keyspaces yet');
-        wanted.forEach((name, i) => {
-          if (i > 0) session.out.line();
-          for (const line of levelLines(name, keyspaces[name]!)) session.out.line(line);
-        });
-      });
+      const timeoutMs = wholeNumber('--timeout', options.timeout, 1);
+      const intervalMs = wholeNumber('--interval', options.interval, INTERVAL_MS_MIN);
+      if (options.watch === true) await watch(session, path, options.keyspace, timeoutMs, intervalMs);
+      else await once(session, path, options.keyspace, timeoutMs);
     });
 }
 
-/** The drawing of one keyspace: memory on top, the deepest level at the bottom. */
-export function levelLines(name: string, keyspace: KeyspaceStats): string[] {
-  const deepest = keyspace.levels.findLastIndex((level) => level.files > 0);
-  const levels = keyspace.levels.slice(0, deepest + 1);
-  const { blobs } = keyspace;
-  const largest = Math.max(keyspace.memtableBytes, blobs.bytes, ...levels.map((level) => level.bytes));
-  const rows = [
-    ['memory', bar(keyspace.memtableBytes, largest), '', showSize(keyspace.memtableBytes)],
-    ...levels.map((level, i) => [
-      `L${i}`,
-      bar(level.bytes, largest),
-      plural(level.files, 'file'),
-      showSize(level.bytes),
-    ]),
-    ...(blobs.files === 0
-      ? []
-      : [['blobs', bar(blobs.bytes, largest), plural(blobs.files, 'file'), showSize(blobs.bytes)]]),
-  ];
-  const title = `${name}: ${plural(keyspace.entries, 'entry', 'entries')}, ${showSize(keyspace.bytes)} in tables`;
-  const live = blobs.files === 0 ? '' : `, ${showSize(blobs.liveBytes)} live in blob files`;
-  return [title + live, ...alignColumns(rows, [2, 3]).map((line) => `  ${line}`)];
+/** One picture: what the owner tells, else what the files say. */
+async function once(
+  session: Session,
+  path: string,
+  keyspace: string | undefined,
+  timeoutMs: number,
+): Promise<void> {
+  const told = await askOwner(path, timeoutMs);
+  if (told !== undefined && 'notice' in told) say(session, `${told.notice}; this is what its files say`);
+  const seen = told === undefined || 'notice' in told ? await readFiles(session, path) : told;
+  if (session.options.json === true) print(session, seen, keyspace);
+  else for (const line of levelsLines(seen, chosen(seen, keyspace))) session.out.line(line);
 }
 
-/** At least a sliver for what is not empty. */
-function bar(bytes: number, largest: number): string {
-  if (bytes === 0 || largest === 0) return ' '.repeat(BAR_CELLS);
-  const eighths = Math.max(1, Math.round((bytes / largest) * BAR_CELLS * 8));
-  const full = Math.floor(eighths / 8);
-  return (EIGHTHS[8]!.repeat(full) + EIGHTHS[eighths % 8]!).padEnd(BAR_CELLS);
+async function watch(
+  session: Session,
+  path: string,
+  keyspace: string | undefined,
+  timeoutMs: number,
+  intervalMs: number,
+): Promise<void> {
+  const stop = new AbortController();
+  const interrupted = (): void => stop.abort();
+  process.once('SIGINT', interrupted);
+  const frames = new Frames(session.out);
+  let last: Seen | undefined;
+  try {
+    while (!stop.signal.aborted) {
+      const told = await askOwner(path, timeoutMs);
+      if (told === undefined) {
+        if (last === undefined) await once(session, path, keyspace, timeoutMs);
+        const who = last === undefined ? 'nobody has it open' : `process ${last.pid} has closed it`;
+        say(session, `${who}: nothing to watch`);
+        return;
+      }
+      if (!('notice' in told)) {
+        last = told;
+        if (session.options.json === true) print(session, told, keyspace);
+        else await frames.draw(levelsLines(told, chosen(told, keyspace)));
+        await session.out.settle();
+      } else if (!told.isPassing) return await once(session, path, keyspace, timeoutMs);
+      else if (session.options.json === true) say(session, told.notice);
+      else
+        await frames.draw([
+          told.notice,
+          ...(last === undefined || !session.out.isTerminal
+            ? []
+            : ['', ...levelsLines(last, chosen(last, keyspace))]),
+        ]);
+      await delay(intervalMs, undefined, { signal: stop.signal }).catch(() => undefined);
+    }
+  } finally {
+    process.removeListener('SIGINT', interrupted);
+  }
+}
+
+/** The keyspaces to show. @throws NotFoundError for one that is not there */
+function chosen({ report, path }: Seen, keyspace: string | undefined): string[] {
+  const names = Object.keys(report.keyspaces).sort();
+  if (keyspace === undefined) return names;
+  if (names.includes(keyspace)) return [keyspace];
+  const known = names.length === 0 ? 'it has none yet' : `it has ${names.join(', ')}`;
+  throw new NotFoundError(`no keyspace '${keyspace}' in ${path}; ${known}`);
+}
+
+/** For programs: a line for each keyspace. */
+function print(session: Session, seen: Seen, keyspace: string | undefined): void {
+  const { report, path, pid } = seen;
+  for (const name of chosen(seen, keyspace)) {
+    session.out.json({
+      keyspace: name,
+      path,
+      source: pid === undefined ? 'files' : 'process',
+      ...(pid !== undefined && { pid }),
+      time: report.time,
+      ...report.keyspaces[name]!,
+      running: report.running.filter((each) => each.keyspace === name),
+      decisions: report.decisions.filter((each) => each.keyspace === name),
+      isPaused: report.isPaused,
+      bytesPerSecond: report.bytesPerSecond,
+    });
+  }
+}
+
+function say(session: Session, message: string): void {
+  session.streams.stderr.write(`varve: ${message}\n`);
 }

@@ -88,8 +88,8 @@ export async function ownerLevels(
   }
 }
 
-function silent(path: string, holder: LockHolder | undefined, reason: string, why: string): VarveError {
-  const { pid, host, since } = holder ?? {};
+function silent(path: string, holder: LockHolder, reason: string, why: string): VarveError {
+  const { pid, host, since } = holder;
   const who = pid === undefined ? 'the process that has it open' : `process ${pid}`;
   const where = `${host === undefined ? '' : ` on ${host}`}${since === undefined ? '' : ` since ${since}`}`;
   return busy('OWNER_SILENT', `${path}: ${who}${where} ${why}`, { directory: path, reason, holder });

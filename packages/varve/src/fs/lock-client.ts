@@ -6,7 +6,7 @@ import { createConnection } from 'node:net';
 import { ioError, systemCode } from '../base/errors.ts';
 import { LOCK_NAME } from './file-names.ts';
 import type { LockHolder, LockQuestion } from './file-system.ts';
-import { parseHolder, pipeAddress, socketAddress } from './lock-socket.ts';
+import { parseHolder, pipeAddress, readInfo, socketAddress } from './lock-socket.ts';
 
 const ANSWER_CHARACTERS_MAX = 256 * 1024 * 1024;
 
@@ -14,11 +14,11 @@ export type LockAnswer =
   /** Nobody has the directory. */
   | { readonly state: 'nobody' }
   /** Somebody has it, and did not answer in time: its event loop is blocked. */
-  | { readonly state: 'silent'; readonly holder: LockHolder | undefined }
+  | { readonly state: 'silent'; readonly holder: LockHolder }
   /** The owner does not know the question: it is of an older release. */
-  | { readonly state: 'unknown'; readonly holder: LockHolder | undefined }
+  | { readonly state: 'unknown'; readonly holder: LockHolder }
   /** What it answered; null for "not now". */
-  | { readonly state: 'answered'; readonly holder: LockHolder | undefined; readonly answer: unknown };
+  | { readonly state: 'answered'; readonly holder: LockHolder; readonly answer: unknown };
 
 /** @throws VarveError of kind io for a directory that can not be looked at and a lock that may not be connected to */
 export async function askLock(
@@ -26,9 +26,8 @@ export async function askLock(
   question: LockQuestion,
   timeoutMs: number,
 ): Promise<LockAnswer> {
-  const path = `${directory}/${LOCK_NAME}`;
   if (process.platform === 'win32') {
-    return converse(pipeAddress(nodeFs.realpathSync(directory)), path, question, timeoutMs);
+    return converse(pipeAddress(nodeFs.realpathSync(directory)), directory, question, timeoutMs);
   }
   let descriptor: number;
   try {
@@ -38,13 +37,18 @@ export async function askLock(
     throw ioError('open', directory, error);
   }
   try {
-    return await converse(socketAddress(directory, LOCK_NAME, descriptor), path, question, timeoutMs);
+    return await converse(socketAddress(directory, LOCK_NAME, descriptor), directory, question, timeoutMs);
   } finally {
     nodeFs.closeSync(descriptor);
   }
 }
 
-function converse(address: string, path: string, question: string, timeoutMs: number): Promise<LockAnswer> {
+function converse(
+  address: string,
+  directory: string,
+  question: string,
+  timeoutMs: number,
+): Promise<LockAnswer> {
   return new Promise((resolve, reject) => {
     let text = '';
     let isConnected = false;
@@ -54,7 +58,8 @@ function converse(address: string, path: string, question: string, timeoutMs: nu
       socket.destroy();
       resolve(answer);
     };
-    const holder = (): LockHolder | undefined => parseHolder(text.slice(0, text.indexOf('\n') + 1));
+    const holder = (): LockHolder =>
+      parseHolder(text.slice(0, text.indexOf('\n') + 1)) ?? readInfo(directory);
     const timer = setTimeout(() => end({ state: 'silent', holder: holder() }), timeoutMs);
     // An owner that hangs up before it has said who it is has ended, or is of no release that asks for more than who.
     const hungUp = (): void => end({ state: 'unknown', holder: holder() });
@@ -76,11 +81,11 @@ function converse(address: string, path: string, question: string, timeoutMs: nu
     socket.on('error', (error) => {
       const code = systemCode(error);
       if (isConnected) hungUp();
-      else if (code === 'EAGAIN') end({ state: 'silent', holder: undefined });
+      else if (code === 'EAGAIN') end({ state: 'silent', holder: holder() });
       else if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTSOCK') end({ state: 'nobody' });
       else {
         clearTimeout(timer);
-        reject(ioError('connect', path, error));
+        reject(ioError('connect', `${directory}/${LOCK_NAME}`, error));
       }
     });
   });

@@ -121,7 +121,7 @@ describe.runIf(posix)('over the socket', () => {
     const server = createServer((socket) => socket.resume());
     server.listen(join(root, 'stuck', 'LOCK'));
     await once(server, 'listening');
-    expect(await askLock(join(root, 'stuck'), 'levels', 20)).toEqual({ state: 'silent', holder: undefined });
+    expect(await askLock(join(root, 'stuck'), 'levels', 20)).toEqual({ state: 'silent', holder: {} });
     const closed = once(server, 'close');
     server.close();
     await closed;

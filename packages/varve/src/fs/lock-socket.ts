@@ -7,10 +7,11 @@
  * alive but a question being asked.
  */
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createConnection, createServer } from 'node:net';
 import { relative } from 'node:path';
 import { ioError, systemCode } from '../base/errors.ts';
+import { LOCK_INFO_NAME } from './file-names.ts';
 import type { LockHolder, LockQuestion } from './file-system.ts';
 import { type GiveAnswer, LockQuestions } from './lock-questions.ts';
 import { systemFailure } from './system-error.ts';
@@ -111,6 +112,15 @@ export function parseHolder(text: string): LockHolder | undefined {
     ...(typeof host === 'string' ? { host } : {}),
     ...(typeof since === 'string' ? { since } : {}),
   };
+}
+
+/** The holder by LOCK.info, for when the owner's event loop is blocked: not proof of anything. */
+export function readInfo(directory: string): LockHolder {
+  try {
+    return parseHolder(readFileSync(`${directory}/${LOCK_INFO_NAME}`, 'utf8')) ?? {};
+  } catch {
+    return {};
+  }
 }
 
 /**

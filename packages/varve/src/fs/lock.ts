@@ -30,7 +30,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ioError, systemCode } from '../base/errors.ts';
 import { LOCK_INFO_NAME, LOCK_NAME } from './file-names.ts';
 import type { DirectoryLock, LockHolder } from './file-system.ts';
-import { ask, type Listener, listen, parseHolder, pipeAddress, socketAddress } from './lock-socket.ts';
+import { ask, type Listener, listen, pipeAddress, readInfo, socketAddress } from './lock-socket.ts';
 import { claim, locked, processLocks } from './open-registry.ts';
 import { systemFailure } from './system-error.ts';
 
@@ -208,14 +208,6 @@ function writeInfo(directory: string, holder: LockHolder): void {
     nodeFs.writeFileSync(`${directory}/${LOCK_INFO_NAME}`, `${JSON.stringify(holder)}\n`);
   } catch {
     // A full disk must not keep a database from being opened and read.
-  }
-}
-
-function readInfo(directory: string): LockHolder {
-  try {
-    return parseHolder(nodeFs.readFileSync(`${directory}/${LOCK_INFO_NAME}`, 'utf8')) ?? {};
-  } catch {
-    return {};
   }
 }
 
