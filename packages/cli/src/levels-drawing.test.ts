@@ -63,6 +63,7 @@ const report: LevelsReport = {
       levels: [
         level(2, table(4 * MIB), table(4 * MIB, { isBusy: true }), table(2 * MIB, { isBusy: true })),
         level(0),
+        level(0),
         level(
           1,
           table(32 * MIB, { live: 0.5, liveError: 0.1, tombstones: 250, isBusy: true }),
@@ -103,8 +104,8 @@ test('the tree, what runs and what was decided', () => {
     'users: leveled, 6,000 entries, 90.0 MiB in tables; a get asks at most 3 runs',
     '  memory  █▌                                  5.0 MiB',
     '  L0      ███                       3 files  10.0 MiB  2 runs                                                            2 busy',
-    '  L1                                0 files       0 B',
-    '  L2      ████████████████████████  3 files  80.0 MiB   1 run  live 75 % ± 5 (of 2 known)  deletes 8 %, 2 range deletes  1 busy',
+    '  L1-L2                             0 files',
+    '  L3      ████████████████████████  3 files  80.0 MiB   1 run  live 75 % ± 5 (of 2 known)  deletes 8 %, 2 range deletes  1 busy',
     '',
     'compactions go through at most 48.0 MiB a second',
     '',

@@ -45,16 +45,21 @@ export function keyspaceLines(name: string, { strategy, memtableBytes, levels }:
   const largest = Math.max(memtableBytes, ...shown.map((level) => level.bytes));
   const rows = [
     ['memory', bar(memtableBytes / largest), '', showSize(memtableBytes)],
-    ...shown.map((level, i) => [
-      `L${i}`,
-      bar(level.bytes / largest),
-      plural(level.files, 'file'),
-      showSize(level.bytes),
-      level.files === 0 ? '' : plural(level.runs, 'run'),
-      liveOf(level),
-      deletesOf(level),
-      busyOf(level),
-    ]),
+    ...shown.flatMap((level, i) => {
+      if (level.files === 0) return shown[i - 1]?.files === 0 ? [] : [[emptyRow(shown, i), '', '0 files']];
+      return [
+        [
+          `L${i}`,
+          bar(level.bytes / largest),
+          plural(level.files, 'file'),
+          showSize(level.bytes),
+          plural(level.runs, 'run'),
+          liveOf(level),
+          deletesOf(level),
+          busyOf(level),
+        ],
+      ];
+    }),
   ];
   const sum = (of: (level: LevelReport) => number): number =>
     levels.reduce((total, level) => total + of(level), 0);
@@ -68,6 +73,12 @@ export function keyspaceLines(name: string, { strategy, memtableBytes, levels }:
   const size = showSize(sum((level) => level.bytes));
   const title = `${escapeControls(name)}: ${escapeControls(strategy)}, ${entries}, ${size} in tables${asks}`;
   return [title, ...alignColumns(rows, [2, 3, 4]).map((line) => `  ${line}`)];
+}
+
+/** 'L1-L5': empty levels from `first` on are one row. */
+function emptyRow(levels: readonly LevelReport[], first: number): string {
+  const next = levels.findIndex((level, i) => i > first && level.files > 0);
+  return next === first + 1 ? `L${first}` : `L${first}-L${next - 1}`;
 }
 
 /** Estimated live share of those tables that somebody has looked at. */

@@ -16,7 +16,7 @@ export function whatOf({ kind, fromLevel, toLevel, files, bytes }: DecisionRepor
 }
 
 /** 'level 0 had 6 files of 4'. */
-export function whyOf({ reason, score, measure, fromLevel }: DecisionReport): string {
+export function whyOf({ kind, reason, score, measure, fromLevel }: DecisionReport): string {
   if (measure !== undefined) {
     const { had, limit, unit } = measure;
     if (unit === 'files') return `level ${fromLevel} had ${plural(had, 'file')} of ${limit}`;
@@ -34,7 +34,7 @@ export function whyOf({ reason, score, measure, fromLevel }: DecisionReport): st
     case 'covered':
       return 'a range delete covers all of it';
     case 'expired':
-      return 'all of it has expired';
+      return kind === 'drop' ? 'all of it has expired' : 'much of it has expired';
     case 'window':
       return 'its window of time is over';
     case 'age':
