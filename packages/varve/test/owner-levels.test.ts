@@ -58,7 +58,7 @@ test('wrong arguments are refused by name', async () => {
 test.runIf(posix).each([
   ['{"pid":4711,"host":"h"}\n', 'older'],
   ['{"pid":4711,"host":"h"}\n{"keyspaces":[]}\n', 'older'],
-  ['{"pid":4711,"host":"h"}\nnull\n', 'opening'],
+  ['{"pid":4711,"host":"h"}\nnull\n', 'busy'],
   ['', 'blocked'],
 ])('an owner that says %j is silent: %s', async (says, reason) => {
   const server = createServer((socket) => {

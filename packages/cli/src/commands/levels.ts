@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { Frames } from '../frames.ts';
 import { levelsLines } from '../levels-drawing.ts';
-import { askOwner, readFiles, type Seen } from '../levels-source.ts';
+import { askOwner, readFiles, type Seen, type Untold } from '../levels-source.ts';
 import { NotFoundError, type Session, takeArguments, wholeNumber } from '../session.ts';
 
 const INTERVAL_MS_MIN = 50;
@@ -33,18 +33,17 @@ export function addLevels(program: Command, session: Session): void {
       const timeoutMs = wholeNumber('--timeout', options.timeout, 1);
       const intervalMs = wholeNumber('--interval', options.interval, INTERVAL_MS_MIN);
       if (options.watch === true) await watch(session, path, options.keyspace, timeoutMs, intervalMs);
-      else await once(session, path, options.keyspace, timeoutMs);
+      else await picture(session, path, options.keyspace, await askOwner(path, timeoutMs));
     });
 }
 
 /** One picture: what the owner tells, else what the files say. */
-async function once(
+async function picture(
   session: Session,
   path: string,
   keyspace: string | undefined,
-  timeoutMs: number,
+  told: Seen | Untold | undefined,
 ): Promise<void> {
-  const told = await askOwner(path, timeoutMs);
   if (told !== undefined && 'notice' in told) say(session, `${told.notice}; this is what its files say`);
   const seen = told === undefined || 'notice' in told ? await readFiles(session, path) : told;
   if (session.options.json === true) print(session, seen, keyspace);
@@ -67,7 +66,7 @@ async function watch(
     while (!stop.signal.aborted) {
       const told = await askOwner(path, timeoutMs);
       if (told === undefined) {
-        if (last === undefined) await once(session, path, keyspace, timeoutMs);
+        if (last === undefined) await picture(session, path, keyspace, told);
         const who = last === undefined ? 'nobody has it open' : `process ${last.pid} has closed it`;
         say(session, `${who}: nothing to watch`);
         return;
@@ -77,7 +76,7 @@ async function watch(
         if (session.options.json === true) print(session, told, keyspace);
         else await frames.draw(levelsLines(told, chosen(told, keyspace)));
         await session.out.settle();
-      } else if (!told.isPassing) return await once(session, path, keyspace, timeoutMs);
+      } else if (!told.isPassing) return await picture(session, path, keyspace, told);
       else if (session.options.json === true) say(session, told.notice);
       else
         await frames.draw([

@@ -141,17 +141,10 @@ export class Opening {
     core.background.schedule();
     core.warmUp.start();
     const path = fs.name === 'memory' ? ':memory:' : state.path;
-    const database = new DatabaseHandle(
-      path,
-      core,
-      keyspaces,
-      recovered,
-      this.#maintenance,
-      follower,
-      async () => lock?.release(),
+    answerLevels(lock, path, core);
+    return new DatabaseHandle(path, core, keyspaces, recovered, this.#maintenance, follower, async () =>
+      lock?.release(),
     );
-    answerLevels(lock, path, () => database.levels());
-    return database;
   }
 
   /** Trees of what the manifest has, and the way to replay the log on top. */

@@ -9,6 +9,8 @@ import { busy, invalid, type VarveError } from '../base/errors.ts';
 import type { DirectoryLock, LockHolder } from '../fs/file-system.ts';
 import { askLock } from '../fs/lock-client.ts';
 import type { LevelsReport } from './compaction-types.ts';
+import { levelsJson } from './compactions/levels.ts';
+import type { Core } from './core.ts';
 
 /** What the owner says of itself beside the levels. */
 export interface OwnerLevels extends LevelsReport {
@@ -24,19 +26,17 @@ export interface OwnerLevelsOptions {
 const TIMEOUT_MS = 1000;
 
 /** The owner's half: whoever connects to the lock can ask. */
-export function answerLevels(
-  lock: DirectoryLock | undefined,
-  path: string,
-  levels: () => LevelsReport,
-): void {
-  lock?.answer?.('levels', (): OwnerLevels => ({ pid: process.pid, path, ...levels() }));
+export function answerLevels(lock: DirectoryLock | undefined, path: string, core: Core): void {
+  lock?.answer?.('levels', () =>
+    core.state.isClosed ? undefined : levelsJson(core, { pid: process.pid, path }),
+  );
 }
 
 /**
  * The levels of the database in the directory `path`, told by the process that has it open; undefined when none has.
  *
- * Errors: `OWNER_SILENT` (busy) when that process does not answer in time, because its event loop is blocked, because it is
- * opening or closing the database, or because it is of an older release (`context.reason`: 'blocked', 'opening', 'older');
+ * Errors: `OWNER_SILENT` (busy) when that process does not answer, because its event loop is blocked, because it is opening or
+ * closing the database, or because it is of an older release (`context.reason`: 'blocked', 'busy', 'older');
  * `IO_ERROR` (io) when its lock may not be connected to; `OPTION_INVALID`, `PATH_INVALID` (invalid).
  *
  * @example
@@ -75,7 +75,12 @@ export async function ownerLevels(
       );
     case 'answered':
       if (said.answer === null)
-        throw silent(path, said.holder, 'opening', 'is opening or closing it just now');
+        throw silent(
+          path,
+          said.holder,
+          'busy',
+          'can not answer just now: it opens or closes the database, or is asked too much',
+        );
       if (!isOwnerLevels(said.answer)) {
         throw silent(
           path,

@@ -53,10 +53,10 @@ export type LockQuestion = 'levels';
 
 export interface DirectoryLock {
   /**
-   * From now on other processes that ask `question` get what `give` returns: plain data, undefined or an error for "not now".
-   * Left out by locks that nobody else can reach.
+   * From now on other processes that ask `question` get what `give` returns: JSON without line ends, in pieces; undefined or an
+   * error for "not now". Left out by locks that nobody else can reach.
    */
-  answer?(question: LockQuestion, give: () => unknown): void;
+  answer?(question: LockQuestion, give: () => Iterable<string> | undefined): void;
   /** Idempotent; resolves when another opener can have the lock. */
   release(): Promise<void>;
 }

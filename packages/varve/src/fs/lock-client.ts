@@ -17,7 +17,7 @@ export type LockAnswer =
   | { readonly state: 'silent'; readonly holder: LockHolder }
   /** The owner does not know the question: it is of an older release. */
   | { readonly state: 'unknown'; readonly holder: LockHolder }
-  /** What it answered; null for "not now". */
+  /** What it answered; null for "not now": it is opening or closing, or has too many clients. */
   | { readonly state: 'answered'; readonly holder: LockHolder; readonly answer: unknown };
 
 /** @throws VarveError of kind io for a directory that can not be looked at and a lock that may not be connected to */
@@ -61,8 +61,15 @@ function converse(
     const holder = (): LockHolder =>
       parseHolder(text.slice(0, text.indexOf('\n') + 1)) ?? readInfo(directory);
     const timer = setTimeout(() => end({ state: 'silent', holder: holder() }), timeoutMs);
-    // An owner that hangs up before it has said who it is has ended, or is of no release that asks for more than who.
-    const hungUp = (): void => end({ state: 'unknown', holder: holder() });
+    // Who has said that it knows the question, or has said nothing yet, is closing or has too many clients.
+    const hungUp = (): void => {
+      const isKnown = text === '' || knows(text, question);
+      end(
+        isKnown
+          ? { state: 'answered', holder: holder(), answer: null }
+          : { state: 'unknown', holder: holder() },
+      );
+    };
     socket.on('connect', () => {
       isConnected = true;
       socket.write(`${question}\n`);
@@ -80,7 +87,7 @@ function converse(
     socket.on('end', hungUp);
     socket.on('error', (error) => {
       const code = systemCode(error);
-      if (isConnected) hungUp();
+      if (isConnected || code === 'ECONNRESET' || code === 'EPIPE') hungUp();
       else if (code === 'EAGAIN') end({ state: 'silent', holder: holder() });
       else if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTSOCK') end({ state: 'nobody' });
       else {
@@ -89,6 +96,13 @@ function converse(
       }
     });
   });
+}
+
+/** Does the first line name the question among those that are answered? */
+function knows(text: string, question: string): boolean {
+  const line = parseAnswer(text.slice(0, text.indexOf('\n') + 1))?.answer;
+  const answers = (line as { answers?: unknown } | null | undefined)?.answers;
+  return Array.isArray(answers) && answers.includes(question);
 }
 
 function parseAnswer(line: string): { answer: unknown } | undefined {

@@ -46,7 +46,7 @@ describe.runIf(posix)('over the socket', () => {
   });
 
   test('a question is answered with a second line, and then it hangs up', async () => {
-    lock.answer!('levels', () => ({ some: 'thing' }));
+    lock.answer!('levels', () => ['{"some":', '"thing"}']);
     expect(await talk('levels\n')).toEqual([
       expect.objectContaining({ pid: process.pid }),
       { some: 'thing' },
@@ -54,7 +54,7 @@ describe.runIf(posix)('over the socket', () => {
   });
 
   test('a question may come in pieces', async () => {
-    lock.answer!('levels', () => 1);
+    lock.answer!('levels', () => ['1']);
     const socket = connect();
     const heard = text(socket);
     await once(socket, 'connect');
@@ -69,7 +69,7 @@ describe.runIf(posix)('over the socket', () => {
     ['much that is no line', Buffer.alloc(1_000_000, 120)],
     ['bytes', Buffer.from([0xff, 0xfe, 10])],
   ])('%s closes the connection', async (_, said) => {
-    lock.answer!('levels', () => 1);
+    lock.answer!('levels', () => ['1']);
     const socket = connect();
     socket.write(said);
     socket.on('error', () => undefined);
@@ -80,20 +80,29 @@ describe.runIf(posix)('over the socket', () => {
   });
 
   test('many ask at a time, and those beyond its limit hear who it is', async () => {
-    lock.answer!('levels', () => 'told');
+    lock.answer!('levels', () => ['"told"']);
     const idle = Array.from({ length: 40 }, connect);
     const gone = idle.map((socket) => once(socket, 'close'));
     await Promise.all(idle.map((socket) => once(socket, 'data')));
     expect(await askLock(root, 'levels', 5000)).toMatchObject({
-      state: 'unknown',
+      state: 'answered',
+      answer: null,
       holder: { pid: process.pid },
     });
     for (const socket of idle) socket.destroy();
     await Promise.all(gone);
     // The owner hears of it a moment later.
-    while ((await askLock(root, 'levels', 5000)).state !== 'answered');
+    for (let told = false; !told; ) {
+      const said = await askLock(root, 'levels', 5000);
+      told = said.state === 'answered' && said.answer === 'told';
+    }
     const answers = await Promise.all(Array.from({ length: 20 }, () => askLock(root, 'levels', 5000)));
-    expect(answers.map(({ state }) => state)).toEqual(Array.from({ length: 20 }, () => 'answered'));
+    expect(answers).toEqual(
+      Array.from(
+        { length: 20 },
+        () => expect.objectContaining({ state: 'answered', answer: 'told' }) as unknown,
+      ),
+    );
   });
 
   test('a release hangs up on clients that say nothing', async () => {
@@ -143,9 +152,47 @@ describe('asking', () => {
     expect(await askLock(root, 'levels', 5000)).toMatchObject({ state: 'answered', answer: null });
   });
 
+  test('an answer is made no faster than it is taken, and others are answered meanwhile', async () => {
+    const piece = `"${'x'.repeat(1000)}",`;
+    let made = 0;
+    let asked = 0;
+    lock.answer!('levels', function* () {
+      if (asked++ > 0) {
+        yield '1';
+        return;
+      }
+      yield '[';
+      for (; made < 100_000; made++) yield piece;
+    });
+    const socket = connect();
+    socket.pause();
+    socket.write('levels\n');
+    socket.on('error', () => undefined);
+    while (made === 0) await new Promise(setImmediate);
+    for (let i = 0; i < 50; i++) {
+      expect(await askLock(root, 'levels', 5000)).toMatchObject({ state: 'answered', answer: 1 });
+    }
+    expect(made).toBeLessThan(5000);
+    const closed = once(socket, 'close');
+    socket.destroy();
+    await closed;
+  });
+
+  test('half an answer is none', async () => {
+    lock.answer!('levels', function* () {
+      yield '{"half":';
+      throw new Error('closing');
+    });
+    expect(await askLock(root, 'levels', 5000)).toMatchObject({ state: 'answered', answer: null });
+  });
+
   test('an answer larger than any buffer of the system comes whole', async () => {
     const large = Array.from({ length: 200_000 }, (_, i) => i);
-    lock.answer!('levels', () => large);
+    lock.answer!('levels', function* () {
+      yield '[0';
+      for (const each of large.slice(1)) yield `,${each}`;
+      yield ']';
+    });
     expect(await askLock(root, 'levels', 10_000)).toMatchObject({ state: 'answered', answer: large });
   });
 
@@ -153,7 +200,7 @@ describe('asking', () => {
     const deep = join(root, 'x'.repeat(90), 'y'.repeat(90));
     mkdirSync(deep, { recursive: true });
     const other = await lockDirectory(deep);
-    other.answer!('levels', () => 'deep');
+    other.answer!('levels', () => ['"deep"']);
     expect(await askLock(deep, 'levels', 5000)).toMatchObject({ answer: 'deep' });
     await other.release();
   });
