@@ -54,6 +54,8 @@ const usual = {
 
 const running: RunningReport = { ...decision(), doneBytes: 20 * MIB, jobs: 2 };
 
+const noBlobs = { files: 0, bytes: 0, liveBytes: 0 };
+
 const report: LevelsReport = {
   time: now,
   keyspaces: {
@@ -72,8 +74,9 @@ const report: LevelsReport = {
         ),
         level(0),
       ],
+      blobs: noBlobs,
     },
-    'new\u001b': { strategy: 'tiered', memtableBytes: 0, levels: [level(0), level(0)] },
+    'new\u001b': { strategy: 'tiered', memtableBytes: 0, levels: [level(0), level(0)], blobs: noBlobs },
   },
   running: [running],
   decisions: [
@@ -140,9 +143,23 @@ test('bars are in proportion, with at least a sliver for what is not empty', () 
     strategy: 'leveled',
     memtableBytes: 1,
     levels: [level(1, table(64 * MIB))],
+    blobs: noBlobs,
   });
   expect(lines[1]).toMatch(/^ {2}memory {2}▏ +1 B$/);
   expect(lines[2]).toMatch(/^ {2}L0 {6}█{24} {2}1 file {2}64\.0 MiB {2}1 run$/);
+});
+
+test('blob files are a row of their own, with what is live of them', () => {
+  const lines = keyspaceLines('k', {
+    strategy: 'leveled',
+    memtableBytes: 0,
+    levels: [level(1, table(64 * MIB))],
+    blobs: { files: 3, bytes: 128 * MIB, liveBytes: 64 * MIB },
+  });
+  expect(lines.slice(2)).toEqual([
+    '  L0      ████████████               1 file   64.0 MiB  1 run',
+    '  blobs   ████████████████████████  3 files  128.0 MiB         live 50 %',
+  ]);
 });
 
 test.each<[Parameters<typeof decision>[0], string]>([

@@ -2,7 +2,7 @@
  * The drawing of `varve levels`, as lines: the tree of each keyspace with a bar a level, what runs with how far it is, and the
  * last decisions. A pure function of the report; control characters in names are escaped.
  */
-import type { DecisionReport, LevelReport, LevelsReport, RunningReport } from 'varve';
+import type { DecisionReport, KeyspaceLevels, LevelReport, RunningReport } from 'varve';
 import { escapeControls } from './format.ts';
 import type { Seen } from './levels-source.ts';
 import { percent, showAge, whatOf, whyOf } from './levels-words.ts';
@@ -13,8 +13,6 @@ const BAR_CELLS = 24;
 const EIGHTHS = ['', '\u258f', '\u258e', '\u258d', '\u258c', '\u258b', '\u258a', '\u2589', '\u2588'];
 const NOTHING = '\u2591';
 const DECISIONS_SHOWN = 8;
-
-type KeyspaceReport = LevelsReport['keyspaces'][string];
 
 /** @param names keyspaces to show, in this order */
 export function levelsLines({ report, path, pid }: Seen, names: readonly string[]): string[] {
@@ -40,9 +38,12 @@ export function levelsLines({ report, path, pid }: Seen, names: readonly string[
 }
 
 /** The drawing of one keyspace: memory on top, the deepest level at the bottom. */
-export function keyspaceLines(name: string, { strategy, memtableBytes, levels }: KeyspaceReport): string[] {
+export function keyspaceLines(
+  name: string,
+  { strategy, memtableBytes, levels, blobs }: KeyspaceLevels,
+): string[] {
   const shown = levels.slice(0, levels.findLastIndex((level) => level.files > 0) + 1);
-  const largest = Math.max(memtableBytes, ...shown.map((level) => level.bytes));
+  const largest = Math.max(memtableBytes, blobs.bytes, ...shown.map((level) => level.bytes));
   const rows = [
     ['memory', bar(memtableBytes / largest), '', showSize(memtableBytes)],
     ...shown.flatMap((level, i) => {
@@ -60,6 +61,7 @@ export function keyspaceLines(name: string, { strategy, memtableBytes, levels }:
         ],
       ];
     }),
+    ...(blobs.files === 0 ? [] : [blobsRow(blobs, largest)]),
   ];
   const sum = (of: (level: LevelReport) => number): number =>
     levels.reduce((total, level) => total + of(level), 0);
@@ -79,6 +81,11 @@ export function keyspaceLines(name: string, { strategy, memtableBytes, levels }:
 function emptyRow(levels: readonly LevelReport[], first: number): string {
   const next = levels.findIndex((level, i) => i > first && level.files > 0);
   return next === first + 1 ? `L${first}` : `L${first}-L${next - 1}`;
+}
+
+function blobsRow({ files, bytes, liveBytes }: KeyspaceLevels['blobs'], largest: number): string[] {
+  const live = `live ${percent(liveBytes / Math.max(1, bytes))}`;
+  return ['blobs', bar(bytes / largest), plural(files, 'file'), showSize(bytes), '', live];
 }
 
 /** Estimated live share of those tables that somebody has looked at. */

@@ -31,6 +31,8 @@ export function whyOf({ kind, reason, score, measure, fromLevel }: DecisionRepor
       return 'many deletes';
     case 'live-ratio':
       return `a table was ${percent(1 - score)} live`;
+    case 'blob-space':
+      return 'too little of a blob file is live';
     case 'covered':
       return 'a range delete covers all of it';
     case 'expired':

@@ -80,6 +80,7 @@ export type {
   CompactionProgress,
   DecisionMeasure,
   DecisionReport,
+  KeyspaceLevels,
   LevelReport,
   LevelsReport,
   ReclaimedStats,

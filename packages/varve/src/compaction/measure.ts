@@ -2,6 +2,7 @@
  * What the score of a plan counts, for people who want to know why it was made: 6 files of 4, 700 MB of 640. To be asked when
  * the plan is made, for the version and the settings that it is made for.
  */
+import { blobBytesOf } from '../manifest/blob-files.ts';
 import { bytesOf, type KeyspaceVersion } from '../manifest/version.ts';
 import { levelShape } from './picker-leveled.ts';
 import { runsOf } from './picker-tiered.ts';
@@ -44,8 +45,12 @@ export function measureOf(
     }
     case 'bytes':
       if (compaction.strategy !== 'fifo' || compaction.bytesMax === undefined) return undefined;
-      return { had: bytesOf(keyspace.levels.flat()), limit: compaction.bytesMax, unit: 'bytes' };
+      return { had: bytesWithBlobs(keyspace), limit: compaction.bytesMax, unit: 'bytes' };
     default:
       return undefined;
   }
+}
+
+function bytesWithBlobs({ levels }: KeyspaceVersion): number {
+  return levels.flat().reduce((sum, file) => sum + file.bytes + blobBytesOf(file), 0);
 }

@@ -93,10 +93,17 @@ export interface RunningReport extends DecisionReport {
   jobs: number;
 }
 
+export interface KeyspaceLevels {
+  strategy: string;
+  memtableBytes: number;
+  levels: LevelReport[];
+  blobs: { files: number; bytes: number; liveBytes: number };
+}
+
 export interface LevelsReport {
   /** Milliseconds since 1970. */
   time: number;
-  keyspaces: Record<string, { strategy: string; memtableBytes: number; levels: LevelReport[] }>;
+  keyspaces: Record<string, KeyspaceLevels>;
   running: RunningReport[];
   /** The last decisions, newest first. */
   decisions: DecisionReport[];

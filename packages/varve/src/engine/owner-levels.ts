@@ -121,6 +121,8 @@ function isKeyspace(value: unknown): boolean {
     isObject(value) &&
     typeof value['strategy'] === 'string' &&
     hasNumbers(value, 'memtableBytes') &&
+    isObject(value['blobs']) &&
+    hasNumbers(value['blobs'], 'files', 'bytes', 'liveBytes') &&
     isListOf(value['levels'], isLevel)
   );
 }

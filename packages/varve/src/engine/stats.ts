@@ -73,7 +73,7 @@ export function collectStats(core: Core): DatabaseStats {
   };
 }
 
-function blobStats({ view }: Tree): { files: number; bytes: number; liveBytes: number } {
+export function blobStats({ view }: Tree): { files: number; bytes: number; liveBytes: number } {
   const stats = { files: 0, bytes: 0, liveBytes: 0 };
   for (const { blob, liveBytes } of liveBlobs(view.version)) {
     stats.files++;

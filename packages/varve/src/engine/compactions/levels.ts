@@ -5,11 +5,10 @@
 import { overlapDepth } from '../../compaction/overlap-depth.ts';
 import { bytesOf } from '../../manifest/version.ts';
 import type { Core } from '../core.ts';
-import type { LevelReport, LevelsReport } from '../compaction-types.ts';
+import type { KeyspaceLevels, LevelReport, LevelsReport } from '../compaction-types.ts';
+import { blobStats } from '../stats.ts';
 import type { Tree } from '../tree.ts';
 import { reportOf } from './decisions.ts';
-
-type KeyspaceLevels = LevelsReport['keyspaces'][string];
 
 export function collectLevels(core: Core): LevelsReport {
   const keyspaces: LevelsReport['keyspaces'] = {};
@@ -53,7 +52,7 @@ function levelsOf(core: Core, tree: Tree): KeyspaceLevels {
   );
   const { compaction } = tree.settings;
   const strategy = compaction.strategy === 'custom' ? compaction.picker.name : compaction.strategy;
-  return { strategy, memtableBytes: tree.memtableBytes, levels };
+  return { strategy, memtableBytes: tree.memtableBytes, levels, blobs: blobStats(tree) };
 }
 
 /** What runs, was decided, and may be done now. */
