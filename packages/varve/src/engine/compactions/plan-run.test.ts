@@ -68,6 +68,8 @@ function output(entriesIn: number, ...numbers: number[]): JobOutcome {
   const files = numbers.map((number) => sampleFile(number, 'a', 'b'));
   const made: JobOutput = {
     files,
+    blobs: [],
+    unreadBlobs: [],
     bytesRead: 4000,
     bytesWritten: 1000 * files.length,
     entriesIn,
