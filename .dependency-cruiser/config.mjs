@@ -113,8 +113,10 @@ export function rulesFor(root, table = exposed) {
       name: 'internals-for-micro-benches',
       severity: 'error',
       comment:
-        'varve/internals is for packages/bench/src/micro and packages/sim/src/interleave alone; use what `varve` exports.',
-      from: { pathNot: ['^packages/bench/src/micro/', '^packages/sim/src/interleave/.*\\.check\\.ts$'] },
+        'varve/internals is for packages/bench/src/{micro,simulate} and packages/sim/src/interleave alone; use what `varve` exports.',
+      from: {
+        pathNot: ['^packages/bench/src/(micro|simulate)/', '^packages/sim/src/interleave/.*\\.check\\.ts$'],
+      },
       to: { path: internals },
     },
     {

@@ -17,7 +17,7 @@ import { formatCount } from './format.ts';
 import { large } from './large/large.ts';
 import { largeHelp, parseLarge } from './large/options.ts';
 import { type MemoryResult, measureMemory } from './memory.ts';
-import { filters, micro } from './micro/micro.ts';
+import { filters, micro, simulate } from './micro/micro.ts';
 import { type BenchOptions, type Command, help, parseCommand, UsageError } from './options.ts';
 import { ForeignDirectoryError } from './own-directory.ts';
 import { formatColumns, formatHead, formatMemory, formatResult, thisMachine } from './report.ts';
@@ -60,6 +60,7 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<boo
   check,
   filters,
   micro,
+  simulate,
 };
 
 /** Aborted when the user presses Ctrl-C, so that databases are removed, no child is left and what there is gets printed. */

@@ -1,6 +1,6 @@
 /**
- * `varve/internals`: the hot structures for the micro benches of packages/bench, the shared ones for the interleaving checker
- * of packages/sim, and nothing for anybody else. The name resolves only from a checkout, under the condition `varve-source`;
+ * `varve/internals`: the hot structures for the micro benches of packages/bench, the pickers for its compaction simulator, the
+ * shared ones for the interleaving checker of packages/sim, and nothing for anybody else. The name resolves only from a checkout, under the condition `varve-source`;
  * it is neither built nor published.
  */
 export { SegmentPool } from './arena/segment-pool.ts';
@@ -12,6 +12,13 @@ export { hashHigh, hashKey } from './base/hash.ts';
 export { KIND_DELETE, KIND_PUT } from './base/kinds.ts';
 export { BlockCache } from './cache/block-cache.ts';
 export type { CacheSharing } from './cache/sharing.ts';
+export { KeyRanges, OverlapMeter } from './compaction/key-ranges.ts';
+export { pickCare } from './compaction/picker-care.ts';
+export type { CompactionPlan, RunningPlans } from './compaction/plan.ts';
+export { editOf, filesOf } from './compaction/plan.ts';
+export { RunningSet } from './compaction/running-set.ts';
+export { leveledSettings, pickCompaction } from './compaction/strategy.ts';
+export { isUrgent } from './engine/compactions/gate.ts';
 export {
   CACHE_LOCK,
   CONTROL_WORDS,
@@ -42,6 +49,15 @@ export { Tree } from './engine/tree.ts';
 export { mergeIterators } from './iterator/merging.ts';
 export type { Memtable, MemtableType } from './memtable/memtable.ts';
 export { attachMemtableAt, makeMemtable, makeSharedMemtable } from './memtable/memtable.ts';
+export type { CompactionStrategyName } from './options/compaction-settings.ts';
+export {
+  gatheredFiles,
+  refuseCompaction,
+  resolveCompaction,
+  strategyNames,
+  strategySettings,
+} from './options/compaction-settings.ts';
+export { keyspaceSettings, tableBytesAt } from './options/keyspace-settings.ts';
 export { BlockBuilder } from './sstable/block-builder.ts';
 export { BlockView } from './sstable/block.ts';
 export { Filter } from './sstable/filter.ts';
@@ -52,7 +68,9 @@ export { FilterMemory } from './sstable/filter-memory.ts';
 export { TableReader } from './sstable/reader.ts';
 export { TableWriter } from './sstable/writer.ts';
 export { lookUp } from './sstable/block-lookup.ts';
-export { emptyKeyspace } from './manifest/version.ts';
+export type { FileMeta } from './manifest/file-meta.ts';
+export type { KeyspaceVersion, Version } from './manifest/version.ts';
+export { applyEdit, emptyKeyspace, emptyVersion, filesOverlapping } from './manifest/version.ts';
 export { HEADER_BYTES, intactRecordLength } from './record/log-record.ts';
 export { AttachedLog } from './wal/attached-log.ts';
 export { SharedTail } from './wal/shared-tail.ts';

@@ -8,6 +8,10 @@ export const micro = (args: readonly string[]): Promise<boolean> => fromSource('
 export const filters = (args: readonly string[]): Promise<boolean> =>
   fromSource('filters/main.bench.ts', args);
 
+/** Compaction pickers against workloads, without I/O: simulate/main.ts. */
+export const simulate = (args: readonly string[]): Promise<boolean> =>
+  fromSource('../simulate/main.ts', args);
+
 function fromSource(file: string, args: readonly string[]): Promise<boolean> {
   if (process.features.typescript === false || process.features.typescript === undefined) {
     console.error('bench: this runs the sources as they are, which needs Node 22.18 or newer.');

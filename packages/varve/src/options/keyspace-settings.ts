@@ -161,7 +161,7 @@ export function atLevel<T>(values: readonly T[], level: number): T {
 }
 
 /** Bytes at which a compaction cuts a table in `level`: `tableBytes` in levels 0 and 1, doubling below to 64 MiB. */
-export function tableBytesAt(settings: ResolvedKeyspaceSettings, level: number): number {
+export function tableBytesAt(settings: Pick<ResolvedKeyspaceSettings, 'tableBytes'>, level: number): number {
   const doubled = settings.tableBytes * 2 ** Math.max(0, level - 1);
   return Math.min(doubled, Math.max(64 * MIB, settings.tableBytes));
 }

@@ -12,11 +12,11 @@ const BAR_HEIGHT = 13;
 const BAR_GAP = 4;
 const LABEL_WIDTH = 82;
 const RATE_WIDTH = 92;
-const TITLE_HEIGHT = 24;
-const MARGIN = 16;
-const TEXT = '#808890';
+export const TITLE_HEIGHT = 24;
+export const MARGIN = 16;
+export const TEXT = '#808890';
 const HIGHLIGHT = '#d9730d';
-const COLOURS = ['#d9730d', '#4c86c6', '#7b9e48', '#9a6fb8', '#b0668a', '#5f9ea0'] as const;
+export const COLOURS = ['#d9730d', '#4c86c6', '#7b9e48', '#9a6fb8', '#b0668a', '#5f9ea0'] as const;
 
 /** `highlighted` is the label of the bars in the first colour; the other labels take theirs in order. */
 export function svgBars(title: string, groups: readonly BarGroup[], highlighted: string): string {
@@ -67,11 +67,11 @@ function panelHeight({ bars }: BarGroup): number {
   return TITLE_HEIGHT + bars.length * (BAR_HEIGHT + BAR_GAP);
 }
 
-function text(x: number, y: number, content: string, attributes: string): string {
+export function text(x: number, y: number, content: string, attributes: string): string {
   return `<text x="${x.toFixed(1)}" y="${y}"${attributes === '' ? '' : ` ${attributes}`}>${escape(content)}</text>`;
 }
 
-function escape(content: string): string {
+export function escape(content: string): string {
   return content
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
