@@ -16,6 +16,8 @@ import { compareHelp, parseCompare } from './compare/options.ts';
 import { formatCount } from './format.ts';
 import { large } from './large/large.ts';
 import { largeHelp, parseLarge } from './large/options.ts';
+import { longrun } from './longrun/longrun.ts';
+import { longrunHelp, parseLongrun } from './longrun/options.ts';
 import { type MemoryResult, measureMemory } from './memory.ts';
 import { filters, micro, simulate } from './micro/micro.ts';
 import { type BenchOptions, type Command, help, parseCommand, UsageError } from './options.ts';
@@ -44,6 +46,14 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<boo
       return true;
     }
     return await large(options, interrupted());
+  },
+  async longrun(args) {
+    const options = parseLongrun(args);
+    if (options === undefined) {
+      console.log(longrunHelp);
+      return true;
+    }
+    return await longrun(options, interrupted());
   },
   async threads(args) {
     const options = parseThreads(args);

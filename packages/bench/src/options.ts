@@ -63,6 +63,7 @@ export const help: string = `Measures Varve with the workloads of LevelDB's db_b
   npm run bench -- compare --help      Varve beside its peers
   npm run bench -- large --help        20 M entries: what is asked, what is met
   npm run bench -- threads --help      one database in several threads
+  npm run bench -- longrun --help      what is asked of flush and compaction over hours
   npm run bench -- simulate --help     compaction pickers against workloads, without a database
   npm run bench -- check --help        against the stored baseline
   npm run bench -- account --help      where the nanoseconds of an operation go

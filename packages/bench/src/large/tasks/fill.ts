@@ -3,16 +3,12 @@
  * read once a put, between two of them, which costs a few hundredths of a put. Keys and values are made before, a
  * thousand at a time; between two thousands the event loop turns, which is in the rate and in no put.
  */
-import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
-import type { Database } from 'varve';
+import { setImmediate as turn } from 'node:timers/promises';
 import { CHUNK, ChunkFiller } from '../../chunk.ts';
 import { Histogram } from '../../histogram.ts';
 import { openDatabase, sourceOf } from './database.ts';
+import { comeToRest } from './rest.ts';
 import type { Filled, Sizes } from './results.ts';
-
-const LOOK_MS = 100;
-/** Processor time for the time that passes, of a process that only looks whether it is at rest. */
-const IDLE_SHARE_MAX = 0.1;
 
 export async function fill(path: string, sizes: Sizes): Promise<Filled> {
   const { db, keyspace } = await openDatabase(path, sizes);
@@ -50,32 +46,4 @@ export async function fill(path: string, sizes: Sizes): Promise<Filled> {
     pressure,
     levels: keyspaces['bench']!.levels,
   };
-}
-
-/**
- * Flushes, then waits until files have stayed the same for a while in which no thread of this process had work: on a busy
- * machine a compaction may take longer than that, and it is not over because nothing was installed. Returns how long it
- * took until then.
- */
-async function comeToRest(db: Database, restMs: number): Promise<number> {
-  const start = performance.now();
-  await db.flush();
-  let changed = performance.now();
-  let files = filesOf(db);
-  let processor = process.cpuUsage();
-  for (;;) {
-    await sleep(LOOK_MS);
-    const now = filesOf(db);
-    const { user, system } = process.cpuUsage(processor);
-    if (now !== files || user + system > restMs * 1e3 * IDLE_SHARE_MAX) {
-      changed = performance.now();
-      files = now;
-      processor = process.cpuUsage();
-    } else if (performance.now() - changed >= restMs) return (changed - start) / 1000;
-  }
-}
-
-function filesOf(db: Database): string {
-  const { keyspaces, written } = db.stats();
-  return JSON.stringify([keyspaces['bench']?.levels, written.compaction]);
 }

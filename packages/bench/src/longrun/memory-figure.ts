@@ -1,0 +1,22 @@
+/** Resident memory over the process's baseline, held against the budget. */
+import { formatBytes } from '../format.ts';
+import { atMost, type Figure } from '../large/figures.ts';
+import type { ResidentBytes } from './resident.ts';
+
+/** Percent of the budget. */
+const MAX = 110;
+
+export function memoryFigure(
+  name: string,
+  { bare, warm, most }: ResidentBytes,
+  budgetBytes: number,
+  notes: readonly string[] = [],
+): Figure {
+  const share = (baseline: number): number => (100 * (most - baseline)) / budgetBytes;
+  const percent = (value: number): string => `${value.toFixed(0)} % of the budget`;
+  return atMost(`${name}: memory`, MAX, share(bare), percent, [
+    `${formatBytes(most)}, before opening ${formatBytes(bare)}, budget ${formatBytes(budgetBytes)}; ` +
+      `over the process with its threads at work (${formatBytes(warm)}) ${percent(share(warm))}`,
+    ...notes,
+  ]);
+}
