@@ -75,8 +75,6 @@ function output(entriesIn: number, ...numbers: number[]): JobOutcome {
     entriesIn,
     entriesOut: entriesIn - 1,
     keysOut: entriesIn - 1,
-    blobs: [],
-    unreadBlobs: [],
     dropped: 1,
   };
   return { ok: true, output: made };
