@@ -42,7 +42,7 @@ test('statistics name every keyspace', () => {
       memoryBudget: { memtables: 64, cache: 160, indexes: 32 },
       read: { blocks: 0, bytes: 0 },
       log: { segments: 1, bytes: 2048, syncedSequence: 42 },
-      written: { user: 0, log: 0, flush: 0, compaction: 0 },
+      written: { user: 0, log: 0, flush: 0, compaction: 0, ingest: 0 },
       reclaimed: { compactions: 0, files: 0, bytes: 0 },
       keyspaces: { users: keyspace },
       asyncReads: { jobs: 0, running: 0, runningMax: 0, waiting: 0 },

@@ -62,6 +62,8 @@ export type {
   Disposer,
   Durability,
   Explanation,
+  IngestOptions,
+  IngestReport,
   Keyspace,
   KeyspaceOptions,
   OpenReport,

@@ -12,7 +12,7 @@ const filled: Filled = {
   opsPerSecond: 300_000,
   seconds: 3,
   putNs: { p50: 1_000, p99: 4_000, p999: 6_000_000, max: 201_000_000 },
-  written: { user: 1, log: 116_000_000, flush: 116_000_000, compaction: 232_000_000 },
+  written: { user: 1, log: 116_000_000, flush: 116_000_000, compaction: 232_000_000, ingest: 0 },
   restSeconds: 1,
   pressure: { state: 'none', delayed: 0, blocked: 0, failed: 0, waitMs: 0, reasons: {} },
   levels: [

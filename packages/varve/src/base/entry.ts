@@ -52,6 +52,12 @@ export interface EntryIterator {
   moveTo?(position: number): void;
 }
 
+/** What whoever writes an entry down reads of it: where an iterator stands, or anything else that has one. */
+export type WrittenEntry = Pick<
+  EntryIterator,
+  'key' | 'keyStart' | 'keyEnd' | 'sequence' | 'kind' | 'value' | 'valueStart' | 'valueEnd'
+>;
+
 /** Highest sequence that can be written: sequences are safe integers. */
 export const SEQUENCE_MAX: number = Number.MAX_SAFE_INTEGER;
 /** Longest key, in bytes. */

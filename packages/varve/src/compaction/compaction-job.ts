@@ -148,9 +148,16 @@ class OpenTables {
   }
 
   open(file: FileMeta): TableReader {
-    const { number: fileNumber, uniqueId, bytes } = file;
+    const { number: fileNumber, uniqueId, bytes, sequenceOverride } = file;
     const path = inDirectory(this.#directory, tableName(fileNumber));
-    const reader = TableReader.open({ fs: this.#env.fs, path, fileNumber, uniqueId, bytes });
+    const reader = TableReader.open({
+      fs: this.#env.fs,
+      path,
+      fileNumber,
+      uniqueId,
+      bytes,
+      sequenceOverride,
+    });
     this.#open.add(reader);
     return reader;
   }

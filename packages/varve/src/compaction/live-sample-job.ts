@@ -51,6 +51,7 @@ export function* liveSampleJob(input: LiveSampleInput, env: JobEnv): Generator<v
       fileNumber: file.number,
       uniqueId: file.uniqueId,
       bytes: file.bytes,
+      sequenceOverride: file.sequenceOverride,
     });
   const readers: TableReader[] = [];
   try {

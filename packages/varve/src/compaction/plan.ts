@@ -73,6 +73,8 @@ export interface RunningPlans {
   holds(file: number): boolean;
   /** Does a running plan share a level and a key with this one, other than one stacked above the other in level 0? */
   collides(plan: Occupied): boolean;
+  /** Does a plan that moves data begin at `level` or above it, and share a key with `span`? */
+  beginsAbove(level: number, span: KeySpan): boolean;
 }
 
 /** Sizes that a plan depends on. */

@@ -9,7 +9,7 @@
  * stays there with newer files: what it writes is still above what the other takes away.
  */
 import { assert } from '../base/assert.ts';
-import { spansOverlap } from '../manifest/file-meta.ts';
+import { type KeySpan, spansOverlap } from '../manifest/file-meta.ts';
 import { isBlocked, type Occupied, type RunningPlans } from './plan.ts';
 
 export class RunningSet implements RunningPlans {
@@ -44,6 +44,14 @@ export class RunningSet implements RunningPlans {
   collides(plan: Occupied): boolean {
     for (const other of this.#plans) {
       if (spansOverlap(other.span, plan.span) && sharesLevel(other, plan) && !areStacked(other, plan))
+        return true;
+    }
+    return false;
+  }
+
+  beginsAbove(level: number, span: KeySpan): boolean {
+    for (const plan of this.#plans) {
+      if (plan.kind !== 'drop' && plan.inputs[0]!.level <= level && spansOverlap(plan.span, span))
         return true;
     }
     return false;

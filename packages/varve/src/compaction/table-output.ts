@@ -11,8 +11,8 @@
  * Invariants: (1) no user key is in two tables. (2) `finish` returns only files whose bytes and names are synced.
  * (3) After `abandon` nothing that was created is left. Used by one job on one thread.
  */
+import type { WrittenEntry } from '../base/entry.ts';
 import { cloneRange } from '../base/bytes.ts';
-import type { EntryIterator } from '../base/entry.ts';
 import { KIND_BLOB, KIND_DELETE } from '../base/kinds.ts';
 import type { FragmentedTombstones } from '../base/range-tombstones.ts';
 import { inDirectory, tableName } from '../fs/file-names.ts';
@@ -66,10 +66,10 @@ export class TableOutput {
   }
 
   /**
-   * Adds the entry that the iterator stands at, as one of `kind`: a delete has no value. `isNewKey` when no version of its key was added before, `shared` as many
-   * bytes as its key has in common with the one added last.
+   * Adds the entry that the iterator stands at, as one of `kind`: a delete has no value. `isNewKey` when no version of its key
+   * was added before, `shared` as many bytes as its key has in common with the one added last.
    */
-  add(entry: EntryIterator, kind: number, isNewKey: boolean, shared: number): void {
+  add(entry: WrittenEntry, kind: number, isNewKey: boolean, shared: number): void {
     if (isNewKey) {
       const overlapsMuch = this.#meter?.cutsBefore(entry.key, entry.keyStart, entry.keyEnd) ?? false;
       if (this.#writer !== undefined && (overlapsMuch || this.#isFull())) {

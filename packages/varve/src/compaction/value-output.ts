@@ -9,7 +9,7 @@
  * leaves only files whose bytes are synced; TableOutput syncs the names. (3) After `abandon` nothing that was created is left.
  * A value that can not be copied stays where it is: the job goes on, and `unread` names the file. One job, one thread.
  */
-import type { EntryIterator } from '../base/entry.ts';
+import type { WrittenEntry } from '../base/entry.ts';
 import { VarveError } from '../base/errors.ts';
 import { KIND_BLOB, KIND_PUT } from '../base/kinds.ts';
 import { blobName, inDirectory, tableName } from '../fs/file-names.ts';
@@ -73,7 +73,7 @@ export class ValueOutput {
   }
 
   /** Leaves in `reference` what the entry holds in the table. */
-  place(entry: EntryIterator): void {
+  place(entry: WrittenEntry): void {
     const decoded = this.#decoded;
     if (entry.kind === KIND_BLOB) {
       decoded.decode(entry.value, entry.valueStart, entry.valueEnd);
@@ -114,7 +114,7 @@ export class ValueOutput {
   }
 
   /** Copies the value; `#decoded` stays as it is when it can not be read. */
-  #move(entry: EntryIterator, source: BlobMeta): void {
+  #move(entry: WrittenEntry, source: BlobMeta): void {
     this.#sources ??= new TableCache({
       fs: this.#env.fs,
       pathOf: (number) => inDirectory(this.#task.directory, tableName(number)),
@@ -134,7 +134,7 @@ export class ValueOutput {
     this.movedBytes += reader.end - reader.start;
   }
 
-  #write(entry: EntryIterator, value: Uint8Array, valueStart: number, valueEnd: number): void {
+  #write(entry: WrittenEntry, value: Uint8Array, valueStart: number, valueEnd: number): void {
     if (this.#writer !== undefined && this.#writer.bytes >= BLOB_BYTES_MAX) this.#end();
     const writer = this.#writer ?? this.#begin();
     writer.add(entry.key, entry.keyStart, entry.keyEnd, value, valueStart, valueEnd);

@@ -218,7 +218,7 @@ export interface DatabaseStats {
   read: { blocks: number; bytes: number };
   log: { segments: number; bytes: number; syncedSequence: Sequence };
   /** Bytes since open. */
-  written: { user: number; log: number; flush: number; compaction: number };
+  written: { user: number; log: number; flush: number; compaction: number; ingest: number };
   /** What defragmentation and tables that were dropped whole have given back since open: their bytes less what was written. */
   reclaimed: ReclaimedStats;
   keyspaces: Record<
@@ -276,6 +276,24 @@ export interface VerifyReport {
   problems: { file: string; offset?: number; code: string; message: string }[];
 }
 
+/** How an ingestion waits. */
+export interface IngestOptions {
+  /** Gives it up: nothing of it is left, unless it is visible already; then only the waiting ends (`context.applied`). */
+  signal?: AbortSignal;
+  /** What its promise waits for once the entries are visible; 'disk' by default. The tables are on disk before in any case. */
+  durability?: Durability;
+}
+
+/** What an ingestion has brought. */
+export interface IngestReport {
+  /** All entries became visible at it; that of the database when there were none. */
+  sequence: Sequence;
+  entries: number;
+  /** Tables. */
+  files: number;
+  bytes: number;
+}
+
 /** An open database. */
 export interface Database extends AsyncDisposable {
   readonly path: string;
@@ -316,6 +334,26 @@ export interface Database extends AsyncDisposable {
   /** Why writes wait now, if they do, and how often and how long they did since the open. */
   readonly pressure: PressureStats;
   verify(options?: { full?: boolean }): Promise<VerifyReport>;
+  /**
+   * Puts sorted entries into tables of the keyspace at once, without log and memtable: in strictly ascending order of their
+   * encoded keys, each key once. They replace what the keys had, and become visible together, at one sequence; until then
+   * nobody sees any of them. The event loop turns meanwhile, and other writes go on. Entries that do not come to an end
+   * (an error of the source, `signal`, `close`) leave nothing.
+   *
+   * Errors: `INGEST_NOT_SORTED` (invalid, with both keys and the position), `ENTRY_INVALID`, `ENTRIES_INVALID`, `KEY_INVALID`,
+   * `VALUE_INVALID`, `KEY_TOO_LARGE`, `VALUE_TOO_LARGE`, `KEYSPACE_FOREIGN`, `KEYSPACE_DROPPED`, `LOG_EXTERNAL`,
+   * `INGEST_UNSUPPORTED` (invalid, in attached threads), `READ_ONLY`, `ABORTED`, `DISK_FULL`, `INGEST_BUSY` (busy),
+   * `CLOSED`, `POISONED`, `IO_ERROR`.
+   *
+   * @example
+   * const towns = db.keyspace('towns', { key: utf8, value: json<{ people: number }>() });
+   * const { entries, sequence } = await db.ingest(towns, sortedTowns);
+   */
+  ingest<K, V>(
+    keyspace: Keyspace<K, V>,
+    entries: Iterable<readonly [K, V]> | AsyncIterable<readonly [K, V]>,
+    options?: IngestOptions,
+  ): Promise<IngestReport>;
   /** A copy that opens as a database, at `path`, by hard links where the file system has them. */
   checkpoint(path: string): Promise<void>;
   /**
@@ -331,7 +369,7 @@ export interface Database extends AsyncDisposable {
    */
   refresh(): Promise<RefreshReport>;
   stats(): DatabaseStats;
-  /** 'flush' 'compaction' 'pressure' 'adapt' 'poison' 'recovery' 'warning': CustomEvent with typed detail. */
+  /** 'flush' 'compaction' 'ingest' 'pressure' 'adapt' 'poison' 'recovery' 'warning': CustomEvent with typed detail. */
   readonly events: EventTarget;
   /** Only with `log: 'external'`: applies a batch of the outside log; positions rise. */
   applyExternal(position: number, batch: Batch): void;

@@ -33,6 +33,7 @@ import { ExternalPosition } from './external-position.ts';
 import { writeFirstManifest } from './first-manifest.ts';
 import { editFacts, obsoleteFiles, releaseLog, removeFiles, replayFloor } from './housekeeping.ts';
 import { ManyGets } from './get-many.ts';
+import { Ingestions } from './ingest/ingestions.ts';
 import { Installer } from './installer.ts';
 import { writeOptionsFile } from './options-file.ts';
 import { Pressure } from './pressure.ts';
@@ -80,9 +81,10 @@ export function assemble(
     pressure.abandon(poison.error());
     state.sharing?.poisoned(cause);
     core.background.wake();
+    void core.ingestions.close(poison.error());
     events.emit('poison', () => ({ cause }));
   });
-  const counters: Counters = { user: 0, log: 0, flush: 0, compaction: 0, merged: 0, rewritten: 0 };
+  const counters: Counters = { user: 0, log: 0, flush: 0, compaction: 0, ingest: 0, merged: 0, rewritten: 0 };
   const incarnation = version.incarnation + (options.readOnly ? 0 : 1);
   const lastMark = version.timeMarks.at(-1)?.time ?? 0;
   state.time.raise(Math.floor(Math.max(report.lastTimestampMs, lastMark, version.storedTime)));
@@ -183,6 +185,9 @@ export function assemble(
     get clockKeeper() {
       return clockKeeper;
     },
+    get ingestions() {
+      return ingestions;
+    },
     get warmUp() {
       return warmUp;
     },
@@ -203,6 +208,7 @@ export function assemble(
     removeFiles: (paths) => removeFiles(core, paths),
   };
   const background = new Background(core);
+  const ingestions = new Ingestions(core);
   const memory = new MemoryTuner(core);
   const warmUp = new WarmUp(core, contents.caches);
   const clockKeeper = new ClockKeeper(core);

@@ -18,6 +18,7 @@ import type { BackgroundWork, Core } from './core.ts';
 import { Care } from './compactions/care.ts';
 import { CompactionRunner } from './compactions/compaction-runner.ts';
 import { flushSettings } from './job-input.ts';
+import { WRITES_HELD } from './pressure.ts';
 import type { Tree } from './tree.ts';
 
 const FULL_RETRY_MS = 250;
@@ -47,6 +48,7 @@ export class Background implements BackgroundWork {
   #stopped = false;
   #flushed: (() => void)[] = [];
   #level0FilesMax = 0;
+  #areWritesHeld = false;
   #poolBytesSeen = 0;
   #poolBytesLooked = 0;
 
@@ -308,7 +310,7 @@ export class Background implements BackgroundWork {
           part.tree.flushEnded();
           continue;
         }
-        part.tree.installFlush(part.count, core.installer.version.keyspaces.get(part.tree.id)!);
+        part.tree.installFlush(part.count, core.installer.current.keyspaces.get(part.tree.id)!);
         const { files, bytesWritten, entriesOut } = part.output!;
         core.events.emit('flush', () => ({
           keyspace: part.tree.name,
@@ -337,6 +339,7 @@ export class Background implements BackgroundWork {
   /** A new version is in force: what it made free is given back, what waited goes on. */
   #installed(): void {
     this.#core.releaseLog();
+    this.#core.ingestions.look();
     this.#core.pressure.relieved();
     this.#core.state.sharing?.progress();
     this.schedule();
@@ -358,7 +361,16 @@ export class Background implements BackgroundWork {
 
   /** Most files in level 0 over all keyspaces, not counting what a keyspace is set to gather there beyond the default. */
   get level0FilesMax(): number {
-    return this.#level0FilesMax;
+    return this.#areWritesHeld ? WRITES_HELD : this.#level0FilesMax;
+  }
+
+  holdWrites(isHeld: boolean): void {
+    const { state, pressure } = this.#core;
+    this.#areWritesHeld = isHeld;
+    state.sharing?.level0FilesChanged();
+    if (isHeld) return;
+    pressure.relieved();
+    state.sharing?.progress();
   }
 
   /** A new version is current: the views follow it. */

@@ -17,6 +17,8 @@ export async function closeDatabase(core: Core): Promise<void> {
   core.background.stop();
   core.reads.close();
   pressure.abandon(error);
+  // What they have written goes, while there is somebody to remove it.
+  await core.ingestions.close(error);
   let failure: unknown;
   try {
     durability?.close();

@@ -16,7 +16,7 @@ import { busy, invalid, type VarveError } from '../base/errors.ts';
 import { expiryOf, stampExpiry } from '../base/expiry.ts';
 import { KIND_DELETE, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import { BATCH_OVERHEAD_MAX, BatchBuffer, BatchReader } from '../record/batch.ts';
-import { RECORD_BATCH } from '../record/log-record.ts';
+import { RECORD_BATCH, RECORD_INGESTION } from '../record/log-record.ts';
 import type { Memtable } from '../memtable/memtable.ts';
 import type { Poison } from '../runtime/poison.ts';
 import type { DurableLog } from '../wal/log-options.ts';
@@ -143,6 +143,25 @@ export class CommitPipeline {
     this.#check(batch.length);
     if (batch.count === 0) this.#env.external.advance(position);
     else this.#admitted(batch, position);
+  }
+
+  /**
+   * Gives tables that are on disk the next sequence. `record` makes the body of their record in the log, `show` puts them into
+   * the views; what is there already at their keys is in older tables. Nothing has happened when it throws, but for a log that
+   * failed for good. With the write lock.
+   */
+  commitTables(record: (sequence: number) => Uint8Array, show: (sequence: number) => void): number {
+    const { state, durability } = this.#env;
+    this.checkMutable();
+    // ATOMIC from here to publish, as in #apply.
+    const sequence = state.visible + 1;
+    const body = record(sequence);
+    durability!.append(RECORD_INGESTION, sequence, this.#time(), body, 0, body.length);
+    show(sequence);
+    state.visible = sequence;
+    this.#followed?.push(sequence);
+    this.#env.committed([]);
+    return sequence;
   }
 
   #admitted(batch: BatchBuffer, position?: number): number {

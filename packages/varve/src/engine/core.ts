@@ -10,6 +10,7 @@ import type { SegmentPool } from '../arena/segment-pool.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import type { CompactionPlan } from '../compaction/plan.ts';
 import type { RunningSet } from '../compaction/running-set.ts';
+import type { FileMeta } from '../manifest/file-meta.ts';
 import type { Version } from '../manifest/version.ts';
 import type { VersionEdit } from '../manifest/version-edit.ts';
 import type { Events } from '../observe/events.ts';
@@ -30,6 +31,7 @@ import type { CommitPipeline } from './commit-pipeline.ts';
 import type { Durability } from './durability.ts';
 import type { ExternalPosition } from './external-position.ts';
 import type { ManyGets } from './get-many.ts';
+import type { CommitRequest, Ingesting } from './ingest/commit-request.ts';
 import type { Installer } from './installer.ts';
 import type { Pressure } from './pressure.ts';
 import type { SnapshotRegister } from './snapshot-register.ts';
@@ -41,6 +43,7 @@ export interface Counters {
   log: number;
   flush: number;
   compaction: number;
+  ingest: number;
   /** Bytes of level 0 that compactions have taken down, and bytes of the level below that they wrote again for it. */
   merged: number;
   rewritten: number;
@@ -83,9 +86,23 @@ export interface BackgroundWork {
   asked(): void;
   /** Tables and blob files that no version names any more. */
   forget(tables: readonly number[], blobs?: readonly number[]): void;
+  /** Writes wait, or do no longer, until what is in the way of an ingestion is in tables. */
+  holdWrites(isHeld: boolean): void;
   versionInstalled(version: Version): void;
   stop(): void;
   wake(): void;
+}
+
+/** Ingestions under way, as the rest of the engine sees them (ingest/ingestions.ts). */
+export interface IngestionWork {
+  began(run: Ingesting): void;
+  ended(run: Ingesting): void;
+  request(tree: Tree, files: readonly FileMeta[], startedMs: number): CommitRequest;
+  withdraw(request: CommitRequest): void;
+  /** Something was installed: commits what can be. */
+  look(): void;
+  /** Ends all that are not committed; resolves when nothing is left of them. */
+  close(error: Error): Promise<void>;
 }
 
 /** How memory is divided, and what moves it (adaptive/memory-tuner.ts). */
@@ -147,6 +164,7 @@ export interface Core extends Session {
   readonly external: ExternalPosition;
   readonly installer: Installer;
   readonly background: BackgroundWork;
+  readonly ingestions: IngestionWork;
   readonly warmUp: CacheWarmUp;
   readonly clockKeeper: ClockStore;
   readonly memory: MemoryBudget;

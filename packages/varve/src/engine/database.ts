@@ -8,6 +8,9 @@ import type {
   Batch,
   Database,
   DatabaseStats,
+  IngestOptions,
+  IngestReport,
+  Keyspace,
   KeyspaceOptions,
   OpenReport,
   CompactOptions,
@@ -26,6 +29,7 @@ import { reclaimDatabase } from './compactions/reclaim.ts';
 import type { Core } from './core.ts';
 import { type Follower, notReadOnly } from './follower.ts';
 import { replayFloor } from './housekeeping.ts';
+import { ingest } from './ingest/ingest.ts';
 import type { KeyspaceHandle } from './keyspace.ts';
 import type { KeyspaceRequest, KeyspaceTable } from './keyspace-table.ts';
 import type { PressureStats } from './pressure-types.ts';
@@ -176,6 +180,14 @@ export class DatabaseHandle implements Database {
   async checkpoint(path: string): Promise<void> {
     this.#core.state.checkOpen();
     await this.#maintenance.checkpoint(this.#core, path);
+  }
+
+  async ingest<K, V>(
+    keyspace: Keyspace<K, V>,
+    entries: Iterable<readonly [K, V]> | AsyncIterable<readonly [K, V]>,
+    options?: IngestOptions,
+  ): Promise<IngestReport> {
+    return ingest(this.#core, keyspace, entries, options);
   }
 
   async refresh(): Promise<RefreshReport> {

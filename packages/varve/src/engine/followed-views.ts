@@ -2,11 +2,12 @@
  * What a read-only tree keeps for readers at older sequences and times when it follows a writer in another process.
  *
  * That writer does not know of them: flush and compaction leave out what none of its own readers needs. What they can leave
- * out lies at or below the flushed sequence, or had expired by the writer's clock, so a version answers for every sequence
- * from there on and for every time from that clock on. Whoever reads below goes on with the view of before, whose tables are
- * held open (fs/held-files.ts) and whose memtables stay. Owner's thread.
+ * out lies at or below the flushed or the ingested sequence, or had expired by the writer's clock, so a version answers for
+ * every sequence from there on and for every time from that clock on. Whoever reads below goes on with the view of before,
+ * whose tables are held open (fs/held-files.ts) and whose memtables stay. Owner's thread.
  */
 import type { FileMeta } from '../manifest/file-meta.ts';
+import type { KeyspaceVersion } from '../manifest/version.ts';
 import type { Memtable } from '../memtable/memtable.ts';
 import type { RegisteredReaders } from './held-readers.ts';
 import type { ReadView } from './read-view.ts';
@@ -17,8 +18,16 @@ export interface FollowedView {
   readonly since: number;
 }
 
+/**
+ * The first sequence that a version answers for. What compaction has dropped was replaced by something in tables: by what was
+ * flushed or by what was ingested.
+ */
+export function answersFrom({ flushedSequence, ingestedSequence }: KeyspaceVersion): number {
+  return Math.max(flushedSequence, ingestedSequence);
+}
+
 export class FollowedViews {
-  /** Oldest first; each answers from its flushed sequence and time on, up to those of the next. */
+  /** Oldest first; each answers from `answersFrom` and its time on, up to those of the next. */
   #kept: readonly FollowedView[] = [];
 
   /** The kept view that answers for a reader; undefined when there was none yet. */
@@ -59,7 +68,7 @@ export class FollowedViews {
 }
 
 function answers({ view, since }: FollowedView, sequence: number, time: number): boolean {
-  return view.version.flushedSequence <= sequence && since <= time;
+  return answersFrom(view.version) <= sequence && since <= time;
 }
 
 function memtablesOf({ view }: FollowedView): readonly Memtable[] {

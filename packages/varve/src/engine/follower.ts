@@ -14,6 +14,7 @@ import { KIND_PUT_EXPIRY } from '../base/kinds.ts';
 import { blobName, inDirectory, tableName } from '../fs/file-names.ts';
 import type { HeldFiles } from '../fs/held-files.ts';
 import { ManifestFollower } from '../manifest/follow.ts';
+import { decodeIngestion } from '../manifest/ingestion.ts';
 import type { LoadedManifest } from '../manifest/manifest-file.ts';
 import { applyEdit, type KeyspaceVersion, type Version } from '../manifest/version.ts';
 import type { KeyspaceRecord } from '../manifest/version-edit.ts';
@@ -24,9 +25,11 @@ import type { ReplayReport, ReplaySink } from '../wal/replay-run.ts';
 import type { RefreshReport } from './api-types.ts';
 import { insert } from './commit-pipeline.ts';
 import type { Core } from './core.ts';
+import { isHidden } from './ingest/replay-ingestion.ts';
 import { decodeKeyspaceChange } from './keyspace-change.ts';
 import type { KeyspaceTable } from './keyspace-table.ts';
-import { filesSeen, type LoggedChange, recordOf } from './recovery.ts';
+import { filesSeen, recordOf } from './recovery.ts';
+import type { LoggedChange } from './replay-env.ts';
 import type { EngineState } from './state.ts';
 import type { Tree } from './tree.ts';
 
@@ -58,8 +61,10 @@ export class Follower {
   readonly #batch = new BatchReader();
   #manifest!: ManifestFollower;
   #log!: LogFollower;
-  /** Changes of keyspaces that the log has and the manifest may not have yet. */
+  /** Changes of keyspaces and ingestions that the log has and the manifest may not have yet. */
   #changes: LoggedChange[] = [];
+  /** The log has tables that memtables here would hide: the writer had put into tables before what they hold. */
+  #isHiding = false;
   /** What the log is applied to, by id: the trees of the database, new ones, and after reading anew others. */
   #trees = new Map<number, Tree>();
   /** Versions that the log is applied on top of: what they have in tables is passed over. */
@@ -100,6 +105,7 @@ export class Follower {
     this.#manifest = new ManifestFollower(fs, state.path, loaded);
     this.#log = new LogFollower(fs, state.path, report, this.#sink);
     this.#changes = [...changes];
+    this.#isHiding = false;
     this.#trees = new Map(trees);
     this.#keyspaces = loaded.version.keyspaces;
   }
@@ -142,7 +148,8 @@ export class Follower {
         state.checkOpen();
         outcome = this.#log.advance(version.incarnation, SLICE_BYTES);
       }
-      if (outcome === 'gap' || !this.#reaches(version) || !this.#holdTables(version)) continue;
+      if (this.#isHiding) return false;
+      if (outcome === 'gap' || !this.#reaches(version) || !this.#holdTables(this.#effective())) continue;
       return true;
     }
     return false;
@@ -216,6 +223,17 @@ export class Follower {
       else this.#trees.delete(change.id);
       this.#batches++;
     },
+    ingestion: (sequence, _time, bytes, start, end, where) => {
+      const ingestion = decodeIngestion(bytes, start, end, sequence, where);
+      const tree = this.#trees.get(ingestion.ingestedSequence[0]!.keyspace);
+      if (tree !== undefined) {
+        this.#changes.push({ sequence, ingestion });
+        if (ingestion.addedFiles.some(({ file }) => file.expiry !== undefined))
+          this.#env.core.state.hasExpiring = true;
+        this.#isHiding ||= isHidden(tree, ingestion);
+      }
+      this.#batches++;
+    },
   };
 
   #addTree(record: KeyspaceRecord): void {
@@ -269,8 +287,15 @@ export class Follower {
   /** The version of the manifest with what the log adds to it. */
   #effective(): Version {
     let { version } = this.#manifest;
-    this.#changes = this.#changes.filter(({ sequence }) => sequence > version.metaSequence);
-    for (const { sequence, change } of this.#changes) {
+    this.#changes = this.#changes.filter((logged) => !isInManifest(version, logged));
+    for (const logged of this.#changes) {
+      const { sequence } = logged;
+      if ('ingestion' in logged) {
+        const { keyspace } = logged.ingestion.ingestedSequence[0]!;
+        if (version.keyspaces.has(keyspace)) version = applyEdit(version, logged.ingestion);
+        continue;
+      }
+      const { change } = logged;
       // Salvage steps over what it can not read.
       if (change.change === 'drop' && !version.keyspaces.has(change.id)) continue;
       const edit =
@@ -309,6 +334,13 @@ export class Follower {
     held.keepOnly(new Set(names.map((name) => inDirectory(core.state.path, name))));
     return added;
   }
+}
+
+/** Is what the log has told in the version, or was it dropped since? */
+function isInManifest(version: Version, logged: LoggedChange): boolean {
+  if ('change' in logged) return logged.sequence <= version.metaSequence;
+  const keyspace = version.keyspaces.get(logged.ingestion.ingestedSequence[0]!.keyspace);
+  return logged.sequence <= (keyspace?.ingestedSequence ?? version.metaSequence);
 }
 
 /** The paths of the tables and blob files that a version names. */

@@ -4,14 +4,17 @@
  * Edits are queued and written in order by one job in the I/O lane at a time, one edit a job. The
  * job fsyncs the log first (CONTRACT 3, write-ahead across keyspaces: no table with sequences up to s is named by the
  * manifest before the log is on disk through s), then appends the edits and fsyncs the manifest. Only then is the new
- * version current and `installed` called. A full disk is tried again; any other failure poisons.
+ * version current and `installed` called. An ingestion goes ahead of that: its record in the log makes its tables part of what
+ * readers see, and its edit follows as any other. A full disk is tried again; any other failure poisons.
  */
+import { assert } from '../base/assert.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import type { JobRunner, RunningJob } from '../workers/job-runner.ts';
 import type { Scheduler } from '../runtime/scheduler.ts';
 import type { Poison } from '../runtime/poison.ts';
 import type { VersionEdit } from '../manifest/version-edit.ts';
 import { withUnreferencedBlobs } from '../manifest/blob-files.ts';
+import type { IngestionEdit } from '../manifest/ingestion.ts';
 import { appendFrame, encodeEditFrame } from '../manifest/manifest-file.ts';
 import { applyEdit, type Version } from '../manifest/version.ts';
 import type { Log } from '../wal/log.ts';
@@ -25,6 +28,7 @@ interface Pending {
   /** Makes the edit when its turn has come: what it says of the log then knows all edits before it. */
   readonly make: () => VersionEdit;
   edit: VersionEdit | undefined;
+  readonly isAhead: boolean;
   readonly done: (error: unknown) => void;
 }
 
@@ -37,13 +41,17 @@ export interface InstallerEnv {
   /** Keeps other threads of a shared database from log and memtables (state.ts). */
   readonly state: { exclusive<T>(step: () => T): T };
   readonly manifest: { readonly path: string; readonly number: number; readonly bytes: number };
-  /** The version that the manifest holds now became current, by this edit. */
+  /**
+   * This version is what readers are to see now: the one that the manifest holds, by this edit, with what is ahead of it.
+   */
   installed(version: Version, edit: VersionEdit): void;
 }
 
 export class Installer {
   readonly #env: InstallerEnv;
   #version: Version;
+  #current: Version;
+  #ahead: IngestionEdit | undefined;
   #manifestBytes: number;
   #queue: Pending[] = [];
   #running = false;
@@ -54,6 +62,7 @@ export class Installer {
   constructor(env: InstallerEnv, version: Version) {
     this.#env = env;
     this.#version = version;
+    this.#current = version;
     this.#manifestBytes = env.manifest.bytes;
   }
 
@@ -72,9 +81,36 @@ export class Installer {
     return this.#version;
   }
 
+  /** What readers see: `version`, with the ingestion that is ahead of it. */
+  get current(): Version {
+    return this.#current;
+  }
+
+  /** An ingestion that is in the log, that readers see, and whose edit is not in the manifest yet; one at a time. */
+  get ahead(): IngestionEdit | undefined {
+    return this.#ahead;
+  }
+
+  /**
+   * Readers see `edit` from now on: the log has it, and says so to recovery. Its turn for the manifest comes, with what
+   * `make` adds to it.
+   */
+  installAhead(edit: IngestionEdit, make: () => VersionEdit, done: (error: unknown) => void): void {
+    assert(this.#ahead === undefined, 'one ingestion is ahead of the manifest at a time');
+    this.#ahead = edit;
+    this.#current = applyEdit(this.#version, edit);
+    if (this.#closed) {
+      done(this.#closedBy);
+      return;
+    }
+    const whole = (): VersionEdit => ({ ...edit, ...make() });
+    this.#queue.push({ make: whole, edit: undefined, isAhead: true, done });
+  }
+
   /** Another process's installer has written this version (read-only databases). */
   follow(version: Version): void {
     this.#version = version;
+    this.#current = version;
   }
 
   get idle(): boolean {
@@ -96,8 +132,8 @@ export class Installer {
       done(this.#closedBy);
       return;
     }
-    this.#queue.push({ make, edit: undefined, done });
-    this.#pump();
+    this.#queue.push({ make, edit: undefined, isAhead: false, done });
+    this.pump();
   }
 
   /** No edit is written any more: queued ones fail, and one that has not come to the manifest yet is called off. */
@@ -129,7 +165,8 @@ export class Installer {
     return true;
   }
 
-  #pump(): void {
+  /** Starts on the first edit that waits, unless one is being written. */
+  pump(): void {
     const { log, durability, runner, poison, manifest } = this.#env;
     if (this.#running || this.#closed || this.#queue.length === 0) return;
     if (poison.raised) {
@@ -168,19 +205,21 @@ export class Installer {
       if (outcome.ok) {
         this.#manifestBytes += frame.length;
         this.#version = applyEdit(this.#version, edit);
+        if (taken.isAhead) this.#ahead = undefined;
+        this.#current = this.#ahead === undefined ? this.#version : applyEdit(this.#version, this.#ahead);
         if (unsynced !== undefined) {
           this.#env.state.exclusive(() => log!.markSynced(unsynced.upTo, unsynced.sequence));
           durability!.synced();
         }
-        this.#env.installed(this.#version, edit);
+        this.#env.installed(this.#current, edit);
       } else if (!this.#closed) poison.raise(outcome.error);
       // What called it off says more than that it was called off.
       taken.done(outcome.ok ? undefined : (this.#closedBy ?? outcome.error));
-      this.#pump();
+      this.pump();
     });
   }
 
   #retry(): void {
-    this.#env.scheduler.after(FULL_RETRY_MS, () => this.#pump());
+    this.#env.scheduler.after(FULL_RETRY_MS, () => this.pump());
   }
 }

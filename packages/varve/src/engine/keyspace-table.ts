@@ -142,7 +142,7 @@ export class KeyspaceTable {
     this.#core.state.sharing?.ttlChanged(tree);
     // How many files in level 0 are too many depends on it.
     if (gatheredFiles(settings.compaction) !== before) {
-      this.#core.background.versionInstalled(this.#core.installer.version);
+      this.#core.background.versionInstalled(this.#core.installer.current);
     }
     this.#core.background.schedule();
   }

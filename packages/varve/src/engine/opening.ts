@@ -23,8 +23,9 @@ import { DatabaseHandle, type Maintenance } from './database.ts';
 import { writableCodec } from './job-input.ts';
 import { KeyspaceTable } from './keyspace-table.ts';
 import { Follower, pathsOf, type ReadState } from './follower.ts';
-import { replayBytesMax, findManifest, readDirectory, replayLog, type ReplayEnv } from './recovery.ts';
 import { answerLevels } from './owner-levels.ts';
+import { replayBytesMax, findManifest, readDirectory, replayLog } from './recovery.ts';
+import type { ReplayEnv } from './replay-env.ts';
 import { flushReplayed } from './replay-flush.ts';
 import { EngineState } from './state.ts';
 import { Tree } from './tree.ts';
@@ -101,6 +102,7 @@ export class Opening {
       Math.max(recovering.version.nextFileNumber, contents.highest + 1),
     );
     const report = replayLog(recovering, contents.logs);
+    if (recovering.changes.length > 0) this.#holdTables(recovering.version);
     // What was read around damage becomes tables at once, so that the damaged log is not needed at the next open.
     if (this.#options.recovery === 'salvage' && !this.#options.readOnly) {
       flushReplayed(recovering, fs, this.#fileNumbers);
@@ -115,6 +117,7 @@ export class Opening {
       warnings: [
         ...(found?.warnings ?? []),
         ...report.warnings,
+        ...recovering.warnings,
         ...readWarnings(fs, this.#options.reads, state.path),
       ],
       background: core.runner.kind,
@@ -157,7 +160,9 @@ export class Opening {
       version,
       changes: [],
       newTree: (record) => this.#newTree(state, record, recovering.version),
+      warnings: [],
       replayed: () => this.#flushInline(recovering),
+      flush: () => flushReplayed(recovering, this.#fs, this.#fileNumbers),
     };
     state.visible = version.lastSequence;
     for (const { record } of version.keyspaces.values()) {

@@ -1,6 +1,7 @@
 /**
- * Back-pressure: may this write go on now? Three reasons can say no: memtables fill the write-buffer budget faster than
- * flushes empty it, level 0 has too many files, the disk is full (that one lives in Durability).
+ * Back-pressure: may this write go on now? Four reasons can say no: memtables fill the write-buffer budget faster than
+ * flushes empty it, level 0 has too many files, an ingestion takes its place (ingest/ingestions.ts), the disk is full (that one
+ * lives in Durability).
  *
  * Strategies in their simple form (CONTRACT 7): `fail` throws `busy` at the limit; `block` parks a synchronous write for at
  * most `syncWaitMsMax`, then throws; `slow` delays a little from three quarters of the budget on (at most SLOW_MS per
@@ -23,6 +24,8 @@ const SOFT = 0.75;
 const SERVE_MS = 10;
 export const LEVEL0_FILES_SLOW = 20;
 export const LEVEL0_FILES_STOP = 36;
+/** In place of the number of files: writes are held until what is in the way of an ingestion is in tables. */
+export const WRITES_HELD: number = 2 ** 30;
 
 export interface PressureEnv {
   readonly strategy: 'slow' | 'block' | 'fail';
@@ -35,7 +38,10 @@ export interface PressureEnv {
   usedBytes(): number;
   /** True while something is on its way that will free memory; without it delaying would be pointless. */
   flushPending(): boolean;
-  /** Most files in level 0 over all keyspaces, not counting what a keyspace is set to gather there beyond the default. */
+  /**
+   * Most files in level 0 over all keyspaces, not counting what a keyspace is set to gather there beyond the default;
+   * WRITES_HELD for an ingestion.
+   */
   level0Files(): number;
   /** Starts what can free memtable memory, if nothing is on its way. */
   makeRoom(): void;
@@ -61,8 +67,9 @@ export class Pressure {
   /** Why a write must wait now; undefined when it need not. */
   stopReason(): string | undefined {
     if (this.#env.usedBytes() >= this.limitBytes) return 'memtable-memory';
-    if (this.#env.level0Files() >= LEVEL0_FILES_STOP) return 'level0-files';
-    return undefined;
+    const level0Files = this.#env.level0Files();
+    if (level0Files < LEVEL0_FILES_STOP) return undefined;
+    return level0Files === WRITES_HELD ? 'ingest' : 'level0-files';
   }
 
   /** Before a synchronous write of `bytes`: returns at once, late, or throws `busy` with the reason. */
@@ -181,7 +188,7 @@ export class Pressure {
       reason,
       usedBytes: this.#env.usedBytes(),
       limitBytes: this.limitBytes,
-      level0Files: this.#env.level0Files(),
+      ...(reason === 'ingest' ? {} : { level0Files: this.#env.level0Files() }),
     });
   }
 

@@ -10,6 +10,7 @@ import { blobName, inDirectory, parseFileName, tableName } from '../fs/file-name
 import type { FileSystem } from '../fs/file-system.ts';
 import type { KeyspaceRecord } from '../manifest/version-edit.ts';
 import { withUnreferencedBlobs } from '../manifest/blob-files.ts';
+import { decodeIngestion } from '../manifest/ingestion.ts';
 import { type LoadedManifest, loadManifest } from '../manifest/manifest-file.ts';
 import { applyEdit, type Version } from '../manifest/version.ts';
 import { BatchReader } from '../record/batch.ts';
@@ -18,8 +19,8 @@ import { replay } from '../wal/replay.ts';
 import type { ReplayReport } from '../wal/replay-run.ts';
 import { applyBatch } from './commit-pipeline.ts';
 import { decodeKeyspaceChange, type KeyspaceChange } from './keyspace-change.ts';
-import type { EngineState } from './state.ts';
-import type { Tree } from './tree.ts';
+import { replayIngestion } from './ingest/replay-ingestion.ts';
+import type { ReplayEnv } from './replay-env.ts';
 
 /** What a database directory holds, by number. */
 export interface DirectoryContents {
@@ -82,12 +83,6 @@ export function replayBytesMax(fs: FileSystem, directory: string): number {
   return bytes * REPLAY_FACTOR;
 }
 
-/** A keyspace change as it stood in the log. */
-export interface LoggedChange {
-  readonly sequence: number;
-  readonly change: KeyspaceChange;
-}
-
 /** The record of a keyspace that was created at `sequence`. */
 export function recordOf(
   change: Extract<KeyspaceChange, { change: 'create' }>,
@@ -95,20 +90,6 @@ export function recordOf(
 ): KeyspaceRecord {
   const { id, name, keyCodec, valueCodec } = change;
   return { id, name, keyCodec, valueCodec, createdSequence: sequence };
-}
-
-export interface ReplayEnv {
-  readonly fs: FileSystem;
-  readonly state: EngineState;
-  readonly mode: 'strict' | 'prefix' | 'salvage';
-  readonly readOnly: boolean;
-  /** What the new manifest will hold; grows by keyspace changes and inline flushes. */
-  version: Version;
-  /** Keyspace changes of the log that the manifest did not have, in their order. */
-  readonly changes: LoggedChange[];
-  newTree(record: KeyspaceRecord): Tree;
-  /** Called after every batch: flushes inline when memtables are over their budget. */
-  replayed(): void;
 }
 
 /** Replays the log on top of `env.version`; the trees and `state.visible` are then as recovered. */
@@ -148,6 +129,10 @@ export function replayLog(env: ReplayEnv, logs: readonly number[]): ReplayReport
         } else if (state.trees.has(change.id)) dropTree(env, change.id, sequence);
         else if (env.mode !== 'salvage')
           throw corruption('a keyspace is dropped that is not there', { ...where });
+      },
+      ingestion(sequence, _time, bytes, start, end, where) {
+        state.visible = sequence;
+        replayIngestion(env, sequence, decodeIngestion(bytes, start, end, sequence, where), where);
       },
     },
   );

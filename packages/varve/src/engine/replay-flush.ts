@@ -7,7 +7,7 @@ import type { JobOutput } from '../compaction/job.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { applyEdit } from '../manifest/version.ts';
 import { flushSettings } from './job-input.ts';
-import type { ReplayEnv } from './recovery.ts';
+import type { ReplayEnv } from './replay-env.ts';
 import { jobs } from './workers/jobs.ts';
 
 /** Makes tables of everything that was replayed so far. */

@@ -23,6 +23,15 @@ export interface OwnerSharing {
   ttlChanged(tree: Tree): void;
   memtableLimitChanged(bytes: number): void;
   installed(): void;
+  /** How many files in level 0 stop writes, or that writes are held. */
+  level0FilesChanged(): void;
+  /**
+   * An ingestion that goes ahead of the manifest: makes ready what other threads find of it, shows them that, or forgets what
+   * was made ready and not shown. With the write lock.
+   */
+  prepareAhead(body: Uint8Array, sequence: number): void;
+  showAhead(): void;
+  forgetAhead(): void;
   progress(): void;
   poisoned(cause: unknown): void;
   retire(free: () => void): void;

@@ -53,6 +53,7 @@ export function collectStats(core: Core): DatabaseStats {
       log: counters.log,
       flush: counters.flush,
       compaction: counters.compaction,
+      ingest: counters.ingest,
     },
     reclaimed: { ...core.background.care.reclaimed },
     keyspaces,

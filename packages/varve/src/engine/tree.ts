@@ -15,7 +15,7 @@ import { DeadRanges } from '../iterator/dead-ranges.ts';
 import type { Memtable } from '../memtable/memtable.ts';
 import type { ResolvedKeyspaceSettings } from '../options/resolve.ts';
 import type { TableCache } from '../sstable/table-cache.ts';
-import { FollowedViews } from './followed-views.ts';
+import { answersFrom, FollowedViews } from './followed-views.ts';
 import type { RegisteredReaders } from './held-readers.ts';
 import { pointGet, takeUnexpired } from './get.ts';
 import type { ManyGets } from './get-many.ts';
@@ -236,7 +236,7 @@ export class Tree {
       left[0] !== undefined && left[0] === active && active.bytes < this.settings.memtableBytes;
     this.show(takesMore ? active : undefined, takesMore ? left.slice(1) : left, version);
     this.#followed ??= new FollowedViews();
-    this.#floor = flushed;
+    this.#floor = answersFrom(version);
     if (this.#state.hasExpiring || holdsExpiring(before.view.version)) this.#since = storedTime;
     const after = { view: this.#view, since: this.#since };
     for (const memtable of this.#followed.replace(before, after, readers)) memtable.release();

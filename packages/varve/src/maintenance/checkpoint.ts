@@ -61,7 +61,7 @@ export async function checkpoint(core: Core, path: string): Promise<void> {
 function takeState(core: Core, target: string, logs: LogCopy[]): Version {
   const { fs, installer, log } = core;
   core.durability?.syncNow('os');
-  const { version } = installer;
+  const { current: version } = installer;
   for (const keyspace of version.keyspaces.values()) {
     const tables = keyspace.levels.flat().map((file) => tableName(file.number));
     for (const name of [...tables, ...[...keyspace.blobs.keys()].map(blobName)]) {

@@ -8,8 +8,10 @@ import { KIND_DELETE, KIND_RANGE_DELETE, kindName } from '../base/kinds.ts';
 import { decodeKeyspaceChange } from '../engine/keyspace-change.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { BatchReader } from '../record/batch.ts';
-import { HEADER_BYTES, RECORD_BATCH, RECORD_KEYSPACE } from '../record/log-record.ts';
+import { decodeIngestion, type IngestionEdit } from '../manifest/ingestion.ts';
+import { HEADER_BYTES, RECORD_BATCH, RECORD_INGESTION, RECORD_KEYSPACE } from '../record/log-record.ts';
 import { type DumpedGap, type DumpedRecord, dumpSegment } from '../wal/dump.ts';
+import { fileDetail } from './dump-manifest.ts';
 import { type DumpLine, showBytes, showTime, storedDetail } from './dump-line.ts';
 
 /** Before the first operation of a batch stands their count. */
@@ -57,6 +59,14 @@ function* recordLines(record: DumpedRecord, path: string): Generator<DumpLine, v
   detail['syncedSegment'] = synced.segment;
   detail['syncedOffset'] = synced.offset;
   detail['bytes'] = record.bytes;
+  if (kind === RECORD_INGESTION) {
+    const edit = decodeIngestion(body, 0, body.length, sequence, { file: path, offset });
+    yield { offset, kind: record.kindName, detail: { ...detail, ...ingestionDetail(edit) } };
+    for (const { level, file } of edit.addedFiles) {
+      yield { offset, kind: 'add-file', detail: { level, ...fileDetail(file) } };
+    }
+    return;
+  }
   if (kind !== RECORD_BATCH) {
     yield { offset, kind: record.kindName, detail };
     return;
@@ -68,6 +78,10 @@ function* recordLines(record: DumpedRecord, path: string): Generator<DumpLine, v
   for (let at = COUNT_BYTES; batch.next(); at = batch.valueEnd) {
     yield { offset: bodyAt + at, kind: kindName(batch.kind), detail: operationDetail(batch) };
   }
+}
+
+function ingestionDetail({ addedFiles, ingestedSequence }: IngestionEdit): Record<string, unknown> {
+  return { keyspace: ingestedSequence[0]!.keyspace, tables: addedFiles.length };
 }
 
 function operationDetail(batch: BatchReader): Record<string, unknown> {

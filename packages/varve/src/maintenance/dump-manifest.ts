@@ -71,12 +71,15 @@ function* itemLines({ offset, edit }: ManifestRecord): Generator<DumpLine, void>
   }
   for (const flushed of edit.flushedSequence ?? []) yield { offset, kind: 'flushed', detail: { ...flushed } };
   for (const floor of edit.historyFloor ?? []) yield { offset, kind: 'history-floor', detail: { ...floor } };
+  for (const ingested of edit.ingestedSequence ?? [])
+    yield { offset, kind: 'ingested', detail: { ...ingested } };
   for (const { time, sequence } of edit.timeMarks ?? []) {
     yield { offset, kind: 'time-mark', detail: { time: showTime(time), sequence } };
   }
 }
 
-function fileDetail(file: FileMeta): Record<string, unknown> {
+/** What a line says about a table. */
+export function fileDetail(file: FileMeta): Record<string, unknown> {
   const { smallestKey, largestKey, uniqueId, lowerBound, upperBound, expiry, blobs, ...plain } = file;
   return {
     ...plain,

@@ -20,6 +20,7 @@
  *      14  varint  newestTime, with bit 6
  *      15  varint  with bit 4: entries that expire, earliest and latest expiry
  *
+ * An override is what ingestion gives its tables (manifest/ingestion.ts); bounds are room that nothing uses yet.
  * Invariants: smallestKey <= largestKey (below it when exclusive); 1 <= number; smallestSequence <= largestSequence; both
  * cover the range tombstones of the file as well as its points.
  */
@@ -52,7 +53,10 @@ export interface FileMeta {
   readonly lowerBound?: Uint8Array;
   /** Room for linked ranges: only keys below this count. Not written by this release. */
   readonly upperBound?: Uint8Array;
-  /** Room for linked ranges: every entry counts as written at this sequence. Not written by this release. */
+  /**
+   * Every entry counts as written at this sequence, and so do the sequences above: a table that was ingested. What it stores
+   * for each entry is 0.
+   */
   readonly sequenceOverride?: number;
   /** What it refers to in blob files, by number; left out when it holds all values itself. */
   readonly blobs?: readonly BlobUse[];
@@ -156,6 +160,12 @@ export function impossible(file: FileMeta): string | undefined {
   const order = compareBytes(file.smallestKey, file.largestKey);
   if (order > 0 || (order === 0 && file.largestExclusive)) return 'its smallest key is above its largest';
   if (file.smallestSequence > file.largestSequence) return 'its smallest sequence is above its largest';
+  const { sequenceOverride } = file;
+  if (sequenceOverride !== undefined) {
+    if (sequenceOverride < 1) return 'its sequence override is 0';
+    if (file.smallestSequence !== sequenceOverride || file.largestSequence !== sequenceOverride)
+      return 'its sequences are not those of its override';
+  }
   if (file.number < 1) return 'file numbers start at 1';
   if (file.tombstones > file.entries) return 'it has more tombstones than entries';
   if (file.expiry !== undefined && file.expiry.expiring > file.entries - file.tombstones)

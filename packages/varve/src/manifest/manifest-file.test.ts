@@ -16,7 +16,7 @@ import {
   loadManifest,
   manifestRecords,
 } from './manifest-file.ts';
-import { fullEdit, randomFlush, sampleFile, sampleKeyspace } from './samples.suite.ts';
+import { bytesOfText, fullEdit, randomFlush, sampleFile, sampleKeyspace } from './samples.suite.ts';
 import { applyEdit, emptyVersion, type Version } from './version.ts';
 import { encodeEdit, type VersionEdit } from './version-edit.ts';
 
@@ -223,7 +223,7 @@ describe('a damaged manifest', () => {
 
   test('of a later release is refused by name', () => {
     const { fs, path, bytes } = sample(1);
-    const linked = sampleFile(30, 'a', 'b', { sequenceOverride: 4 });
+    const linked = sampleFile(30, 'a', 'b', { lowerBound: bytesOfText('a') });
     const edits = [
       encodeFrame(9, new Uint8Array(0)),
       encodeEditFrame({ ...fullEdit(), formatVersion: 2 }),

@@ -198,14 +198,14 @@ function kindOf(kind: number, index: number, place: RecordPlace): ManifestRecord
   throw corruption(`the manifest has a record of kind ${kind} where it can not be`, { ...place, kind });
 }
 
-/** A snapshot must name its format and key order; linked ranges have their room in the format but no reader yet. */
+/** A snapshot must name its format and key order; bounds of linked ranges have their room in the format but no reader yet. */
 function checkFormat(kind: ManifestRecord['kind'], edit: VersionEdit, place: RecordPlace): void {
   if (kind === 'snapshot' && (edit.formatVersion === undefined || edit.comparator === undefined)) {
     throw corruption('the snapshot of the manifest does not name its format', { ...place });
   }
   for (const { file } of edit.addedFiles ?? []) {
-    const { number, lowerBound, upperBound, sequenceOverride } = file;
-    if (lowerBound === undefined && upperBound === undefined && sequenceOverride === undefined) continue;
+    const { number, lowerBound, upperBound } = file;
+    if (lowerBound === undefined && upperBound === undefined) continue;
     throw unsupported(`a linked range of file ${number}`, { ...place, number });
   }
 }

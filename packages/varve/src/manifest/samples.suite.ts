@@ -71,6 +71,8 @@ export function fullEdit(): VersionEdit {
           lowerBound: bytesOfText('b'),
           upperBound: bytesOfText('y'),
           sequenceOverride: 99,
+          smallestSequence: 99,
+          largestSequence: 99,
           tombstones: 4,
           expiry: { expiring: 3, earliestExpiry: 1_790_000_000_000, latestExpiry: 1_790_000_009_999 },
           blobs: [
@@ -93,6 +95,7 @@ export function fullEdit(): VersionEdit {
       },
     ],
     removedBlobs: [{ keyspace: 4, number: 10 }],
+    ingestedSequence: [{ keyspace: 5, sequence: 99 }],
   };
 }
 

@@ -25,6 +25,7 @@
  *    18  storedTime        varint, ms since the epoch: the database's clock goes on from here
  *    19  addedBlobs        varint keyspace, blob file (blob-meta.ts)
  *    20  removedBlobs      varint keyspace, varint number
+ *    21  ingestedSequence  varint keyspace, varint sequence
  *
  * Tags from 11 on but 18 repeat, one payload an item. Invariant: an unknown tag is refused by name (`UNSUPPORTED_MANIFEST`): an
  * edit that is understood in part would be a wrong state.
@@ -118,6 +119,8 @@ export interface VersionEdit {
   readonly storedTime?: number;
   readonly addedBlobs?: readonly AddedBlob[];
   readonly removedBlobs?: readonly RemovedBlob[];
+  /** Ingestions into the keyspace up to the sequence are in its tables: replay passes them over. */
+  readonly ingestedSequence?: readonly KeyspaceSequence[];
 }
 
 const TEXT_BYTES_MAX = 65_535;
@@ -134,6 +137,7 @@ const TAG_TIME_MARK = 17;
 const TAG_STORED_TIME = 18;
 const TAG_BLOB_ADDED = 19;
 const TAG_BLOB_REMOVED = 20;
+const TAG_INGESTED_SEQUENCE = 21;
 
 /** The fields that are one varint. */
 const numberFields = [
@@ -191,6 +195,9 @@ export function encodeEdit(edit: VersionEdit): Uint8Array {
   }
   for (const { keyspace, number } of edit.removedBlobs ?? []) {
     field(TAG_BLOB_REMOVED, (payload) => payload.varint(keyspace).varint(number));
+  }
+  for (const { keyspace, sequence } of edit.ingestedSequence ?? []) {
+    field(TAG_INGESTED_SEQUENCE, (payload) => payload.varint(keyspace).varint(sequence));
   }
   return to.finish();
 }
@@ -250,6 +257,7 @@ class EditLists {
   readonly #timeMarks: TimeMark[] = [];
   readonly #addedBlobs: AddedBlob[] = [];
   readonly #removedBlobs: RemovedBlob[] = [];
+  readonly #ingestedSequence: KeyspaceSequence[] = [];
 
   /** Reads one item; false when the tag is none of these. */
   take(tag: number, from: FieldReader): boolean {
@@ -269,7 +277,8 @@ class EditLists {
     } else if (tag === TAG_BLOB_REMOVED) {
       const keyspace = from.varint('a keyspace');
       this.#removedBlobs.push({ keyspace, number: from.varint('the number of a blob file') });
-    } else return false;
+    } else if (tag === TAG_INGESTED_SEQUENCE) this.#ingestedSequence.push(decodeSequence(from));
+    else return false;
     return true;
   }
 
@@ -285,6 +294,7 @@ class EditLists {
       ...(this.#timeMarks.length > 0 && { timeMarks: this.#timeMarks }),
       ...(this.#addedBlobs.length > 0 && { addedBlobs: this.#addedBlobs }),
       ...(this.#removedBlobs.length > 0 && { removedBlobs: this.#removedBlobs }),
+      ...(this.#ingestedSequence.length > 0 && { ingestedSequence: this.#ingestedSequence }),
     };
   }
 }

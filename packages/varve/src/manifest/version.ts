@@ -36,6 +36,8 @@ export interface KeyspaceVersion {
   readonly flushedSequence: number;
   /** States before this sequence can not be read any more. */
   readonly historyFloor: number;
+  /** Ingestions up to this sequence are in the levels: replay passes them over. 0 when there never was one. */
+  readonly ingestedSequence: number;
 }
 
 export interface Version {
@@ -80,7 +82,7 @@ const noBlobs: ReadonlyMap<number, BlobMeta> = new Map();
 /** A keyspace without files. */
 export function emptyKeyspace(record: KeyspaceRecord): KeyspaceVersion {
   const levels = Array.from({ length: LEVELS }, () => []);
-  return { record, levels, blobs: noBlobs, flushedSequence: 0, historyFloor: 0 };
+  return { record, levels, blobs: noBlobs, flushedSequence: 0, historyFloor: 0, ingestedSequence: 0 };
 }
 
 /**
@@ -141,6 +143,9 @@ export function snapshotEdit(version: Version): VersionEdit {
     flushedSequence: sequences((keyspace) => keyspace.flushedSequence),
     historyFloor: sequences((keyspace) => keyspace.historyFloor),
     timeMarks,
+    ingestedSequence: sequences((keyspace) => keyspace.ingestedSequence).filter(
+      ({ sequence }) => sequence > 0,
+    ),
   };
 }
 
@@ -193,6 +198,7 @@ class KeyspaceChange {
   readonly addedBlobs: BlobMeta[] = [];
   flushedSequence = 0;
   historyFloor = 0;
+  ingestedSequence = 0;
 
   applyTo(keyspace: KeyspaceVersion, place: RecordPlace | undefined): KeyspaceVersion {
     const levels = keyspace.levels.map((files, level) => this.#level(files, level, place));
@@ -205,6 +211,7 @@ class KeyspaceChange {
       blobs,
       flushedSequence: Math.max(keyspace.flushedSequence, this.flushedSequence),
       historyFloor: Math.max(keyspace.historyFloor, this.historyFloor),
+      ingestedSequence: Math.max(keyspace.ingestedSequence, this.ingestedSequence),
     };
   }
 
@@ -293,6 +300,7 @@ function changesByKeyspace(edit: VersionEdit): Map<number, KeyspaceChange> {
   for (const { keyspace, blob } of edit.addedBlobs ?? []) of(keyspace).addedBlobs.push(blob);
   for (const { keyspace, sequence } of edit.flushedSequence ?? []) of(keyspace).flushedSequence = sequence;
   for (const { keyspace, sequence } of edit.historyFloor ?? []) of(keyspace).historyFloor = sequence;
+  for (const { keyspace, sequence } of edit.ingestedSequence ?? []) of(keyspace).ingestedSequence = sequence;
   return changes;
 }
 

@@ -47,6 +47,17 @@ export interface EventDetails {
     dropped: number;
     ms: number;
   };
+  /** Tables were ingested, and are visible. `heldMs`: how long writes had to wait for that. */
+  ingest: {
+    keyspace: string;
+    sequence: number;
+    files: number;
+    levels: number[];
+    entries: number;
+    bytes: number;
+    ms: number;
+    heldMs: number;
+  };
   pressure: { state: 'none' | 'slow' | 'block' | 'fail'; reason: string };
   adapt: MemoryMoved | FlushSizeChanged;
   poison: { cause: unknown };
@@ -66,6 +77,7 @@ export type EventName = keyof EventDetails;
 const names: readonly EventName[] = [
   'flush',
   'compaction',
+  'ingest',
   'pressure',
   'adapt',
   'poison',

@@ -13,7 +13,8 @@
  *       28     4  u32    synced segment    the log was known to be on disk up to here when the record was written
  *       32     4  u32    synced offset
  *       36     8  f64    timestamp         milliseconds since 1970; 0 without flag bit 0
- *       44        bytes  body              batch: record/batch.ts; keyspace change: the engine's; marker: empty
+ *       44        bytes  body              batch: record/batch.ts; keyspace change: the engine's; marker: empty;
+ *                                         ingestion: manifest/ingestion.ts
  *
  * Body of kind 6, segment start, the first record of every segment (20 bytes):
  *        0     4  u32    flags             bit 0: the file was recycled, stale bytes may follow the last record
@@ -38,6 +39,8 @@ export const RECORD_MARKER = 3;
 const RECORD_PREPARE = 4;
 export const RECORD_COMMIT = 5;
 export const RECORD_SEGMENT_START = 6;
+/** Tables that were written beside the log become part of a keyspace. */
+export const RECORD_INGESTION = 7;
 
 const FLAG_TIMESTAMP = 1;
 const FLAG_RECYCLED = 1;
@@ -49,12 +52,18 @@ const names: Readonly<Record<number, string>> = {
   [RECORD_PREPARE]: 'prepare',
   [RECORD_COMMIT]: 'commit',
   [RECORD_SEGMENT_START]: 'segment-start',
+  [RECORD_INGESTION]: 'ingestion',
 };
 
 /** Name of a record kind for messages and dumps. */
 export function recordKindName(kind: number): string {
   const name = names[kind];
   return name ?? `unknown(${kind})`;
+}
+
+/** Does a record of this kind change something, and so take a sequence of its own? */
+export function isDataKind(kind: number): boolean {
+  return kind === RECORD_BATCH || kind === RECORD_KEYSPACE || kind === RECORD_INGESTION;
 }
 
 /** A place in the log: file number and byte offset. Segment 0 is before every record. */
@@ -129,7 +138,8 @@ export class RecordHeader {
 
   /** True for the kinds, flags and spare bytes that this release knows. */
   get isSupported(): boolean {
-    const known = this.kind <= RECORD_MARKER || this.kind === RECORD_SEGMENT_START;
+    const known =
+      this.kind <= RECORD_MARKER || this.kind === RECORD_SEGMENT_START || this.kind === RECORD_INGESTION;
     return known && this.kind > 0 && (this.flags & ~FLAG_TIMESTAMP) === 0 && this.zero === 0;
   }
 }

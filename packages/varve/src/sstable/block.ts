@@ -85,6 +85,12 @@ export class BlockView {
     this.values = this.#kind === KINDS_DIFFER ? this.#kinds + count : this.#kinds;
   }
 
+  /** Every entry of the opened block counts as written at `sequence`: in place of what is stored, which is 0. */
+  showSequence(sequence: number): void {
+    this.#sequenceWidth = 0;
+    this.#base = sequence;
+  }
+
   /** Lets go of the block. */
   close(): void {
     this.bytes = EMPTY;

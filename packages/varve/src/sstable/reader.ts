@@ -51,6 +51,8 @@ export interface TableReaderOptions {
   /** What the manifest says; checked when given. */
   readonly uniqueId?: Uint8Array | undefined;
   readonly bytes?: number | undefined;
+  /** Every entry counts as written at this sequence (tables that were ingested); what is stored counts without it. */
+  readonly sequenceOverride?: number | undefined;
   readonly counters?: TableCounters | undefined;
   /** What filters in parts may take when they are held; no limit when it is not given. */
   readonly filterMemory?: FilterMemory | undefined;
@@ -73,6 +75,8 @@ export class TableReader {
   readonly properties: TableProperties;
   /** Undefined: none. Point gets do not look at them, the caller does. */
   readonly rangeTombstones: FragmentedTombstones | undefined;
+  /** In place of the stored sequence of every entry; 0: what is stored counts. */
+  readonly sequenceOverride: number;
   /** The filter when it is held. */
   #filter: Filter | undefined;
   readonly #filterParts: FilterParts | undefined;
@@ -89,8 +93,14 @@ export class TableReader {
   readonly #counters: TableCounters;
   readonly #heldBytes: number;
 
-  private constructor(loader: BlockLoader, footer: Footer, filterMemory: FilterMemory | undefined) {
+  private constructor(
+    loader: BlockLoader,
+    footer: Footer,
+    filterMemory: FilterMemory | undefined,
+    sequenceOverride: number,
+  ) {
     const path = loader.path;
+    this.sequenceOverride = sequenceOverride;
     this.path = path;
     this.fileNumber = loader.fileNumber;
     this.footer = footer;
@@ -100,6 +110,7 @@ export class TableReader {
 
     const properties = loader.readWhole(footer.properties, BLOCK_PROPERTIES);
     this.properties = decodeProperties(properties, 0, properties.length, path, footer.properties.offset);
+    if (sequenceOverride > 0) checkOneSequence(this.properties, path, footer.properties.offset);
 
     const top = loader.readWhole(footer.topIndex, BLOCK_TOP_INDEX);
     validateBlock(top, 0, top.length, path, footer.topIndex.offset);
@@ -148,7 +159,7 @@ export class TableReader {
       const footer = readFooter(loader, options);
       checkIdentity(footer, options);
       loader.setTable(footer.uniqueId, footer.fileBytes - FOOTER_BYTES);
-      return new TableReader(loader, footer, options.filterMemory);
+      return new TableReader(loader, footer, options.filterMemory, options.sequenceOverride ?? 0);
     } catch (error) {
       loader.close();
       throw error;
@@ -183,14 +194,18 @@ export class TableReader {
     sequence: number,
     out: PointResult,
   ): boolean {
-    if (!this.mayContain(low, high)) return false;
+    const { sequenceOverride } = this;
+    if (sequence < sequenceOverride || !this.mayContain(low, high)) return false;
     const index = this.index;
     const partition = index.find(key, start, end, sequence);
     if (partition === undefined) return false;
     const loader = this.loader;
     loader.fetchIndexed(partition, index.block);
     this.#counters.filterPositives++;
-    if (lookUp(loader.bytes, loader.start, key, start, end, sequence, out)) return true;
+    if (lookUp(loader.bytes, loader.start, key, start, end, sequence, out)) {
+      if (sequenceOverride > 0) out.sequence = sequenceOverride;
+      return true;
+    }
     this.#counters.filterFalsePositives++;
     return false;
   }
@@ -292,7 +307,7 @@ export class TableReader {
   }
 
   iterator(options: TableIteratorOptions = {}): TableIterator {
-    return new TableIterator(this.loader, this.index, this.properties, options);
+    return new TableIterator(this.loader, this.index, this.properties, options, this.sequenceOverride);
   }
 
   /** About how many bytes of the file lie before the key: offset of the block where it belongs. May read a partition. */
@@ -348,6 +363,20 @@ function readFooter(loader: BlockLoader, { path, tail }: TableReaderOptions): Fo
   const file = loader.file();
   const size = file.size();
   return decodeFooter(readFooterBytes(file, size, path), size, path);
+}
+
+/** A table whose entries all get one sequence from outside has none of its own: one version a key, nothing that covers. */
+function checkOneSequence(properties: TableProperties, file: string, offset: number): void {
+  const { entries, keys, rangeTombstones, largestSequence } = properties;
+  if (entries === keys && rangeTombstones === 0 && largestSequence === 0) return;
+  throw corruption('the manifest gives one sequence to a table that has several', {
+    file,
+    offset,
+    entries,
+    keys,
+    rangeTombstones,
+    largestSequence,
+  });
 }
 
 function checkIdentity(footer: Footer, options: TableReaderOptions): void {

@@ -20,6 +20,7 @@ export interface TableReference {
   readonly number: number;
   readonly bytes?: number;
   readonly uniqueId?: Uint8Array;
+  readonly sequenceOverride?: number;
 }
 
 export interface TableCacheOptions {
@@ -93,6 +94,7 @@ export class TableCache {
         cache,
         uniqueId: table.uniqueId,
         bytes: table.bytes,
+        sequenceOverride: table.sequenceOverride,
         counters: this.counters,
         filterMemory: this.#filterMemory,
         cold: this.cold,

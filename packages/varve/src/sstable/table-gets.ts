@@ -64,7 +64,7 @@ export class TableGets {
   /** Looks up what was added, gives what is found at or below `sequence` to `finder`, and is empty again. */
   run(sequence: number, finder: Finder): void {
     try {
-      this.#askFilters();
+      this.#askFilters(sequence);
       this.#searchIndexes(sequence);
       this.#findBlocks();
       this.#searchBlocks(sequence);
@@ -80,7 +80,7 @@ export class TableGets {
   }
 
   /** Keeps those whose table's filter does not say no. */
-  #askFilters(): void {
+  #askFilters(sequence: number): void {
     const { lows, highs } = this.#batch;
     const keys = this.#keys;
     const tables = this.#tables;
@@ -91,7 +91,7 @@ export class TableGets {
     for (let i = 0; i < this.#count; i++) {
       const key = keys[i]!;
       const table = tables[i]!;
-      if (!table.mayContain(lows[key]!, highs[key]!)) continue;
+      if (sequence < table.sequenceOverride || !table.mayContain(lows[key]!, highs[key]!)) continue;
       keys[kept] = key;
       tables[kept++] = table;
     }
@@ -151,7 +151,7 @@ export class TableGets {
         continue;
       }
       this.#kinds[i] = entry.kind;
-      this.#sequences[i] = entry.sequence;
+      this.#sequences[i] = this.#tables[i]!.sequenceOverride || entry.sequence;
       this.#valueStarts[i] = entry.valueStart;
       this.#valueEnds[i] = entry.valueEnd;
     }
@@ -194,6 +194,7 @@ export class TableGets {
         const key = this.#keys[cold[first]!]!;
         table.countFilterPositive();
         if (lookUp(loader.bytes, loader.start, bytes, ends[key]!, ends[key + 1]!, sequence, this.#entry)) {
+          if (table.sequenceOverride > 0) this.#entry.sequence = table.sequenceOverride;
           finder.found(key, this.#entry);
         } else table.countFalsePositive();
       }

@@ -62,6 +62,8 @@ export class TableIterator implements EntryIterator {
   #position = 0;
   #prefixLength = 0;
   readonly #newest: number;
+  /** In place of the stored sequence of every entry; 0: what is stored counts. */
+  readonly #sequenceOverride: number;
   readonly #isDistinct: boolean;
   /** Of the held block: its entries may be shown as a run; undefined: not looked at yet. */
   #isRun: boolean | undefined;
@@ -75,10 +77,12 @@ export class TableIterator implements EntryIterator {
     index: TableIndex,
     properties: TableProperties,
     options: TableIteratorOptions,
+    sequenceOverride = 0,
   ) {
     this.#loader = loader;
     this.#index = index;
-    this.#newest = properties.largestSequence;
+    this.#sequenceOverride = sequenceOverride;
+    this.#newest = sequenceOverride > 0 ? sequenceOverride : properties.largestSequence;
     this.#isDistinct = properties.keys === properties.entries;
     this.#fillCache = options.fillCache ?? true;
     this.#ahead = options.ahead;
@@ -233,6 +237,7 @@ export class TableIterator implements EntryIterator {
     loader.fetchInto(this.#blockHeld, BLOCK_DATA, this.#fillCache);
     const block = this.#block;
     block.open(this.#blockHeld.bytes, this.#blockHeld.start);
+    if (this.#sequenceOverride > 0) this.#moveSequences(block);
     if (block.count === 0) throw this.#disorder();
     this.#blockOffset = offset;
     this.#prefixLength = block.prefixLength;
@@ -240,6 +245,11 @@ export class TableIterator implements EntryIterator {
     const bytes = block.bytes;
     for (let i = 0, from = block.prefixStart; i < block.prefixLength; i++, from++) this.key[i] = bytes[from];
     this.value = bytes;
+  }
+
+  #moveSequences(block: BlockView): void {
+    // The columns behind the sequences were found by their stored width, which is 0 where all of them are 0.
+    block.showSequence(this.#sequenceOverride);
   }
 
   /** Makes entry `position` of the held block the current one. */

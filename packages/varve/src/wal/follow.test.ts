@@ -16,7 +16,11 @@ function follow(bench: LogBench): Following {
   const sequences: number[] = [];
   const take = (sequence: number): void => void sequences.push(sequence);
   const { report } = bench.recover();
-  const follower = new LogFollower(bench.fs, DIRECTORY, report, { batch: take, keyspaceChange: take });
+  const follower = new LogFollower(bench.fs, DIRECTORY, report, {
+    batch: take,
+    keyspaceChange: take,
+    ingestion: take,
+  });
   return { follower, sequences };
 }
 
@@ -104,6 +108,7 @@ test('a sink that throws gets the same record again', () => {
   const follower = new LogFollower(bench.fs, DIRECTORY, bench.recover().report, {
     batch: take,
     keyspaceChange: take,
+    ingestion: take,
   });
   appendSome(log, 3);
   log.handOver();

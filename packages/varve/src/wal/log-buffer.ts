@@ -12,8 +12,8 @@ import {
   encodeHeader,
   encodeSegmentStart,
   HEADER_BYTES,
+  isDataKind,
   RECORD_BATCH,
-  RECORD_KEYSPACE,
   RECORD_SEGMENT_START,
   SEGMENT_START_BYTES,
   type SegmentLink,
@@ -121,7 +121,7 @@ export class LogBuffer {
       sequence,
       this.syncedSegment,
       this.syncedOffset,
-      this.timestamps && (kind === RECORD_BATCH || kind === RECORD_KEYSPACE) ? timeMs : undefined,
+      this.timestamps && isDataKind(kind) ? timeMs : undefined,
     );
   }
 }

@@ -4,7 +4,7 @@
  */
 import { assert } from '../base/assert.ts';
 import type { EncodedOperation } from '../record/batch.ts';
-import { type LogPosition, RECORD_BATCH, RECORD_KEYSPACE } from '../record/log-record.ts';
+import { isDataKind, type LogPosition } from '../record/log-record.ts';
 import type { DurableLog, UnsyncedLog } from './log-options.ts';
 import type { LogWriter } from './log-writer.ts';
 
@@ -45,11 +45,11 @@ export abstract class LogFront implements DurableLog {
   }
 
   /**
-   * Appends a batch or keyspace change whose sequence follows the last one. Throws, and has appended nothing, when the
+   * Appends a batch, keyspace change or ingestion whose sequence follows the last one. Throws, and has appended nothing, when the
    * record needs a hand-over or a new segment that fails: `DISK_FULL` (busy), or what made the log fail for good.
    */
   append(kind: number, sequence: number, timeMs: number, body: Uint8Array, start: number, end: number): void {
-    assert(kind === RECORD_BATCH || kind === RECORD_KEYSPACE, 'only data records are appended');
+    assert(isDataKind(kind), 'only data records are appended');
     assert(sequence === this.writer.lastSequence + 1, 'log records come in sequence');
     this.writer.append(kind, sequence, timeMs, body, start, end);
   }

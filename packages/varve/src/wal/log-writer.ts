@@ -11,7 +11,13 @@
  */
 import { assert } from '../base/assert.ts';
 import { BATCH_OVERHEAD_MAX, type EncodedOperation } from '../record/batch.ts';
-import { HEADER_BYTES, type LogPosition, RECORD_BATCH, RECORD_MARKER } from '../record/log-record.ts';
+import {
+  HEADER_BYTES,
+  type LogPosition,
+  RECORD_BATCH,
+  RECORD_INGESTION,
+  RECORD_MARKER,
+} from '../record/log-record.ts';
 import type { LogBuffer } from './log-buffer.ts';
 import { diskFull, isFull, type SegmentWriter } from './segment-writer.ts';
 import type { SharedTail } from './shared-tail.ts';
@@ -156,7 +162,7 @@ export class LogWriter {
       this.#recordAt = this.buffer.used - (end - start);
     } else this.#appendDirect(kind, sequence, timeMs, body, start, end);
     this.#recordLength = end - start;
-    this.#appended(sequence, kind === RECORD_BATCH ? timeMs : this.lastTime);
+    this.#appended(sequence, kind === RECORD_BATCH || kind === RECORD_INGESTION ? timeMs : this.lastTime);
   }
 
   /** Appends a batch of one operation: `Log.appendOperation`. */

@@ -91,6 +91,8 @@ export class LogBench {
           void batches.push({ sequence, timeMs, body: bytes.slice(start, end), ...where }),
         keyspaceChange: (sequence, timeMs, bytes, start, end, where) =>
           void batches.push({ sequence, timeMs, body: bytes.slice(start, end), ...where }),
+        ingestion: (sequence, timeMs, bytes, start, end, where) =>
+          void batches.push({ sequence, timeMs, body: bytes.slice(start, end), ...where }),
       },
     );
     return { report, batches };

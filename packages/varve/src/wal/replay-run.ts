@@ -4,7 +4,7 @@
  */
 import type { FileSystem } from '../fs/file-system.ts';
 import type { BatchSource } from '../record/batch.ts';
-import { type LogPosition, RECORD_KEYSPACE } from '../record/log-record.ts';
+import { type LogPosition, RECORD_INGESTION, RECORD_KEYSPACE } from '../record/log-record.ts';
 import type { SegmentReader } from './segment-reader.ts';
 import type { LogSegment } from './segment-writer.ts';
 
@@ -24,7 +24,7 @@ export interface ReplayOptions {
 }
 
 export interface ReplayReport {
-  /** Batches and keyspace changes given to the sink, and the bytes of their records. */
+  /** Batches, keyspace changes and ingestions given to the sink, and the bytes of their records. */
   readonly batches: number;
   readonly bytes: number;
   /** Bytes of torn records; they are lost. */
@@ -67,6 +67,15 @@ export interface ReplaySink {
     end: number,
     where: BatchSource,
   ): void;
+  /** The body names tables that were ingested (manifest/ingestion.ts). */
+  ingestion(
+    sequence: number,
+    timestampMs: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    where: BatchSource,
+  ): void;
 }
 
 /** The running count of a replay. */
@@ -99,6 +108,8 @@ export function deliver(reader: SegmentReader, tally: ReplayTally): void {
   where.offset = reader.offset;
   if (header.kind === RECORD_KEYSPACE)
     sink.keyspaceChange(sequence, timestampMs, bytes, bodyStart, bodyEnd, where);
+  else if (header.kind === RECORD_INGESTION)
+    sink.ingestion(sequence, timestampMs, bytes, bodyStart, bodyEnd, where);
   else sink.batch(sequence, timestampMs, bytes, bodyStart, bodyEnd, where);
   tally.batches++;
   tally.bytes += bodyEnd - reader.offset;

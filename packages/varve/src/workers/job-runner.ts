@@ -13,7 +13,7 @@ import type { FileSystem } from '../fs/file-system.ts';
 
 /**
  * `io`: log sync and manifest; `read`: blocks that somebody waits for, a millisecond or so each; `scan`: partitions of a
- * range, tens of milliseconds each; `care`: what nobody waits for.
+ * range and tables of an ingestion, tens of milliseconds each; `care`: what nobody waits for.
  */
 export type Lane = 'io' | 'flush' | 'compaction' | 'read' | 'scan' | 'care';
 

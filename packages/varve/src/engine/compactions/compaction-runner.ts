@@ -352,7 +352,7 @@ export class CompactionRunner implements Compactions {
       });
       return;
     }
-    core.background.versionInstalled(core.installer.version);
+    core.background.versionInstalled(core.installer.current);
     core.pressure.relieved();
     core.events.emit('warning', () => ({
       code: 'COMPACTION_FAILED',

@@ -167,6 +167,7 @@ class Attachment {
       views: sharedViews,
       manifest,
       tables: this.#tables,
+      pool,
     });
     state.share(access);
     state.time.share(data.time);

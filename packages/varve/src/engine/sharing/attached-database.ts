@@ -150,6 +150,16 @@ export class AttachedDatabase implements Database {
     await this.#ask('checkpoint', path);
   }
 
+  /** The tables are made by the owner's thread, from entries that only this one has. */
+  async ingest(): Promise<never> {
+    this.#checkOpen();
+    throw invalid(
+      'INGEST_UNSUPPORTED',
+      'the thread that opened the database ingests; attached threads do not',
+      {},
+    );
+  }
+
   /** What the owner and other threads do is there without it. */
   async refresh(): Promise<never> {
     this.#checkOpen();

@@ -5,8 +5,9 @@
  * Called at the beginning of an operation (thread-access.ts), so nothing that the words name goes away meanwhile; what was
  * read is thrown away when the generation has changed before it was complete.
  */
+import type { SegmentPool } from '../../arena/segment-pool.ts';
 import type { KeyspaceRecord } from '../../manifest/version-edit.ts';
-import { emptyKeyspace, type KeyspaceVersion, type Version } from '../../manifest/version.ts';
+import { applyEdit, emptyKeyspace, type KeyspaceVersion, type Version } from '../../manifest/version.ts';
 import type { ManifestFollower } from '../../manifest/follow.ts';
 import type { TableCache } from '../../sstable/table-cache.ts';
 import type { EngineState } from '../state.ts';
@@ -14,6 +15,7 @@ import type { Tree } from '../tree.ts';
 import { MANIFEST_BYTES } from './control-words.ts';
 import type { KeyspaceWords } from './keyspace-words.ts';
 import { loadSequence } from './sequence-words.ts';
+import { type AheadIngestion, readAhead } from './shared-ahead.ts';
 import type { SharedViews } from './shared-views.ts';
 
 export interface AttachedViewsEnv {
@@ -23,11 +25,15 @@ export interface AttachedViewsEnv {
   readonly views: SharedViews;
   readonly manifest: ManifestFollower;
   readonly tables: TableCache;
+  readonly pool: SegmentPool;
 }
 
 export class AttachedViews {
   readonly #env: AttachedViewsEnv;
+  /** Of the manifest, and what is shown: with the ingestion that was ahead of it. */
   #version: Version | undefined;
+  #shown: Version | undefined;
+  #aheadSequence = 0;
 
   constructor(env: AttachedViewsEnv) {
     this.#env = env;
@@ -35,40 +41,54 @@ export class AttachedViews {
 
   /** `AccessHooks.follow`. */
   follow(isCurrent: () => boolean): boolean {
-    const { control, state, rows, views, manifest } = this.#env;
+    const { control, state, rows, views, manifest, pool } = this.#env;
     const trees = [...state.trees.values()];
     const bytes = loadSequence(control, MANIFEST_BYTES);
     const descriptors = trees.map((tree) =>
       rows.isDropped(tree.id) ? undefined : views.descriptors(tree.id),
     );
+    const ahead = readAhead(control, pool, state.path);
     if (!isCurrent()) return false;
-    const version = manifest.advance(bytes);
-    if (version !== this.#version) {
-      this.#version = version;
-      this.#forgetTables(version);
-    }
+    const version = this.#withAhead(manifest.advance(bytes), ahead);
     trees.forEach((tree, i) => this.#show(tree, descriptors[i], version));
     return true;
   }
 
+  /** The version of the manifest with what is ahead of it. */
+  #withAhead(version: Version, ahead: AheadIngestion | undefined): Version {
+    const aheadSequence = ahead?.sequence ?? 0;
+    if (version === this.#version && aheadSequence === this.#aheadSequence) return this.#shown!;
+    const shown = ahead === undefined ? version : applyEdit(version, ahead.decode());
+    this.#version = version;
+    this.#aheadSequence = aheadSequence;
+    this.#shown = shown;
+    this.#forgetTables(shown);
+    return shown;
+  }
+
+  /** The version that is shown. */
+  get #current(): Version {
+    return this.#shown ?? this.#env.manifest.version;
+  }
+
   /** A keyspace that this thread opens: from now on it is kept up to date. */
   add(tree: Tree): void {
-    const { state, views, rows, manifest } = this.#env;
+    const { state, views, rows } = this.#env;
     state.trees.set(tree.id, tree);
-    this.#show(tree, rows.isDropped(tree.id) ? undefined : views.descriptors(tree.id), manifest.version);
+    this.#show(tree, rows.isDropped(tree.id) ? undefined : views.descriptors(tree.id), this.#current);
   }
 
   /** The record of a keyspace that the manifest names, unless it was dropped since. */
   recordOf(name: string): KeyspaceRecord | undefined {
-    const { manifest, rows } = this.#env;
-    for (const { record } of manifest.version.keyspaces.values()) {
+    const { rows } = this.#env;
+    for (const { record } of this.#current.keyspaces.values()) {
       if (record.name === name && rows.has(record.id) && !rows.isDropped(record.id)) return record;
     }
     return undefined;
   }
 
   versionOf(record: KeyspaceRecord): KeyspaceVersion {
-    return this.#env.manifest.version.keyspaces.get(record.id) ?? emptyKeyspace(record);
+    return this.#current.keyspaces.get(record.id) ?? emptyKeyspace(record);
   }
 
   #show(tree: Tree, descriptors: readonly number[] | undefined, version: Version): void {

@@ -40,6 +40,9 @@ export const SWEEP_DUE = 18;
 /** What the write-buffer budget is at the moment, in KiB. */
 export const MEMTABLE_KIB_MAX = 19;
 
+/** Where the ingestion stands that is ahead of the manifest (shared-ahead.ts): index of a word of the pool plus one; 0 for none. */
+export const AHEAD = 20;
+
 export const FLAG_CLOSED = 1;
 export const FLAG_POISONED = 2;
 export const FLAG_OWNER_GONE = 4;

@@ -11,6 +11,7 @@ import { threadId } from 'node:worker_threads';
 import { invalid, VarveError } from '../../base/errors.ts';
 import { withoutPicker } from '../../options/compaction-settings.ts';
 import type { Timer } from '../../runtime/scheduler.ts';
+import { encodeIngestion } from '../../manifest/ingestion.ts';
 import { packError, reviveError, type TransferredError } from '../../workers/error-transfer.ts';
 import { SharedTail } from '../../wal/shared-tail.ts';
 import type { OpenReport, ThreadStats } from '../api-types.ts';
@@ -42,6 +43,7 @@ import { RequestServer } from './requests.ts';
 import { Retired } from './retired.ts';
 import { storeSequence } from './sequence-words.ts';
 import { type ShareData, shareData } from './share-handle.ts';
+import { SharedAhead } from './shared-ahead.ts';
 import { SharedLock } from './shared-lock.ts';
 import { clearRegister, REGISTER_WORDS, SharedRegister } from './shared-register.ts';
 import { CLOCK_BYTES } from '../stored-clock.ts';
@@ -81,6 +83,7 @@ export class SharedOwner implements OwnerSharing {
   readonly #access: ThreadAccess;
   readonly #views: SharedViews;
   readonly #retired: Retired;
+  readonly #ahead: SharedAhead;
   readonly #server: RequestServer;
   readonly #requests: OwnerRequests;
   readonly handle: ShareData;
@@ -122,6 +125,14 @@ export class SharedOwner implements OwnerSharing {
       this.progress();
     });
     this.#views = new SharedViews(core.pool, this.#rows, this.#access, (free) => this.#retired.add(free));
+    this.#ahead = new SharedAhead(this.#control, core.pool, (free) =>
+      this.#retired.add(() => this.#access.exclusive(free)),
+    );
+    const { ahead } = core.installer;
+    if (ahead !== undefined) {
+      this.#ahead.prepare(encodeIngestion(ahead), ahead.ingestedSequence[0]!.sequence);
+      this.#ahead.show();
+    }
     storeSequence(this.#control, MANIFEST_BYTES, core.installer.manifestBytes);
     Atomics.store(this.#control, LEVEL0_FILES, core.background.level0FilesMax);
     this.memtableLimitChanged(core.memory.split.memtables);
@@ -194,11 +205,30 @@ export class SharedOwner implements OwnerSharing {
 
   /** A new version is durable and current: the others find it in the manifest, up to where it is written now. */
   installed(): void {
-    const { installer, background } = this.#core;
-    Atomics.store(this.#control, LEVEL0_FILES, background.level0FilesMax);
+    const { installer } = this.#core;
+    this.level0FilesChanged();
     this.#access.exclusive(() =>
-      this.#access.changeViews(() => storeSequence(this.#control, MANIFEST_BYTES, installer.manifestBytes)),
+      this.#access.changeViews(() => {
+        storeSequence(this.#control, MANIFEST_BYTES, installer.manifestBytes);
+        if (installer.ahead === undefined) this.#ahead.hide();
+      }),
     );
+  }
+
+  level0FilesChanged(): void {
+    Atomics.store(this.#control, LEVEL0_FILES, this.#core.background.level0FilesMax);
+  }
+
+  prepareAhead(body: Uint8Array, sequence: number): void {
+    this.#ahead.prepare(body, sequence);
+  }
+
+  showAhead(): void {
+    this.#access.changeViews(() => this.#ahead.show());
+  }
+
+  forgetAhead(): void {
+    this.#ahead.forget();
   }
 
   /** Runs `free` once no thread can be reading what it gives back. */
@@ -303,7 +333,7 @@ export class SharedOwner implements OwnerSharing {
       Atomics.store(this.#control, SWEEP_DUE, 0);
       const { trees: live, leaving } = this.#core.state;
       const trees = [...live.values(), ...leaving];
-      this.#core.pool.sweep(trees.flatMap((tree) => tree.runs()));
+      this.#core.pool.sweep([...trees.flatMap((tree) => tree.runs()), ...this.#ahead.runs()]);
     });
   }
 

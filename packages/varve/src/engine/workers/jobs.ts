@@ -3,6 +3,7 @@
  */
 import { compactionJob } from '../../compaction/compaction-job.ts';
 import { flushJob } from '../../compaction/flush-job.ts';
+import { ingestJob } from '../../compaction/ingest-job.ts';
 import { liveSampleJob } from '../../compaction/live-sample-job.ts';
 import { readPieces, readTail } from '../../sstable/read-pieces.ts';
 import type { JobTable } from '../../workers/job-runner.ts';
@@ -17,6 +18,7 @@ export const jobs: JobTable = {
   remember,
   flush: flushJob,
   compaction: compactionJob,
+  ingest: ingestJob,
   'sample-live': liveSampleJob,
   count: countEntries,
   verify: verifyTable,

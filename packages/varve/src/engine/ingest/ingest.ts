@@ -1,0 +1,327 @@
+/**
+ * `db.ingest`: sorted entries become tables of a keyspace without log and memtable, and all visible at once at one sequence.
+ *
+ * The entries come from user code, so they are encoded and compared here, on the owner's thread, about half a millisecond
+ * between two turns of the event loop; tables are made of them by jobs (table-feed.ts). When all are on disk they are
+ * committed (ingestions.ts). Whatever ends it before that leaves nothing behind, and nobody has seen any of it.
+ */
+import { cloneOf, describeBytes, sharedPrefix } from '../../base/bytes.ts';
+import { asError, busy, invalid, VarveError } from '../../base/errors.ts';
+import { stampExpiry, withTtl } from '../../base/expiry.ts';
+import { KIND_PUT, KIND_PUT_EXPIRY } from '../../base/kinds.ts';
+import { Deferred } from '../../runtime/deferred.ts';
+import type { IngestOptions, IngestReport, Keyspace } from '../api-types.ts';
+import type { Core } from '../core.ts';
+import { isDiskFull } from '../durability.ts';
+import { KeyspaceHandle } from '../keyspace.ts';
+import { checkWait, reach } from '../write-wait.ts';
+import type { CommitRequest, Ingesting } from './commit-request.ts';
+import { TableFeed } from './table-feed.ts';
+
+type Entries<K, V> = Iterable<readonly [K, V]> | AsyncIterable<readonly [K, V]>;
+
+/** Work between two turns of the event loop, at most: milliseconds, looked at every so many entries ... */
+const SLICE_MS = 0.5;
+const LOOK_ENTRIES = 32;
+/** ... or entries, or bytes, where the clock does not say. */
+const SLICE_ENTRIES = 4096;
+const SLICE_BYTES = 1024 * 1024;
+
+const members = new Set(['signal', 'durability']);
+
+/** See `Database.ingest`. */
+export async function ingest<K, V>(
+  core: Core,
+  keyspace: Keyspace<K, V>,
+  entries: Entries<K, V>,
+  options: IngestOptions = {},
+): Promise<IngestReport> {
+  const { durability, signal } = checked(options);
+  core.pipeline.checkMutable();
+  if (core.log === undefined) {
+    const message = "with log: 'external' batches come through applyExternal; nothing can be ingested";
+    throw invalid('LOG_EXTERNAL', message, {});
+  }
+  const run = new IngestRun(core, KeyspaceHandle.of(keyspace, core), signal);
+  core.runner.hold();
+  try {
+    const report = await run.toCommit(entries);
+    if (report.entries === 0) return report;
+    await run.orAborted(reach(core, durability, report.sequence));
+    return report;
+  } finally {
+    run.end();
+    core.runner.unhold();
+  }
+}
+
+function checked(options: IngestOptions): Required<Pick<IngestOptions, 'durability'>> & IngestOptions {
+  if (typeof options !== 'object' || options === null) {
+    throw invalid('OPTION_INVALID', `options of ingest are an object; got ${String(options)}`, {
+      got: typeof options,
+    });
+  }
+  const unknown = Object.keys(options).find((name) => !members.has(name));
+  if (unknown !== undefined) {
+    throw invalid('OPTION_INVALID', `ingest has no option '${unknown}'`, {
+      got: unknown,
+      wanted: [...members],
+    });
+  }
+  const { durability = 'disk', signal } = options;
+  checkWait(signal === undefined ? { durability } : { durability, signal });
+  return { durability, ...(signal === undefined ? {} : { signal }) };
+}
+
+/** One ingestion under way. */
+class IngestRun<K, V> implements Ingesting {
+  readonly #core: Core;
+  readonly #handle: KeyspaceHandle<K, V>;
+  readonly #feed: TableFeed;
+  readonly #ttlMs: number | undefined;
+  readonly #signal: AbortSignal | undefined;
+  readonly #ended = new Deferred<void>();
+  /** Rejects what the run waits for. */
+  #interrupt: ((error: Error) => void) | undefined;
+  #stopped: Error | undefined;
+  #request: CommitRequest | undefined;
+  #sliceEnd = 0;
+  #sliceEntries = 0;
+  #sliceBytes = 0;
+
+  constructor(core: Core, handle: KeyspaceHandle<K, V>, signal: AbortSignal | undefined) {
+    this.#core = core;
+    this.#handle = handle;
+    this.#signal = signal;
+    // As a put without options of its own: it expires when the keyspace says so.
+    this.#ttlMs = handle.ttlOf(undefined);
+    const kind = this.#ttlMs === undefined ? KIND_PUT : KIND_PUT_EXPIRY;
+    this.#feed = new TableFeed(core, core.state.trees.get(handle.id)!, kind);
+    if (signal?.aborted === true) throw this.#aborted();
+    signal?.addEventListener('abort', this.#abort, { once: true });
+  }
+
+  /** Resolves when nothing of the run is going on any more. */
+  get done(): Promise<void> {
+    return this.#ended.promise;
+  }
+
+  /** The run ends with `error`; what is committed stays so, and only the waiting ends. */
+  stop(error: Error): void {
+    this.#withdraw();
+    this.#stopped ??= error;
+    this.#interrupt?.(error);
+  }
+
+  /** It is committed by now, or not any more. */
+  #withdraw(): void {
+    if (this.#request !== undefined) this.#core.ingestions.withdraw(this.#request);
+  }
+
+  get #isCommitted(): boolean {
+    return this.#request !== undefined && this.#request.sequence > 0;
+  }
+
+  end(): void {
+    this.#signal?.removeEventListener('abort', this.#abort);
+  }
+
+  readonly #abort = (): void => {
+    this.#withdraw();
+    this.stop(this.#aborted());
+  };
+
+  #aborted(): VarveError {
+    const context = { applied: this.#isCommitted };
+    const { reason: cause } = this.#signal!;
+    return new VarveError('busy', 'ABORTED', 'the ingestion was aborted', context, { cause });
+  }
+
+  /** Reads the entries to their end, makes tables of them, and commits those. */
+  async toCommit(entries: Entries<K, V>): Promise<IngestReport> {
+    const { ingestions, clock, state } = this.#core;
+    const started = clock.monotonic();
+    ingestions.began(this);
+    try {
+      await this.#read(entries);
+      const files = await this.orAborted(this.#feed.finish());
+      this.#check();
+      const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+      const count = this.#feed.entries;
+      if (count === 0) return { sequence: state.visible, entries: 0, files: 0, bytes: 0 };
+      this.#request = ingestions.request(state.trees.get(this.#handle.id)!, files, started);
+      await this.orAborted(this.#request.committed);
+      return { sequence: this.#request.sequence, entries: count, files: files.length, bytes };
+    } catch (error) {
+      this.#withdraw();
+      // What the log may name is left to the next open, which knows.
+      if (!this.#isCommitted && this.#request?.mayBeInLog !== true) await this.#feed.abandon();
+      if (isDiskFull(error)) {
+        throw busy('DISK_FULL', 'the disk is full; nothing was ingested', { reason: 'disk-full' }, error);
+      }
+      throw asError(error);
+    } finally {
+      ingestions.ended(this);
+      this.#ended.resolve();
+    }
+  }
+
+  /** `promise`, unless the run is stopped before. */
+  async orAborted<T>(promise: Promise<T>): Promise<T> {
+    this.#check();
+    try {
+      return await new Promise<T>((resolve, reject) => {
+        this.#interrupt = reject;
+        promise.then(resolve, reject);
+      });
+    } finally {
+      this.#interrupt = undefined;
+    }
+  }
+
+  #check(): void {
+    if (this.#stopped !== undefined) throw this.#stopped;
+    this.#handle.check();
+  }
+
+  async #read(entries: Entries<K, V>): Promise<void> {
+    this.#beginSlice();
+    const source = new Source(entries);
+    // A source that has ended or thrown is not asked to end.
+    let isOpen = false;
+    try {
+      for (;;) {
+        isOpen = false;
+        const next = source.next();
+        isOpen = true;
+        const step = source.isAsync ? await this.orAborted(Promise.resolve(next)) : (next as Step<K, V>);
+        if (step.done === true) {
+          isOpen = false;
+          return;
+        }
+        this.#check();
+        const wait = this.#take(step.value) ?? this.#pause();
+        if (wait !== undefined) await wait;
+      }
+    } finally {
+      if (isOpen) source.endEarly();
+    }
+  }
+
+  /** Adds an entry; a promise when there was no room. */
+  #take(entry: readonly [K, V]): Promise<void> | undefined {
+    if (!Array.isArray(entry) || entry.length !== 2) {
+      throw invalid('ENTRY_INVALID', 'what is ingested are pairs [key, value]', {
+        position: this.#feed.entries,
+        got: Array.isArray(entry) ? `an array of ${entry.length}` : typeof entry,
+      });
+    }
+    const feed = this.#feed;
+    const key = this.#handle.encodeKey(entry[0]);
+    const last = feed.lastKey;
+    const shared = sharedPrefix(last, 0, last.length, key, 0, key.length);
+    if (feed.entries > 0 && !follows(key, last, shared)) throw this.#notSorted(key, last);
+    const value = this.#stored(this.#handle.encodeValue(entry[1]));
+    this.#sliceBytes += key.length + value.length;
+    this.#sliceEntries++;
+    if (feed.add(key, shared, value)) return undefined;
+    // Others may use the codecs meanwhile, which may give out the same memory again.
+    return this.#addLater(cloneOf(key), shared, cloneOf(value));
+  }
+
+  /** The value as tables store it. */
+  #stored(value: Uint8Array): Uint8Array {
+    const ttlMs = this.#ttlMs;
+    if (ttlMs === undefined) return value;
+    const stored = withTtl(value, ttlMs);
+    stampExpiry(stored, 0, ttlMs, this.#core.state.time.now());
+    return stored;
+  }
+
+  async #addLater(key: Uint8Array, shared: number, value: Uint8Array): Promise<void> {
+    await this.orAborted(this.#feed.room(key.length, value.length));
+    this.#check();
+    this.#feed.add(key, shared, value);
+    this.#beginSlice();
+  }
+
+  #notSorted(key: Uint8Array, last: Uint8Array): VarveError {
+    const [got, before] = [describeBytes(key), describeBytes(last)];
+    const position = this.#feed.entries;
+    return invalid(
+      'INGEST_NOT_SORTED',
+      `keys are ingested in ascending order, each once; entry ${position} has ${got} behind ${before}`,
+      { keyspace: this.#handle.name, position, key: got, previousKey: before },
+    );
+  }
+
+  #beginSlice(): void {
+    this.#sliceEnd = this.#core.clock.monotonic() + SLICE_MS;
+    this.#sliceEntries = 0;
+    this.#sliceBytes = 0;
+  }
+
+  /** A promise for a turn of the event loop when the slice is used up. */
+  #pause(): Promise<void> | undefined {
+    const isOver =
+      this.#sliceEntries >= SLICE_ENTRIES ||
+      this.#sliceBytes >= SLICE_BYTES ||
+      (this.#sliceEntries % LOOK_ENTRIES === 0 && this.#core.clock.monotonic() >= this.#sliceEnd);
+    return isOver ? this.#turn() : undefined;
+  }
+
+  async #turn(): Promise<void> {
+    await new Promise<void>((resolve) => this.#core.scheduler.soon(resolve));
+    this.#check();
+    this.#beginSlice();
+  }
+}
+
+/** Does `key` come after `last`, with which it shares so many bytes? */
+function follows(key: Uint8Array, last: Uint8Array, shared: number): boolean {
+  if (shared === last.length) return key.length > last.length;
+  return shared < key.length && key[shared]! > last[shared]!;
+}
+
+type Step<K, V> = IteratorResult<readonly [K, V], unknown>;
+
+/** Where the entries come from: user code. */
+class Source<K, V> {
+  readonly isAsync: boolean;
+  readonly #iterator: Iterator<readonly [K, V]> | AsyncIterator<readonly [K, V]>;
+
+  constructor(entries: Entries<K, V>) {
+    const { async, sync } = methodsOf<K, V>(entries);
+    this.isAsync = typeof async === 'function';
+    if (typeof async === 'function') this.#iterator = async.call(entries);
+    else if (typeof sync === 'function') this.#iterator = sync.call(entries);
+    else {
+      const message = 'what is ingested is an iterable or an async iterable of [key, value]';
+      throw invalid('ENTRIES_INVALID', message, { got: typeof entries });
+    }
+  }
+
+  next(): Step<K, V> | Promise<Step<K, V>> {
+    return this.#iterator.next();
+  }
+
+  /** Tells it that no more is wanted; what it answers is its own affair. */
+  endEarly(): void {
+    try {
+      const ended: unknown = this.#iterator.return?.();
+      if (ended instanceof Promise) ended.catch(() => undefined);
+    } catch {
+      // What ended the ingestion is what is reported.
+    }
+  }
+}
+
+function methodsOf<K, V>(
+  entries: unknown,
+): {
+  async: (() => AsyncIterator<readonly [K, V]>) | undefined;
+  sync: (() => Iterator<readonly [K, V]>) | undefined;
+} {
+  const methods = entries as Partial<AsyncIterable<readonly [K, V]> & Iterable<readonly [K, V]>> | null;
+  return { async: methods?.[Symbol.asyncIterator], sync: methods?.[Symbol.iterator] };
+}

@@ -1,0 +1,307 @@
+/**
+ * The moment at which ingested tables become part of their keyspace. Ingestions whose tables are on disk wait here, and are
+ * committed one after the other, each in one step on the owner's thread, with the write lock:
+ *
+ *   record in the log, at the next sequence -> tables into the view -> visible sequence -> edit queued for the manifest
+ *
+ * As with a batch, the log makes it durable and the view shows it; the manifest follows as it does with a flush. Nobody waits
+ * for an fsync, and nobody sees part of it. Replay makes the edit from the record when the manifest does not have it.
+ *
+ * Readers ask memtables first, so that step needs memtables that hold nothing at the keys of the tables: what is there is
+ * older. It is flushed before, while writes go on; when they come back to those keys every time, writes are held for the
+ * last of those flushes, which is small then (back-pressure, reason 'ingest'). One ingestion at a time is ahead of the manifest.
+ * Everything here is calls, not promises: a thread that is parked in a write that is held gets on by finished jobs alone.
+ */
+import { asError, busy, invalid, VarveError } from '../../base/errors.ts';
+import { pickManual } from '../../compaction/picker-manual.ts';
+import { deepestLevelFor } from '../../compaction/placement.ts';
+import { successor } from '../../base/bytes.ts';
+import type { FileMeta } from '../../manifest/file-meta.ts';
+import {
+  encodeIngestion,
+  type IngestionEdit,
+  ingestionEdit,
+  type PlacedTable,
+} from '../../manifest/ingestion.ts';
+import type { VersionEdit } from '../../manifest/version-edit.ts';
+import { gatheredFiles } from '../../options/compaction-settings.ts';
+import { Deferred } from '../../runtime/deferred.ts';
+import type { Timer } from '../../runtime/scheduler.ts';
+import { leveledSettings } from '../../compaction/strategy.ts';
+import { pickerSettings } from '../compactions/next-plan.ts';
+import type { Core, IngestionWork } from '../core.ts';
+import type { Tree } from '../tree.ts';
+import type { CommitRequest, Ingesting } from './commit-request.ts';
+import { memtableOverlaps } from './memtable-overlap.ts';
+
+/** Flushes of what is in the way before writes are held. */
+const FREE_TRIES = 2;
+/** Writes are held for this long at most; then the ingestion is given up. */
+const HELD_MS_MAX = 2000;
+/** More tables than this in level 0 would stop writes for long: then level 0 is compacted before. */
+const LEVEL0_TABLES_MAX = 4;
+/** Compactions of level 0 that one ingestion waits for. */
+const COMPACTIONS_MAX = 8;
+
+class Waiting implements CommitRequest {
+  readonly tree: Tree;
+  readonly files: readonly FileMeta[];
+  readonly startedMs: number;
+  readonly #done = new Deferred<void>();
+  sequence = 0;
+  mayBeInLog = false;
+  /** Flushes and compactions that it has waited for. */
+  flushes = 0;
+  compactions = 0;
+  /** An edit behind that of the keyspace's creation is on its way. */
+  awaitsKeyspace = false;
+
+  constructor(tree: Tree, files: readonly FileMeta[], startedMs: number) {
+    this.tree = tree;
+    this.files = files;
+    this.startedMs = startedMs;
+  }
+
+  get committed(): Promise<void> {
+    return this.#done.promise;
+  }
+
+  settle(error?: unknown): void {
+    if (error === undefined) this.#done.resolve();
+    else this.#done.reject(error);
+  }
+}
+
+export class Ingestions implements IngestionWork {
+  readonly #core: Core;
+  readonly #running = new Set<Ingesting>();
+  #waiting: Waiting[] = [];
+  #isLooking = false;
+  /** When writes began to be held; undefined while they are not. */
+  #heldSince: number | undefined;
+  #heldTimer: Timer | undefined;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  began(run: Ingesting): void {
+    this.#running.add(run);
+  }
+
+  ended(run: Ingesting): void {
+    this.#running.delete(run);
+  }
+
+  /** Ends all that are not committed; resolves when nothing is left of them. */
+  async close(error: Error): Promise<void> {
+    const running = [...this.#running];
+    for (const run of running) run.stop(error);
+    await Promise.all(running.map((run) => run.done));
+  }
+
+  /** Commits the tables in their turn. */
+  request(tree: Tree, files: readonly FileMeta[], startedMs: number): CommitRequest {
+    const request = new Waiting(tree, files, startedMs);
+    this.#waiting.push(request);
+    this.look();
+    return request;
+  }
+
+  /** It is not to be committed any more, if it is not yet. */
+  withdraw(request: CommitRequest): void {
+    const at = this.#waiting.indexOf(request as Waiting);
+    if (at < 0) return;
+    this.#waiting.splice(at, 1);
+    if (at > 0) return;
+    this.#release();
+    this.look();
+  }
+
+  /** Something was installed: commits what can be. */
+  look(): void {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    try {
+      for (let request = this.#waiting[0]; request !== undefined; request = this.#waiting[0]) {
+        if (!this.#advance(request)) return;
+        this.#waiting = this.#waiting.filter((each) => each !== request);
+        this.#release();
+      }
+    } finally {
+      this.#isLooking = false;
+    }
+  }
+
+  /** True when nothing is left to do for the request: it is committed, or has failed. */
+  #advance(request: Waiting): boolean {
+    const { state, installer, poison, background } = this.#core;
+    const { tree } = request;
+    try {
+      state.checkOpen();
+      poison.check();
+      if (tree.isDropped) throw dropped(tree);
+      if (installer.ahead !== undefined) return false;
+      if (!installer.version.keyspaces.has(tree.id)) {
+        this.#awaitKeyspace(request);
+        return false;
+      }
+      const isCommitted = state.exclusive(() => this.#tryCommit(request));
+      // Outside of the lock: what was rotated is flushed, what was committed goes to the manifest.
+      installer.pump();
+      background.schedule();
+      if (!isCommitted) {
+        if (request.flushes > FREE_TRIES) this.#hold(request);
+        return false;
+      }
+      request.settle();
+      return true;
+    } catch (error) {
+      request.settle(asError(error));
+      return true;
+    }
+  }
+
+  /** The keyspace is new, and its creation on the way to the manifest: looks again when that is there. */
+  #awaitKeyspace(request: Waiting): void {
+    if (request.awaitsKeyspace) return;
+    request.awaitsKeyspace = true;
+    this.#core.installer.install(
+      () => this.#core.editFacts(),
+      () => this.look(),
+    );
+  }
+
+  #tryCommit(request: Waiting): boolean {
+    const { tree, files } = request;
+    const { memtable, immutables } = tree.view;
+    if (memtable !== undefined && memtableOverlaps(memtable, files)) {
+      request.flushes++;
+      this.#core.background.rotate(tree);
+      return false;
+    }
+    if (immutables.some((each) => memtableOverlaps(each, files))) return false;
+    const tables = this.#place(tree, files);
+    const inLevel0 = tables.filter(({ level }) => level === 0).length;
+    if (inLevel0 > LEVEL0_TABLES_MAX && this.#makeRoomBelow(request)) return false;
+    this.#core.durability!.admit();
+    this.#commit(request, tables);
+    return true;
+  }
+
+  #place(tree: Tree, files: readonly FileMeta[]): PlacedTable[] {
+    // Deeper levels count as older, and go first.
+    if (tree.settings.compaction.strategy === 'fifo') return files.map((file) => ({ level: 0, file }));
+    const running = this.#core.background.compactions.runningOf(tree);
+    return files.map((file) => ({ level: deepestLevelFor(tree.view.version, running, file), file }));
+  }
+
+  /** Has level 0 compacted where the tables are to come; false when there is nothing to wait for. */
+  #makeRoomBelow(request: Waiting): boolean {
+    const { tree, files } = request;
+    const { compactions } = this.#core.background;
+    // What gathers its files in level 0 does not stop writes for them.
+    if (gatheredFiles(tree.settings.compaction) === undefined) return false;
+    if (request.compactions >= COMPACTIONS_MAX || compactions.isWaiting || compactions.gate.isPaused)
+      return false;
+    if (compactions.failureOf(tree) !== undefined) return false;
+    const running = compactions.runningOf(tree);
+    const plan = pickManual(tree.view.version, running, leveledSettings(pickerSettings(tree)), {
+      level: 0,
+      from: files[0]!.smallestKey,
+      to: successor(files.at(-1)!.largestKey),
+    });
+    if (plan === 'nothing') return false;
+    request.compactions++;
+    if (plan !== 'busy') compactions.start(tree, plan);
+    // Also when it fails: then nothing is installed.
+    void compactions.change().then(() => this.look());
+    return true;
+  }
+
+  // ATOMIC: the log has it, the views show it, the sequence is visible.
+  #commit(request: Waiting, tables: readonly PlacedTable[]): void {
+    const core = this.#core;
+    const { state, installer, counters } = core;
+    const { tree } = request;
+    let edit: IngestionEdit | undefined;
+    try {
+      request.sequence = core.pipeline.commitTables(
+        (sequence) => {
+          edit = ingestionEdit(tree.id, tables, sequence);
+          const body = encodeIngestion(edit);
+          state.sharing?.prepareAhead(body, sequence);
+          request.mayBeInLog = true;
+          return body;
+        },
+        (sequence) => this.#show(tree, edit!, sequence),
+      );
+    } catch (error) {
+      state.sharing?.forgetAhead();
+      // What is refused with `busy` is not in the log and will not be.
+      if (error instanceof VarveError && error.kind === 'busy') request.mayBeInLog = false;
+      throw error;
+    }
+    const bytes = tables.reduce((sum, { file }) => sum + file.bytes, 0);
+    counters.ingest += bytes;
+    core.background.versionInstalled(installer.current);
+    const heldMs = this.#heldSince === undefined ? 0 : core.clock.monotonic() - this.#heldSince;
+    core.events.emit('ingest', () => ({
+      keyspace: tree.name,
+      sequence: request.sequence,
+      files: tables.length,
+      levels: [...new Set(tables.map(({ level }) => level))].sort((a, b) => a - b),
+      entries: tables.reduce((sum, { file }) => sum + file.entries, 0),
+      bytes,
+      ms: core.clock.monotonic() - request.startedMs,
+      heldMs,
+    }));
+  }
+
+  #show(tree: Tree, edit: IngestionEdit, sequence: number): void {
+    const { state, installer, editFacts } = this.#core;
+    // Until the edit is made that carries it: no other edit may let replay start behind the record.
+    state.pendingChanges.add(sequence);
+    if (edit.addedFiles.some(({ file }) => file.expiry !== undefined)) state.hasExpiring = true;
+    const make = (): VersionEdit => {
+      state.pendingChanges.delete(sequence);
+      return editFacts();
+    };
+    installer.installAhead(edit, make, () => this.look());
+    state.sharing?.showAhead();
+    tree.installVersion(installer.current.keyspaces.get(tree.id)!);
+  }
+
+  /** Writes wait from here on, until the request is committed or given up. */
+  #hold(request: Waiting): void {
+    if (this.#heldSince !== undefined) return;
+    const { clock, scheduler, background } = this.#core;
+    this.#heldSince = clock.monotonic();
+    background.holdWrites(true);
+    this.#heldTimer = scheduler.after(HELD_MS_MAX, () => {
+      if (this.#waiting[0] !== request) return;
+      this.withdraw(request);
+      request.settle(
+        busy(
+          'INGEST_BUSY',
+          'what is written to the range of the ingestion could not be put into tables in time',
+          {
+            keyspace: request.tree.name,
+            heldMs: HELD_MS_MAX,
+          },
+        ),
+      );
+    });
+  }
+
+  #release(): void {
+    if (this.#heldSince === undefined) return;
+    this.#heldSince = undefined;
+    this.#heldTimer?.cancel();
+    this.#core.background.holdWrites(false);
+  }
+}
+
+function dropped(tree: Tree): VarveError {
+  return invalid('KEYSPACE_DROPPED', `keyspace '${tree.name}' was dropped`, { keyspace: tree.name });
+}
