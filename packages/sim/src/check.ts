@@ -30,6 +30,44 @@ export function checkAll(
   for (const name of wanted) checkKeyspace(keyspaces.get(name)!, undefined, model, at, when);
 }
 
+/**
+ * After open: the database holds what the model does at the point, at least everything up to `least`. What may have survived a
+ * crash behind what is known to have happened becomes the model's.
+ */
+export function checkRecovered(
+  db: Database,
+  keyspaces: ReadonlyMap<string, TextKeyspace>,
+  model: Model,
+  at: Point,
+  least: number,
+): void {
+  const { latestPossible, possible: histories } = model;
+  if (at.sequence < least || at.sequence > latestPossible) {
+    throw new Violation(`opened at ${at.sequence}: promised ${least}, given out ${latestPossible}`);
+  }
+  const check = (): void => checkAll(db, keyspaces, model, at, 'after open');
+  const base = Math.min(at.sequence, model.latest);
+  model.possible = [];
+  model.truncate(base);
+  if (at.sequence === base) {
+    check();
+    return;
+  }
+  const fitting = histories.filter((history) => history.length >= at.sequence - base);
+  for (const [index, history] of fitting.entries()) {
+    history
+      .slice(0, at.sequence - base)
+      .forEach(({ changes, time }, i) => model.apply(changes, { sequence: base + 1 + i, time }));
+    try {
+      check();
+      return;
+    } catch (error) {
+      if (index === fitting.length - 1) throw error;
+      model.truncate(base);
+    }
+  }
+}
+
 /** One keyspace, now or in a snapshot, holds what the model holds at the point. */
 export function checkKeyspace(
   keyspace: TextKeyspace,

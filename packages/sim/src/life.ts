@@ -7,9 +7,10 @@
  */
 import { type Database, utf8, VarveError } from 'varve';
 import { openSimulated, type Random, type SimFs, SimulatedCrash } from 'varve/testing';
-import { brief, checkAll, checkKeyspace, type TextKeyspace, Violation } from './check.ts';
+import { Ingests } from './ingests.ts';
+import { brief, checkKeyspace, checkRecovered, type TextKeyspace, Violation } from './check.ts';
 import { HeldSnapshots } from './held-snapshots.ts';
-import type { Change, Model, Point } from './model.ts';
+import type { Change, Model, Point, Write } from './model.ts';
 import { ScriptedScheduler } from './scripted-scheduler.ts';
 import type { StoredTime } from './stored-time.ts';
 import { Walks } from './walks.ts';
@@ -38,6 +39,7 @@ export class Life {
   #db!: Database;
   readonly #snapshots: HeldSnapshots;
   readonly #walks: Walks;
+  readonly #ingests: Ingests;
   /** Changes of awaited writes that wait for room, oldest first. */
   #waiting: Change[][] = [];
   #failure: Error | undefined;
@@ -61,6 +63,7 @@ export class Life {
     this.#scheduler = new ScriptedScheduler(random, wall);
     this.#snapshots = new HeldSnapshots(random, model, this.#keyspaces);
     this.#walks = new Walks(random, model, this.#keyspaces, settings, () => this.#now());
+    this.#ingests = new Ingests(random, settings, () => fs.stopped);
     this.#crashAfter = settings.crashAtOperation ?? Number.POSITIVE_INFINITY;
     fs.otherReads.directRefusal = settings.directRefusal;
     fs.onOperation = (operation) => {
@@ -102,6 +105,7 @@ export class Life {
       if (error instanceof Violation) throw error;
     }
     this.#fs.stop();
+    if (this.#model.possible.length === 0) this.#model.possible = this.#ingests.histories();
     return ending === 'closed' ? 'power' : ending;
   }
 
@@ -118,7 +122,7 @@ export class Life {
         scheduler: this.#scheduler,
         pickLane: (count) => this.#random.below(count),
         sliceMs: 0,
-        uniqueId: () => this.#uniqueId(),
+        uniqueId: () => Uint8Array.from({ length: 16 }, () => this.#random.below(256)),
         memtable,
         losesJob: (lane) => losesThreads && lane === 'compaction' && this.#random.oneIn(200),
       },
@@ -129,22 +133,13 @@ export class Life {
     const recovered = this.#db.stats().sequence;
     const floor = this.#settings.before === 'power' ? this.#promised.disk : this.#promised.os;
     const least = this.#settings.before === 'closed' ? this.#model.latest : floor;
-    if (recovered < least || recovered > this.#model.latest) {
-      throw new Violation(
-        `opened at sequence ${recovered} after ${this.#settings.before}: promised ${least}, given out ${this.#model.latest}`,
-      );
-    }
-    this.#model.truncate(recovered);
     // Open syncs what it replayed before it takes the first write.
-    this.#promised.os = recovered;
-    this.#promised.disk = recovered;
+    this.#promised.os = this.#promised.disk = recovered;
     this.#time.opened(this.#db, this.wall);
     for (const name of this.#db.keyspaces()) this.#use(name);
-    checkAll(this.#db, this.#keyspaces, this.#model, this.#now(), 'after open');
-  }
-
-  #uniqueId(): Uint8Array {
-    return Uint8Array.from({ length: 16 }, () => this.#random.below(256));
+    const at = { sequence: recovered, time: this.#now().time };
+    checkRecovered(this.#db, this.#keyspaces, this.#model, at, least);
+    this.#ingests.listen(this.#db);
   }
 
   async #act(): Promise<void> {
@@ -164,6 +159,7 @@ export class Life {
     else if (roll < 77) this.#compact();
     else if (roll < 79) this.#syncNow();
     else if (roll < 80) this.#pass();
+    else if (roll < 82) this.#ingest();
     else for (let steps = random.below(30); steps > 0; steps--) await this.#step();
     await settled();
   }
@@ -216,24 +212,37 @@ export class Life {
     this.#commit(changes, () => this.#db.write(batch));
   }
 
+  /** Not where all writes have one size: their records in the log are to lie one where another lay. */
+  #ingest(): void {
+    const name = this.#name();
+    if (name === undefined || this.#settings.uniformBytes !== undefined) return;
+    const reached = this.#promise.bind(this);
+    this.#background(this.#ingests.act(this.#db, this.#keyspaces.get(name)!, this.#now().time, reached));
+  }
+
   /** Writes, and tells the model: what throws `busy` was not written, what meets the crash may have been. */
   #commit(changes: readonly Change[], write: () => number): void {
-    const sequence = this.#model.latest + 1;
+    let sequence = this.#model.latest + 1;
     const { time } = this.#now();
     try {
       const got = write();
+      // While the write waited, an ingestion may have been committed.
+      if (got === sequence + 1 && this.#ingests.pending !== undefined)
+        this.#apply(this.#ingests.take(sequence), sequence++);
       if (got !== sequence) throw new Violation(`a write got sequence ${got}, should be ${sequence}`);
       if (this.#now().time !== time) throw new Violation('time has passed in a write');
-      this.#apply(changes, { sequence, time });
+      this.#apply({ changes, time }, sequence);
       if (this.#settings.options.sync === 'everyWrite') this.#promised.disk = this.#promised.os = sequence;
     } catch (error) {
       if (error instanceof VarveError && error.kind === 'busy') return;
-      if (this.#fs.stopped) this.#apply(changes, { sequence, time });
+      // Perhaps in an ingestion that was committed while the write waited.
+      if (this.#fs.stopped) this.#model.possible = this.#ingests.histories({ changes, time });
       throw error;
     }
   }
 
-  #apply(changes: readonly Change[], at: Point): void {
+  #apply({ changes, time }: Write, sequence: number): void {
+    const at = { sequence, time };
     const expires = changes.some((change) => change.kind === 'put' && change.ttlMs !== undefined);
     this.#time.wrote(at, expires, this.#settings.options.timestamps === true);
     this.#model.apply(changes, at);
@@ -255,22 +264,23 @@ export class Life {
     const before = this.#db.stats().sequence;
     const promise = this.#keyspaces.get(name)!.put(key, value, { durability });
     // Without pressure the write is visible at once; when the machine died in it, it may have survived all the same.
-    if (this.#fs.stopped || this.#db.stats().sequence > before)
-      this.#apply(changes, { sequence: before + 1, time });
+    if (this.#fs.stopped || this.#db.stats().sequence > before) this.#apply({ changes, time }, before + 1);
     else this.#waiting.push(changes);
-    const gaveUp = (): void => {
+    promise.catch(() => {
       this.#waiting = this.#waiting.filter((each) => each !== changes);
-    };
-    promise.catch(gaveUp);
+    });
     this.#background(promise.then((sequence) => this.#promise(durability, sequence)));
   }
 
   /** Awaited writes that had to wait for room commit in their order, whenever there is some: the model follows. */
   #catchUp(): void {
-    if (this.#waiting.length === 0 || this.#fs.stopped) return;
-    while (this.#waiting.length > 0 && this.#db.stats().sequence > this.#model.latest) {
+    if (this.#fs.stopped) return;
+    while (this.#db.stats().sequence > this.#model.latest) {
       const { sequence, time } = this.#now();
-      this.#apply(this.#waiting.shift()!, { sequence: sequence + 1, time });
+      const ingested = this.#ingests.takeAt(sequence + 1);
+      const changes = ingested?.changes ?? this.#waiting.shift();
+      if (changes === undefined) throw new Violation(`nobody knows what happened at ${sequence + 1}`);
+      this.#apply({ changes, time: ingested?.time ?? time }, sequence + 1);
     }
   }
 
@@ -377,6 +387,8 @@ export class Life {
   }
 
   async #close(): Promise<void> {
+    await settled();
+    this.#catchUp();
     this.#snapshots.close();
     await this.#pump(() => this.#db.close());
   }

@@ -29,6 +29,12 @@ export interface Point {
   readonly time: number;
 }
 
+/** Changes that are written together, and the time of the database's clock by which their values expire. */
+export interface Write {
+  readonly changes: readonly Change[];
+  readonly time: number;
+}
+
 const NEVER = Number.POSITIVE_INFINITY;
 
 class ModelKeyspace {
@@ -63,7 +69,14 @@ class ModelKeyspace {
 export class Model {
   /** Highest sequence that was given out, whether or not it will survive. */
   latest = 0;
+  /** What may have survived a crash behind `latest`: histories of which at most one did, from its beginning on. */
+  possible: readonly (readonly Write[])[] = [];
   #keyspaces: ModelKeyspace[] = [];
+
+  /** Highest sequence that may be found after a crash. */
+  get latestPossible(): number {
+    return this.latest + Math.max(0, ...this.possible.map((history) => history.length));
+  }
 
   /** The keyspaces that exist at `sequence`, sorted. */
   names(sequence: number = this.latest): string[] {

@@ -189,4 +189,59 @@ export const plantedBugs: readonly PlantedBug[] = [
       },
     ],
   },
+  {
+    name: 'ingest-below-memtable',
+    breaks: 'tables are ingested while an older memtable holds their keys',
+    edits: [
+      {
+        file: 'engine/ingest/memtable-overlap.ts',
+        find: 'if (memtable.entries === 0) return false;',
+        replace: 'if (memtable.entries >= 0) return false;',
+      },
+    ],
+  },
+  {
+    name: 'ingest-forgotten-by-replay',
+    breaks: 'recovery passes over an ingestion that the log has and the manifest has not',
+    edits: [
+      {
+        file: 'engine/ingest/replay-ingestion.ts',
+        find: 'if (tree === undefined || before === undefined',
+        replace: 'if (tree !== undefined || before === undefined',
+      },
+    ],
+  },
+  {
+    name: 'ingest-replayed-twice',
+    breaks: 'recovery ingests again what the manifest has, and compactions may have taken away',
+    edits: [
+      {
+        file: 'engine/ingest/replay-ingestion.ts',
+        find: '|| sequence <= before.ingestedSequence) return;',
+        replace: ') return;',
+      },
+    ],
+  },
+  {
+    name: 'ingest-visible-before-tables',
+    breaks: 'the sequence of an ingestion is visible before its tables are',
+    edits: [
+      {
+        file: 'engine/ingest/ingestions.ts',
+        find: 'tree.installVersion(installer.current.keyspaces.get(tree.id)!);',
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'ingest-sequence-lost',
+    breaks: 'a compaction takes the entries of ingested tables for the oldest of all',
+    edits: [
+      {
+        file: 'compaction/compaction-job.ts',
+        find: 'const { number: fileNumber, uniqueId, bytes, sequenceOverride } = file;',
+        replace: 'const { number: fileNumber, uniqueId, bytes } = file; const sequenceOverride = undefined;',
+      },
+    ],
+  },
 ];

@@ -270,6 +270,8 @@ export class Ingestions implements IngestionWork {
     installer.installAhead(edit, make, () => this.look());
     state.sharing?.showAhead();
     tree.installVersion(installer.current.keyspaces.get(tree.id)!);
+    // Where nothing was visible something may be now.
+    tree.dead?.clear();
   }
 
   /** Writes wait from here on, until the request is committed or given up. */
