@@ -81,6 +81,8 @@ export class FollowedWriter {
   /** Sequence through which everything is handed to the system. */
   handedOver = 0;
   isBusy = false;
+  /** An ingestion that may be committed at any time; one at a time. */
+  #ingesting: { readonly changes: Change[]; readonly abort: AbortController } | undefined;
 
   constructor(random: Random, fs: SimFs) {
     this.random = random;
@@ -88,7 +90,35 @@ export class FollowedWriter {
   }
 
   get written(): number {
+    this.#noteIngested();
     return this.history.length - 1;
+  }
+
+  /** What nobody else wrote was ingested. */
+  #noteIngested(): void {
+    if (this.#ingesting === undefined || this.db.stats().sequence < this.history.length) return;
+    this.history.push(this.#ingesting.changes);
+    this.#ingesting = undefined;
+  }
+
+  /** Begins an ingestion over part of the keys, which goes on when promises do. */
+  #ingest(): void {
+    const { random } = this;
+    if (this.#ingesting !== undefined) return;
+    const name = random.pick(NAMES);
+    const space = this.keyspace(name);
+    const from = random.below(KEYS);
+    const changes = Array.from({ length: 1 + random.below(8) }, (_, i): Extract<Change, { kind: 'put' }> => {
+      const value = `ingested ${random.u32()}:${'y'.repeat(random.below(random.pick([10, 3000])))}`;
+      return { kind: 'put', name, key: keyOf(from + i), value };
+    });
+    const ingesting = { changes, abort: new AbortController() };
+    this.#ingesting = ingesting;
+    const entries = changes.map(({ key, value }): [string, string] => [key, value]);
+    const { signal } = ingesting.abort;
+    this.db.ingest(space, entries, { durability: 'memory', signal }).catch(() => {
+      if (this.#ingesting === ingesting) this.#ingesting = undefined;
+    });
   }
 
   /** A new process opens; the one before may have closed or is just gone. */
@@ -112,6 +142,10 @@ export class FollowedWriter {
 
   /** The process is gone without a word. */
   kill(): void {
+    this.#noteIngested();
+    // Promises of a process that is gone do not go on.
+    this.#ingesting?.abort.abort();
+    this.#ingesting = undefined;
     this.#steps = new Steps();
     this.#steps.now = this.#time;
   }
@@ -129,6 +163,7 @@ export class FollowedWriter {
   }
 
   keyspace(name: string): Keyspace<string, string> {
+    this.#noteIngested();
     if (!this.db.keyspaces().includes(name)) this.history.push([{ kind: 'create', name }]);
     return this.db.keyspace(name, { key: utf8, value: utf8 });
   }
@@ -159,6 +194,8 @@ export class FollowedWriter {
     const { random } = this;
     const name = random.pick(NAMES);
     try {
+      this.#noteIngested();
+      if (random.oneIn(12)) this.#ingest();
       if (random.oneIn(60) && this.db.keyspaces().includes(name)) {
         void this.db.dropKeyspace(name).catch(() => undefined);
         this.history.push([{ kind: 'drop', name }]);
@@ -173,6 +210,7 @@ export class FollowedWriter {
         else if (change.kind === 'delete') batch.delete(space, change.key);
         else if (change.kind === 'deleteRange') batch.deleteRange(space, { gte: change.from, lt: change.to });
       }
+      this.#noteIngested();
       const before = this.db.stats().sequence;
       const sequence = this.db.write(batch);
       if (sequence > before) this.history.push(changes);

@@ -20,7 +20,7 @@ function shown(db: Database, snapshot?: Snapshot): State {
     const entries = [...range];
     const back = [...(snapshot?.range(space, { reverse: true }) ?? space.range({ reverse: true }))];
     expect(back.reverse()).toEqual(entries);
-    const keys = Array.from({ length: 48 }, (_, number) => keyOf(number));
+    const keys = Array.from({ length: 56 }, (_, number) => keyOf(number));
     const values = snapshot?.getMany(space, keys) ?? space.getMany(keys);
     for (let i = 1; i < entries.length; i++) expect(entries[i - 1]![0] < entries[i]![0]).toBe(true);
     const map = new Map(entries);
@@ -84,6 +84,8 @@ describe('a read-only database beside a writer', () => {
       const held: Held[] = [];
       for (let round = 0; round < 25; round++) {
         const isLong = random.oneIn(4);
+        // What the writer ingests goes on.
+        await new Promise<void>((resolve) => void setImmediate(resolve));
         writer.act(random.below(isLong ? 200 : 15));
         if (random.oneIn(3)) writer.finish();
         if (random.oneIn(10)) {
