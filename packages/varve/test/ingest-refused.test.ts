@@ -123,7 +123,12 @@ test('given up by its signal, before it begins, while it reads and while it wait
   );
   const reading = new AbortController();
   const error = await expectRefusal(
-    () => db.ingest(data, many(150_000, () => reading.abort(reason)), { signal: reading.signal }),
+    () =>
+      db.ingest(
+        data,
+        many(150_000, () => reading.abort(reason)),
+        { signal: reading.signal },
+      ),
     'ABORTED',
     'busy',
     { applied: false },
@@ -142,7 +147,10 @@ test('given up by its signal, before it begins, while it reads and while it wait
 test('a database that closes meanwhile ends it, and leaves nothing', async () => {
   const { db, data, path } = await world();
   let closing: Promise<void> | undefined;
-  const ingested = db.ingest(data, many(150_000, () => (closing = db.close())));
+  const ingested = db.ingest(
+    data,
+    many(150_000, () => (closing = db.close())),
+  );
   await expectRefusal(() => ingested, 'CLOSED', 'closed');
   await closing;
   expect(tables(path)).toEqual([]);
@@ -154,7 +162,10 @@ test('a database that closes meanwhile ends it, and leaves nothing', async () =>
 test('a keyspace that is dropped meanwhile ends it', async () => {
   const { db, data, path } = await world();
   let dropping: Promise<void> | undefined;
-  const ingested = db.ingest(data, many(50_000, () => (dropping = db.dropKeyspace('texts'))));
+  const ingested = db.ingest(
+    data,
+    many(50_000, () => (dropping = db.dropKeyspace('texts'))),
+  );
   await expectRefusal(() => ingested, 'KEYSPACE_DROPPED', 'invalid');
   await dropping;
   expect(tables(path)).toEqual([]);

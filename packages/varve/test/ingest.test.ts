@@ -14,7 +14,9 @@ type Entry = [string, string];
 const entries = (from: number, to: number, value: string): Entry[] =>
   Array.from({ length: to - from }, (_, i) => [key(from + i), `${value} ${from + i}`]);
 
-async function smallDatabase(options: DatabaseOptions = {}): Promise<{ db: Database; data: Keyspace<string, string> }> {
+async function smallDatabase(
+  options: DatabaseOptions = {},
+): Promise<{ db: Database; data: Keyspace<string, string> }> {
   const db = await inMemory(options);
   return { db, data: db.keyspace('data', small) };
 }
@@ -264,7 +266,9 @@ test('codecs, large values, keys that need more than a chunk, many ingestions at
   expect(new Set(sequences).size).toBe(4);
   expect(sequences.at(-1)).toBe(db.stats().sequence);
   const byKey = new Map<string, string>();
-  const inOrder = reports.map((report, part) => ({ ...report, part })).sort((a, b) => a.sequence - b.sequence);
+  const inOrder = reports
+    .map((report, part) => ({ ...report, part }))
+    .sort((a, b) => a.sequence - b.sequence);
   for (const { part } of inOrder) {
     for (const [name, value] of entries(part * 50, part * 50 + 100, `part ${part}`)) byKey.set(name, value);
   }
