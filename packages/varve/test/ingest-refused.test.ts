@@ -11,7 +11,7 @@ import { temporaryDirectory } from './temp-directory.ts';
 
 const tables = (path: string): string[] => readdirSync(path).filter((name) => name.endsWith('.sst'));
 
-function* many(count: number, end: () => void = () => undefined): Generator<[string, string]> {
+function* many(count: number, end: () => unknown = () => undefined): Generator<[string, string]> {
   for (let i = 0; i < count; i++) yield [key(i), `${i} ${'v'.repeat(200)}`];
   end();
 }
