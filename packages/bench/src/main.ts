@@ -14,6 +14,7 @@ import { check } from './check/check.ts';
 import { compare } from './compare/compare.ts';
 import { compareHelp, parseCompare } from './compare/options.ts';
 import { formatCount } from './format.ts';
+import { measureIngest } from './ingest/ingest.ts';
 import { large } from './large/large.ts';
 import { largeHelp, parseLarge } from './large/options.ts';
 import { longrun } from './longrun/longrun.ts';
@@ -69,6 +70,7 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<boo
   blobs,
   check,
   filters,
+  ingest: measureIngest,
   micro,
   simulate,
 };
