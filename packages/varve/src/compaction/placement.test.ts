@@ -39,6 +39,7 @@ test('above the first level of every plan that is at work on its keys', () => {
   const keyspace = keyspaceOf([4, upper]);
   const running = new RunningSet();
   running.add({
+    kind: 'merge',
     inputs: [{ level: 4, files: [upper] }],
     outputLevel: 5,
     span: {
@@ -51,6 +52,7 @@ test('above the first level of every plan that is at work on its keys', () => {
   expect(deepestLevelFor(keyspace, running, sampleFile(9, 'l', 'm'))).toBe(6);
   const fromTop = new RunningSet();
   fromTop.add({
+    kind: 'merge',
     inputs: [{ level: 0, files: [upper] }],
     outputLevel: 6,
     span: { smallestKey: upper.smallestKey, largestKey: upper.largestKey, largestExclusive: false },
