@@ -65,7 +65,7 @@ test('throughput merges level 0 into the level below, once a round for each code
 test('write amplification counts flush and compaction, not the log, over keys and values', async () => {
   const own = await fillForWriteamp(path, sizes);
   expect(own.written.flush).toBeGreaterThan(0);
-  const written = { user: 1, log: 900_000, flush: 580_000, compaction: 1_160_000 };
+  const written = { user: 1, log: 900_000, flush: 580_000, compaction: 1_160_000, ingest: 0 };
   const figures = writeampFigures({ ...own, written }, 2_900_000, sizes);
   expect(figures.map(({ value, verdict }) => [value, verdict])).toEqual([
     [3, 'met'],

@@ -54,6 +54,7 @@ export function* ingestJob(input: IngestInput, env: JobEnv): Generator<void, Job
       bytesWritten,
       entriesIn: entries,
       entriesOut: entries,
+      keysOut: entries,
       dropped: 0,
     };
   } finally {

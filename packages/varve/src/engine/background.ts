@@ -12,12 +12,12 @@ import type { FlushInput } from '../compaction/flush-job.ts';
 import type { JobOutput } from '../compaction/job.ts';
 import type { VersionEdit } from '../manifest/version-edit.ts';
 import type { Version } from '../manifest/version.ts';
-import { gatheredFiles, usualLeveled } from '../options/compaction-settings.ts';
 import { isDiskFull } from './durability.ts';
 import type { BackgroundWork, Core } from './core.ts';
 import { Care } from './compactions/care.ts';
 import { CompactionRunner } from './compactions/compaction-runner.ts';
 import { flushSettings } from './job-input.ts';
+import { level0FilesMax } from './level0-files.ts';
 import { WRITES_HELD } from './pressure.ts';
 import type { Tree } from './tree.ts';
 
@@ -376,16 +376,9 @@ export class Background implements BackgroundWork {
   /** A new version is current: the views follow it. */
   versionInstalled(version: Version): void {
     this.care.expired.versionInstalled(version);
-    this.#level0FilesMax = 0;
-    for (const { record, levels } of version.keyspaces.values()) {
-      const tree = this.#core.state.trees.get(record.id);
-      // Waiting for a compaction that will not come would block the writers of every keyspace for good.
-      if (tree !== undefined && this.compactions.failureOf(tree) !== undefined) continue;
-      const gathers = tree === undefined ? usualLeveled.level0Files : gatheredFiles(tree.settings.compaction);
-      if (gathers === undefined) continue;
-      const files = (levels[0]?.length ?? 0) - Math.max(0, gathers - usualLeveled.level0Files);
-      this.#level0FilesMax = Math.max(this.#level0FilesMax, files);
-    }
+    this.#level0FilesMax = level0FilesMax(version, this.#core.state.trees, (tree) =>
+      this.compactions.failureOf(tree),
+    );
   }
 
   #remove(tables: readonly number[], blobs: readonly number[]): void {

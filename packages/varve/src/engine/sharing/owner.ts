@@ -9,7 +9,6 @@
 import { randomUUID } from 'node:crypto';
 import { threadId } from 'node:worker_threads';
 import { invalid, VarveError } from '../../base/errors.ts';
-import { withoutPicker } from '../../options/compaction-settings.ts';
 import type { Timer } from '../../runtime/scheduler.ts';
 import { encodeIngestion } from '../../manifest/ingestion.ts';
 import { packError, reviveError, type TransferredError } from '../../workers/error-transfer.ts';
@@ -42,7 +41,7 @@ import { redo } from './redo.ts';
 import { RequestServer } from './requests.ts';
 import { Retired } from './retired.ts';
 import { storeSequence } from './sequence-words.ts';
-import { type ShareData, shareData } from './share-handle.ts';
+import { type ShareData, shareData, sharedOptions } from './share-handle.ts';
 import { SharedAhead } from './shared-ahead.ts';
 import { SharedLock } from './shared-lock.ts';
 import { clearRegister, REGISTER_WORDS, SharedRegister } from './shared-register.ts';
@@ -60,9 +59,8 @@ import {
   takenSlots,
 } from './thread-slots.ts';
 
-/** How often the owner looks for threads that are gone. */
+/** How often the owner looks for threads that are gone; of THOROUGH_LOOKS one also notices a number that was given to another. */
 const REAP_MS = 100;
-/** Of so many looks one also notices that the system has given a number to another thread. */
 const THOROUGH_LOOKS = 10;
 
 /** What attached threads ask for; the names are those of the requests. */
@@ -98,11 +96,9 @@ export class SharedOwner implements OwnerSharing {
     this.#core = core;
     this.#requests = parts.requests;
     const memory = (words: number): SharedArrayBuffer => new SharedArrayBuffer(4 * words);
-    const [control, register, rows] = [
-      memory(CONTROL_WORDS),
-      memory(REGISTER_WORDS),
-      memory(KEYSPACE_WORDS),
-    ] as const;
+    const control = memory(CONTROL_WORDS);
+    const register = memory(REGISTER_WORDS);
+    const rows = memory(KEYSPACE_WORDS);
     this.#control = new Int32Array(control);
     this.#register = new Int32Array(register);
     this.#rows = new KeyspaceWords(this.#control, new Int32Array(rows));
@@ -120,19 +116,13 @@ export class SharedOwner implements OwnerSharing {
       load: () => log.load(),
       repair: () => this.#repair(),
     });
-    this.#retired = new Retired(this.#control, core.scheduler, () => {
-      core.pressure.relieved();
-      this.progress();
-    });
+    this.#retired = new Retired(this.#control, core.scheduler, () => this.#hasRetired());
     this.#views = new SharedViews(core.pool, this.#rows, this.#access, (free) => this.#retired.add(free));
     this.#ahead = new SharedAhead(this.#control, core.pool, (free) =>
       this.#retired.add(() => this.#access.exclusive(free)),
     );
     const { ahead } = core.installer;
-    if (ahead !== undefined) {
-      this.#ahead.prepare(encodeIngestion(ahead), ahead.ingestedSequence[0]!.sequence);
-      this.#ahead.show();
-    }
+    if (ahead !== undefined) this.#ahead.showAt(encodeIngestion(ahead), ahead.ingestedSequence[0]!.sequence);
     storeSequence(this.#control, MANIFEST_BYTES, core.installer.manifestBytes);
     Atomics.store(this.#control, LEVEL0_FILES, core.background.level0FilesMax);
     this.memtableLimitChanged(core.memory.split.memtables);
@@ -148,8 +138,6 @@ export class SharedOwner implements OwnerSharing {
     core.cache.share(new CacheAccess(this.#control, OWNER_SLOT));
     for (const tree of core.state.trees.values()) this.addTree(tree);
     this.#server = new RequestServer(id, this.#control, (name, input) => this.#answer(name, input));
-    const { clock: _clock, fileSystem: _fileSystem, ...others } = core.options;
-    const options = { ...others, keyspaceDefaults: withoutPicker(others.keyspaceDefaults) };
     this.handle = shareData({
       id,
       process: process.pid,
@@ -165,11 +153,16 @@ export class SharedOwner implements OwnerSharing {
       log: log.handle(this.#tail),
       fileNumbers: core.fileNumbers,
       manifest: core.installer.manifestNumber,
-      options,
+      options: sharedOptions(core.options),
       recovered: parts.recovered,
     });
     core.events.forward = (name, detail) => this.#tellAll('event', { name, detail });
     this.#lookLater();
+  }
+
+  #hasRetired(): void {
+    this.#core.pressure.relieved();
+    this.progress();
   }
 
   /** Who has the database open, the owner first, and what each keeps from being given back. */

@@ -8,6 +8,7 @@
 import { invalid } from '../../base/errors.ts';
 import type { SegmentPoolHandle } from '../../arena/segment-pool.ts';
 import type { CacheHandle } from '../../cache/sharing.ts';
+import { withoutPicker } from '../../options/compaction-settings.ts';
 import type { ResolvedDatabaseOptions } from '../../options/resolve.ts';
 import type { LogHandle } from '../../wal/attached-log.ts';
 import type { OpenReport } from '../api-types.ts';
@@ -40,6 +41,12 @@ export interface ShareData {
   readonly manifest: number;
   readonly options: SharedOptions;
   readonly recovered: OpenReport;
+}
+
+/** What of the options can be sent to another thread. */
+export function sharedOptions(options: ResolvedDatabaseOptions): SharedOptions {
+  const { clock: _clock, fileSystem: _fileSystem, ...others } = options;
+  return { ...others, keyspaceDefaults: withoutPicker(others.keyspaceDefaults) };
 }
 
 export function shareData(data: Omit<ShareData, 'kind' | 'version'>): ShareData {

@@ -71,6 +71,12 @@ export class SharedAhead {
     Atomics.store(this.#control, AHEAD, this.#shown.start / 4 + 1);
   }
 
+  /** Both, for threads that come later. */
+  showAt(body: Uint8Array, sequence: number): void {
+    this.prepare(body, sequence);
+    this.show();
+  }
+
   /** While views are changed: the manifest has it now. */
   hide(): void {
     const run = this.#shown;
