@@ -278,3 +278,22 @@ describe('crashes', () => {
     });
   }
 });
+
+test('entries that expire live from when their batch is applied here, also over a crash', async () => {
+  const fs = new SimFs();
+  const time = new ManualScheduler();
+  const db = await opened(fs, time);
+  const data = texts(db, 'data');
+  const batch = db.batch().put(data, 'a', '1', { ttlMs: 1000 }).put(data, 'b', '2', { ttlMs: 5000 });
+  await time.advance(10_000);
+  db.applyExternal(7, batch);
+  await time.advance(999);
+  expect(data.getMany(['a', 'b'])).toEqual(['1', '2']);
+  await time.advance(1);
+  expect(data.getMany(['a', 'b'])).toEqual([undefined, '2']);
+  await time.run(db.flush());
+  // The clock of the next machine begins long before.
+  const again = await opened(fs.crash(new Random(1)));
+  expect(again.appliedPosition()).toBe(7);
+  expect(texts(again, 'data').getMany(['a', 'b'])).toEqual([undefined, '2']);
+});
