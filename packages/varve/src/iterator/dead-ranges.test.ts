@@ -61,3 +61,12 @@ test('memory is bounded: the newest stay', () => {
   const has = (i: number): boolean => ranges.find(Uint8Array.of(2 * i), 0, 1, 5, 0) !== undefined;
   expect([has(0), has(35), has(36), has(99)]).toEqual([false, false, true, true]);
 });
+
+test('what a snapshot of an earlier time found does not carry back what had expired only later', () => {
+  const ranges = new DeadRanges(() => 7);
+  // Expired by 50, and next to it something deleted, found by a snapshot whose time is 10.
+  ranges.add(bytesOf('c'), bytesOf('k'), 7, 50);
+  ranges.add(bytesOf('k'), bytesOf('p'), 7, 10);
+  expect(found(ranges, 'd', 7, 10)).toBeUndefined();
+  expect(found(ranges, 'd', 7, 50)).toBe('c-p');
+});

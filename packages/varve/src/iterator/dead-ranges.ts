@@ -53,17 +53,20 @@ export class DeadRanges {
     if (sequence !== this.#visible()) return;
     let low = from;
     let high = to;
+    let lateTime = time;
     const kept: DeadRange[] = [];
     for (const range of this.#ranges) {
       if (!touch(range, low, high)) {
         kept.push(range);
         continue;
       }
-      // What holds of both holds of the union, for readers that are late enough for both: these are.
+      // What holds of both holds of the union, for readers that are late enough for both: a snapshot at this sequence may
+      // have an earlier time than whoever found the other one.
+      if (range.time > lateTime) lateTime = range.time;
       if (compare(range.from, low) < 0) low = range.from;
       if (range.to === undefined || (high !== undefined && compare(range.to, high) > 0)) high = range.to;
     }
-    kept.push({ from: low, to: high, sequence, time });
+    kept.push({ from: low, to: high, sequence, time: lateTime });
     this.#ranges = kept.slice(-RANGES_MAX);
   }
 
