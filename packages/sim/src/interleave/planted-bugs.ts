@@ -214,8 +214,8 @@ export const interleavedBugs: readonly InterleavedBug[] = [
     edits: [
       {
         file: 'engine/commit-pipeline.ts',
-        find: 'add(memtable, operation, sequence);\n    state.visible = sequence;',
-        replace: 'state.visible = sequence;\n    add(memtable, operation, sequence);',
+        find: 'add(tree, memtable, operation, sequence);\n    state.visible = sequence;',
+        replace: 'state.visible = sequence;\n    add(tree, memtable, operation, sequence);',
       },
     ],
   },

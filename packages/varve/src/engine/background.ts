@@ -352,6 +352,7 @@ export class Background implements BackgroundWork {
   forget(tables: readonly number[], blobs: readonly number[] = []): void {
     const forget = (): void => {
       for (const number of [...tables, ...blobs]) this.#core.tables.evict(number);
+      this.care.live.forget(tables);
       this.#remove(tables, blobs);
     };
     const { sharing } = this.#core.state;

@@ -11,9 +11,9 @@ const LOST_MAX = 3;
 export type Answer = 'wait' | 'again' | 'stop';
 
 export class Failures {
-  readonly #stopped = new Map<Tree, unknown>();
+  readonly #stopped = new WeakMap<Tree, unknown>();
   /** Threads that were lost in a row. */
-  readonly #lost = new Map<Tree, number>();
+  readonly #lost = new WeakMap<Tree, number>();
 
   /** Why a keyspace does not compact any more, if it does not. */
   of(tree: Tree): unknown {
