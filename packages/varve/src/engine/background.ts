@@ -366,12 +366,10 @@ export class Background implements BackgroundWork {
   }
 
   holdWrites(isHeld: boolean): void {
-    const { state, pressure } = this.#core;
     this.#areWritesHeld = isHeld;
-    state.sharing?.level0FilesChanged();
-    if (isHeld) return;
-    pressure.relieved();
-    state.sharing?.progress();
+    this.#core.state.sharing?.level0FilesChanged();
+    if (!isHeld) this.#core.pressure.relieved();
+    this.#core.state.sharing?.progress();
   }
 
   /** A new version is current: the views follow it. */

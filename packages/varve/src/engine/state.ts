@@ -15,6 +15,14 @@ import type { ThreadAccess } from './sharing/thread-access.ts';
 import { StoredClock } from './stored-clock.ts';
 import type { Tree } from './tree.ts';
 
+/** What other threads find of an ingestion that goes ahead of the manifest (sharing/shared-ahead.ts). With the write lock. */
+export interface AheadOfManifest {
+  /** Makes ready what they find of it; `show` or `forget` comes next. @throws busy `BUSY` */
+  prepare(body: Uint8Array, sequence: number): void;
+  show(): void;
+  forget(): void;
+}
+
 /** What the parts of the owner's engine tell the threads that have attached its database (sharing/owner.ts). */
 export interface OwnerSharing {
   readonly handle: unknown;
@@ -25,13 +33,7 @@ export interface OwnerSharing {
   installed(): void;
   /** How many files in level 0 stop writes, or that writes are held. */
   level0FilesChanged(): void;
-  /**
-   * An ingestion that goes ahead of the manifest: makes ready what other threads find of it, shows them that, or forgets what
-   * was made ready and not shown. With the write lock.
-   */
-  prepareAhead(body: Uint8Array, sequence: number): void;
-  showAhead(): void;
-  forgetAhead(): void;
+  readonly ahead: AheadOfManifest;
   progress(): void;
   poisoned(cause: unknown): void;
   retire(free: () => void): void;

@@ -230,14 +230,14 @@ export class Ingestions implements IngestionWork {
         (sequence) => {
           edit = ingestionEdit(tree.id, tables, sequence);
           const body = encodeIngestion(edit);
-          state.sharing?.prepareAhead(body, sequence);
+          state.sharing?.ahead.prepare(body, sequence);
           request.mayBeInLog = true;
           return body;
         },
         (sequence) => this.#show(tree, edit!, sequence),
       );
     } catch (error) {
-      state.sharing?.forgetAhead();
+      state.sharing?.ahead.forget();
       // What is refused with `busy` is not in the log and will not be.
       if (error instanceof VarveError && error.kind === 'busy') request.mayBeInLog = false;
       throw error;
@@ -268,7 +268,7 @@ export class Ingestions implements IngestionWork {
       return editFacts();
     };
     installer.installAhead(edit, make, () => this.look());
-    state.sharing?.showAhead();
+    state.sharing?.ahead.show();
     tree.installVersion(installer.current.keyspaces.get(tree.id)!);
     // Where nothing was visible something may be now.
     tree.dead?.clear();

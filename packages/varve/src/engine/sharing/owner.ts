@@ -81,7 +81,7 @@ export class SharedOwner implements OwnerSharing {
   readonly #access: ThreadAccess;
   readonly #views: SharedViews;
   readonly #retired: Retired;
-  readonly #ahead: SharedAhead;
+  readonly ahead: SharedAhead;
   readonly #server: RequestServer;
   readonly #requests: OwnerRequests;
   readonly handle: ShareData;
@@ -118,11 +118,14 @@ export class SharedOwner implements OwnerSharing {
     });
     this.#retired = new Retired(this.#control, core.scheduler, () => this.#hasRetired());
     this.#views = new SharedViews(core.pool, this.#rows, this.#access, (free) => this.#retired.add(free));
-    this.#ahead = new SharedAhead(this.#control, core.pool, (free) =>
+    this.ahead = new SharedAhead(this.#access, core.pool, (free) =>
       this.#retired.add(() => this.#access.exclusive(free)),
     );
     const { ahead } = core.installer;
-    if (ahead !== undefined) this.#ahead.showAt(encodeIngestion(ahead), ahead.ingestedSequence[0]!.sequence);
+    if (ahead !== undefined) {
+      this.ahead.prepare(encodeIngestion(ahead), ahead.ingestedSequence[0]!.sequence);
+      this.ahead.show();
+    }
     storeSequence(this.#control, MANIFEST_BYTES, core.installer.manifestBytes);
     Atomics.store(this.#control, LEVEL0_FILES, core.background.level0FilesMax);
     this.memtableLimitChanged(core.memory.split.memtables);
@@ -203,25 +206,13 @@ export class SharedOwner implements OwnerSharing {
     this.#access.exclusive(() =>
       this.#access.changeViews(() => {
         storeSequence(this.#control, MANIFEST_BYTES, installer.manifestBytes);
-        if (installer.ahead === undefined) this.#ahead.hide();
+        if (installer.ahead === undefined) this.ahead.hide();
       }),
     );
   }
 
   level0FilesChanged(): void {
     Atomics.store(this.#control, LEVEL0_FILES, this.#core.background.level0FilesMax);
-  }
-
-  prepareAhead(body: Uint8Array, sequence: number): void {
-    this.#ahead.prepare(body, sequence);
-  }
-
-  showAhead(): void {
-    this.#access.changeViews(() => this.#ahead.show());
-  }
-
-  forgetAhead(): void {
-    this.#ahead.forget();
   }
 
   /** Runs `free` once no thread can be reading what it gives back. */
@@ -326,7 +317,7 @@ export class SharedOwner implements OwnerSharing {
       Atomics.store(this.#control, SWEEP_DUE, 0);
       const { trees: live, leaving } = this.#core.state;
       const trees = [...live.values(), ...leaving];
-      this.#core.pool.sweep([...trees.flatMap((tree) => tree.runs()), ...this.#ahead.runs()]);
+      this.#core.pool.sweep([...trees.flatMap((tree) => tree.runs()), ...this.ahead.runs()]);
     });
   }
 

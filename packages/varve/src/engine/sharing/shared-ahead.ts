@@ -12,24 +12,26 @@ import type { Run, SegmentPool } from '../../arena/segment-pool.ts';
 import { cloneRange } from '../../base/bytes.ts';
 import { busy } from '../../base/errors.ts';
 import { decodeIngestion, type IngestionEdit } from '../../manifest/ingestion.ts';
+import type { AheadOfManifest } from '../state.ts';
 import { AHEAD } from './control-words.ts';
 import { loadSequence, storeSequence } from './sequence-words.ts';
+import type { ThreadAccess } from './thread-access.ts';
 
 const BYTES = 0;
 const SEQUENCE = 1;
 const BODY = 4;
 
-/** The owner's end. */
-export class SharedAhead {
-  readonly #control: Int32Array;
+/** The owner's end. With the write lock. */
+export class SharedAhead implements AheadOfManifest {
+  readonly #access: ThreadAccess;
   readonly #pool: SegmentPool;
   readonly #retire: (free: () => void) => void;
   #prepared: Run | undefined;
   #shown: Run | undefined;
 
   /** @param retire runs what gives memory back, with the write lock, once no thread can be reading it */
-  constructor(control: Int32Array, pool: SegmentPool, retire: (free: () => void) => void) {
-    this.#control = control;
+  constructor(access: ThreadAccess, pool: SegmentPool, retire: (free: () => void) => void) {
+    this.#access = access;
     this.#pool = pool;
     this.#retire = retire;
   }
@@ -63,18 +65,14 @@ export class SharedAhead {
     if (run !== undefined) this.#pool.free(run.start, run.bytes);
   }
 
-  /** While views are changed: others see what was prepared. */
+  /** Others see what was prepared. */
   show(): void {
-    this.#shown = this.#prepared!;
+    const run = this.#prepared!;
+    this.#shown = run;
     this.#prepared = undefined;
+    const { control } = this.#access;
     // A run may begin at 0, which stands for none.
-    Atomics.store(this.#control, AHEAD, this.#shown.start / 4 + 1);
-  }
-
-  /** Both, for threads that come later. */
-  showAt(body: Uint8Array, sequence: number): void {
-    this.prepare(body, sequence);
-    this.show();
+    this.#access.changeViews(() => Atomics.store(control, AHEAD, run.start / 4 + 1));
   }
 
   /** While views are changed: the manifest has it now. */
@@ -82,7 +80,7 @@ export class SharedAhead {
     const run = this.#shown;
     if (run === undefined) return;
     this.#shown = undefined;
-    Atomics.store(this.#control, AHEAD, 0);
+    Atomics.store(this.#access.control, AHEAD, 0);
     this.#retire(() => this.#pool.free(run.start, run.bytes));
   }
 }
