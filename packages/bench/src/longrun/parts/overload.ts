@@ -113,7 +113,7 @@ async function writeUntil({ keyspace }: Stage, { keySize, seed, keys }: Sizes, e
     }
     seen.awaitedMsMax = Math.max(seen.awaitedMsMax, performance.now() - before);
   };
-  while (performance.now() < end) {
+  do {
     const refusedBefore = seen.refused;
     await Promise.all(Array.from({ length: AWAITED_AT_ONCE }, putAwaited));
     for (let i = 0; i < PUTS_AT_ONCE; i++) {
@@ -134,7 +134,7 @@ async function writeUntil({ keyspace }: Stage, { keySize, seed, keys }: Sizes, e
     }
     if (seen.refused > refusedBefore) await sleep(RETRY_MS);
     else await turn();
-  }
+  } while (performance.now() < end);
   return seen;
 }
 
