@@ -149,9 +149,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'iterator/visible.ts',
-        find: '        this.#saveKey();\n        skip = true;\n        steps = 0;\n        source.next();',
-        replace:
-          '        this.#saveKey();\n        skip = source.kind !== KIND_PUT_EXPIRY;\n        steps = 0;\n        source.next();',
+        find: 'skip = target === undefined;',
+        replace: 'skip = target === undefined && source.kind !== KIND_PUT_EXPIRY;',
       },
     ],
   },
