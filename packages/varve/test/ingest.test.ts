@@ -173,6 +173,28 @@ test('tables go as deep as nothing older is above them', async () => {
   expect(data.get(key(22))).toBe('under the bounds of level 0 22');
 });
 
+test('in level 0 it does not come between what is in tables and what is not yet', async () => {
+  const db = await inMemory();
+  const data = db.keyspace('data', { ...small, compaction: { strategy: 'tiered', runs: 2 } });
+  for (let round = 0; round < 6; round++) {
+    data.put('a', `old ${round}`);
+    data.put('z', `old ${round}`);
+    await db.flush();
+    data.put('a', `new ${round}`);
+    // Inside of the bounds of level 0, which has files to merge from now on.
+    await db.ingest(data, [['m', `ingested ${round}`]]);
+    for (let turns = 0; turns < 20; turns++) await new Promise(setImmediate);
+    await db.flush();
+    for (let turns = 0; turns < 20; turns++) await new Promise(setImmediate);
+    expect([...data.range()]).toEqual([
+      ['a', `new ${round}`],
+      ['m', `ingested ${round}`],
+      ['z', `old ${round}`],
+    ]);
+    expect(data.get('a')).toBe(`new ${round}`);
+  }
+});
+
 test('writes go on meanwhile; those before the commit are replaced, those after it stay', async () => {
   const { db, data } = await smallDatabase();
   async function* source(): AsyncGenerator<Entry> {

@@ -200,6 +200,17 @@ export const plantedBugs: readonly PlantedBug[] = [
     ],
   },
   {
+    name: 'ingest-before-older-flush',
+    breaks: 'a table is ingested into level 0 while writes from before it wait for their flush',
+    edits: [
+      {
+        file: 'engine/ingest/ingestions.ts',
+        find: 'if (inLevel0 > 0 && !this',
+        replace: 'if (inLevel0 < 0 && !this',
+      },
+    ],
+  },
+  {
     name: 'ingest-forgotten-by-replay',
     breaks: 'recovery passes over an ingestion that the log has and the manifest has not',
     edits: [

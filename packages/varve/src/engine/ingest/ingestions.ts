@@ -9,7 +9,8 @@
  *
  * Readers ask memtables first, so that step needs memtables that hold nothing at the keys of the tables: what is there is
  * older. It is flushed before, while writes go on; when they come back to those keys every time, writes are held for the
- * last of those flushes, which is small then (back-pressure, reason 'ingest'). One ingestion at a time is ahead of the manifest.
+ * last of those flushes, which is small then (back-pressure, reason 'ingest'). A table that has to go to level 0 needs memtables
+ * that hold nothing at all. One ingestion at a time is ahead of the manifest.
  * Everything here is calls, not promises: a thread that is parked in a write that is held gets on by finished jobs alone.
  */
 import { asError, busy, invalid, VarveError } from '../../base/errors.ts';
@@ -24,6 +25,7 @@ import {
   type PlacedTable,
 } from '../../manifest/ingestion.ts';
 import type { VersionEdit } from '../../manifest/version-edit.ts';
+import type { Memtable } from '../../memtable/memtable.ts';
 import { gatheredFiles } from '../../options/compaction-settings.ts';
 import { Deferred } from '../../runtime/deferred.ts';
 import type { Timer } from '../../runtime/scheduler.ts';
@@ -174,19 +176,27 @@ export class Ingestions implements IngestionWork {
 
   #tryCommit(request: Waiting): boolean {
     const { tree, files } = request;
+    if (!this.#isFlushed(request, (memtable) => memtableOverlaps(memtable, files))) return false;
+    const tables = this.#place(tree, files);
+    const inLevel0 = tables.filter(({ level }) => level === 0).length;
+    if (inLevel0 > LEVEL0_TABLES_MAX && this.#makeRoomBelow(request)) return false;
+    // Level 0 is ordered by sequences, and files of it are merged there as neighbours: none with older ones may come after.
+    if (inLevel0 > 0 && !this.#isFlushed(request, (memtable) => memtable.entries > 0)) return false;
+    this.#core.durability!.admit();
+    this.#commit(request, tables);
+    return true;
+  }
+
+  /** True when no memtable of the keyspace is in the way; else the active one is rotated, if it is. */
+  #isFlushed(request: Waiting, isInWay: (memtable: Memtable) => boolean): boolean {
+    const { tree } = request;
     const { memtable, immutables } = tree.view;
-    if (memtable !== undefined && memtableOverlaps(memtable, files)) {
+    if (memtable !== undefined && isInWay(memtable)) {
       request.flushes++;
       this.#core.background.rotate(tree);
       return false;
     }
-    if (immutables.some((each) => memtableOverlaps(each, files))) return false;
-    const tables = this.#place(tree, files);
-    const inLevel0 = tables.filter(({ level }) => level === 0).length;
-    if (inLevel0 > LEVEL0_TABLES_MAX && this.#makeRoomBelow(request)) return false;
-    this.#core.durability!.admit();
-    this.#commit(request, tables);
-    return true;
+    return !immutables.some(isInWay);
   }
 
   #place(tree: Tree, files: readonly FileMeta[]): PlacedTable[] {
