@@ -17,6 +17,7 @@ import {
   planOf,
   type RunningPlans,
 } from './plan.ts';
+import { brokenRule } from './plan-rules.ts';
 
 /** What is known of the tables beside what the manifest says, and what is asked for. */
 export interface CareFacts {
@@ -53,6 +54,8 @@ export function pickCare(
           ? down(keyspace, running, settings, facts, { level, file, ...want })
           : onto(keyspace, running, settings, { level, file, ...want });
       if (plan === undefined || isBlocked(plan, running)) continue;
+      // The hull counts what the inputs overlap where they arrive, and a level between may hold something in it.
+      if (brokenRule(keyspace, plan) !== undefined) continue;
       if (filesOf(plan).every((each) => each.largestSequence <= facts.oldestReader)) best = plan;
     }
   }

@@ -43,7 +43,7 @@ export const strategySettings: { readonly [Name in CompactionStrategyName]: Quan
   tiered: {
     runs: quantity({
       unit: 'runs',
-      default: 4,
+      default: 8,
       min: 2,
       max: 100,
       doc: 'Sorted runs at which the newest of like size are merged.',

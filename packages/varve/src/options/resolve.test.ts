@@ -278,7 +278,7 @@ describe('settings of a keyspace', () => {
   });
 
   test.each([
-    [{ strategy: 'tiered' }, { strategy: 'tiered', runs: 4, spaceAmplificationMax: 1.75 }],
+    [{ strategy: 'tiered' }, { strategy: 'tiered', runs: 8, spaceAmplificationMax: 1.75 }],
     [
       { strategy: 'hybrid', level0Files: 6 },
       { strategy: 'hybrid', level0Files: 6, level0Bytes: 256 * MIB, level1Bytes: 64 * MIB },
