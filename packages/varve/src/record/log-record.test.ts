@@ -79,7 +79,7 @@ test('any flipped bit and any cut makes a record not intact', () => {
 
 test('reserved and unknown kinds are known by name and not supported', () => {
   const header = new RecordHeader();
-  for (const kind of [0, 4, RECORD_COMMIT, 7, 255]) {
+  for (const kind of [0, 4, RECORD_COMMIT, 8, 255]) {
     const bytes = record(new Uint8Array(0), 1234.5);
     bytes[8] = kind;
     header.decode(viewOf(bytes), 0);
