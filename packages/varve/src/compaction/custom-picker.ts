@@ -47,8 +47,20 @@ export function pickCustom(
 
 /** A copy: the picker can not change what the engine has. */
 function showFile(file: FileMeta): CompactionFile {
-  const { uniqueId: _, lowerBound: _lower, upperBound: _upper, sequenceOverride: _override, ...shown } = file;
-  return { ...shown, smallestKey: file.smallestKey.slice(), largestKey: file.largestKey.slice() };
+  const { newestTime } = file;
+  return {
+    number: file.number,
+    bytes: file.bytes,
+    entries: file.entries,
+    tombstones: file.tombstones,
+    rangeTombstones: file.rangeTombstones,
+    smallestKey: file.smallestKey.slice(),
+    largestKey: file.largestKey.slice(),
+    largestExclusive: file.largestExclusive,
+    smallestSequence: file.smallestSequence,
+    largestSequence: file.largestSequence,
+    ...(newestTime !== undefined && { newestTime }),
+  };
 }
 
 /** The plan, or what keeps it from being one. */

@@ -47,35 +47,24 @@ export interface ReplayReport {
   readonly warnings: readonly string[];
 }
 
+/** Takes the body [start, end) of a record. The time is 0 when it was not stored. */
+type TakeRecord = (
+  sequence: number,
+  timestampMs: number,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  where: BatchSource,
+) => void;
+
 /** Takes the records, in rising sequence. Bytes are lent for the call; `where` is one object that changes per record. */
 export interface ReplaySink {
-  /** The body [start, end) of `bytes` is a batch (record/batch). The time is 0 when it was not stored. */
-  batch(
-    sequence: number,
-    timestampMs: number,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    where: BatchSource,
-  ): void;
+  /** The body is a batch (record/batch). */
+  readonly batch: TakeRecord;
   /** The body is a keyspace change, in the engine's own form. */
-  keyspaceChange(
-    sequence: number,
-    timestampMs: number,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    where: BatchSource,
-  ): void;
+  readonly keyspaceChange: TakeRecord;
   /** The body names tables that were ingested (manifest/ingestion.ts). */
-  ingestion(
-    sequence: number,
-    timestampMs: number,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    where: BatchSource,
-  ): void;
+  readonly ingestion: TakeRecord;
 }
 
 /** The running count of a replay. */

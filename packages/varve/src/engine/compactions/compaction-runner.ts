@@ -101,11 +101,11 @@ export class CompactionRunner implements Compactions {
 
   #best(): Candidate | undefined {
     let best: Candidate | undefined;
+    const now = this.#core.clock.now();
+    const storedTime = this.#core.state.time.now();
     for (const tree of this.#eligible()) {
-      const now = this.#core.clock.now();
       const running = this.runningOf(tree);
-      const plan =
-        this.#care.pickCovered(tree, running) ?? this.#next.of(tree, running, this.#core.state.time.now());
+      const plan = this.#care.pickCovered(tree, running) ?? this.#next.of(tree, running, storedTime);
       if (plan === undefined || !this.#isTime(plan, now) || !this.#readersAllow(plan)) continue;
       if (!this.hasRoom && !isUrgent(plan) && plan.kind === 'merge') continue;
       if (best === undefined || isBefore(plan, best.plan)) best = { tree, plan };
@@ -115,10 +115,11 @@ export class CompactionRunner implements Compactions {
 
   #bestCare(): Candidate | undefined {
     let best: Candidate | undefined;
+    const now = this.#core.clock.now();
     for (const tree of this.#eligible()) {
       const running = this.runningOf(tree);
       const plan = this.#care.pick(tree, running) ?? this.blobs.pick(tree, running);
-      if (plan === undefined || !this.#isTime(plan, this.#core.clock.now())) continue;
+      if (plan === undefined || !this.#isTime(plan, now)) continue;
       if (best === undefined || plan.score > best.plan.score) best = { tree, plan };
     }
     return best;
