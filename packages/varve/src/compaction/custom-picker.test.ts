@@ -170,3 +170,21 @@ test('what a picker does to what it is shown changes nothing', () => {
   expect(keyspace.levels.flat().map(({ smallestKey }) => [...smallestKey])).toEqual(before);
   expect(plan.inputs[0]!.files[0]).toBe(keyspace.levels[5]![0]);
 });
+
+test('a picker sees what its interface names, in copies', () => {
+  const expiring = parseKeyspace(['L6: 1[a-m]@5^4:100-199']);
+  const file = expiring.levels[6]![0]!;
+  let seen: CompactionFile | undefined;
+  const picker: CompactionPicker = {
+    name: 'mine',
+    pick: ({ levels }) => {
+      seen = levels[6]![0]!;
+      seen.smallestKey.fill(0);
+      return undefined;
+    },
+  };
+  pickCustom(expiring, new RunningSet(), sizes, picker, 1000);
+  expect(file.smallestKey).not.toEqual(seen!.smallestKey);
+  expect(seen).not.toHaveProperty('expiry');
+  expect(seen).toMatchObject({ number: 1, entries: 10, newestTime: 5 });
+});
