@@ -33,6 +33,12 @@ async function world(options: DatabaseOptions = {}): Promise<World> {
   return { db, data, time, fs, disk, reasons };
 }
 
+interface CompactionDetail {
+  fromLevel: number;
+  toLevel: number;
+  bytesIn: number;
+}
+
 async function flushes({ data, db, time }: World, count: number, text = 'v'): Promise<void> {
   for (let round = 0; round < count; round++) {
     for (let i = 0; i < 100; i++) data.put(key(i), text.repeat(100));
@@ -51,6 +57,38 @@ async function begun({ db, time }: World): Promise<void> {
 
 const tablesOf = ({ disk }: World): string[] => disk.list('/db').filter((name) => name.endsWith('.sst'));
 const level0 = ({ db }: World): number => db.stats().keyspaces['data']!.levels[0]!.files;
+
+test('what a compaction itself has merged into the deepest level is not rewritten; what was there is', async () => {
+  const here = await world();
+  const merges: [number, number, number][] = [];
+  here.db.events.addEventListener('compaction', (event) => {
+    const { fromLevel, toLevel, bytesIn } = (event as CustomEvent<CompactionDetail>).detail;
+    merges.push([fromLevel, toLevel, Math.sign(bytesIn)]);
+  });
+  await flushes(here, 3);
+  await here.time.run(here.db.compact());
+  expect(merges).toEqual([[0, 6, 1]]);
+  const written = tablesOf(here);
+  await here.time.run(here.db.compact());
+  expect(merges).toEqual([
+    [0, 6, 1],
+    [6, 6, 1],
+  ]);
+  expect(tablesOf(here).some((name) => written.includes(name))).toBe(false);
+});
+
+test('a merge that began under a snapshot is rewritten by a compaction that comes after the snapshot', async () => {
+  const here = await world();
+  here.db.pauseCompaction();
+  await flushes(here, 1, 'old');
+  const snapshot = here.db.snapshot();
+  await flushes(here, 3, 'new');
+  here.db.resumeCompaction();
+  await begun(here);
+  snapshot.close();
+  await here.time.run(here.db.compact());
+  expect(here.db.stats().keyspaces['data']!.entries).toBe(100);
+});
 
 describe('a pause', () => {
   test('keeps compactions from starting, and a resume has them go on', async () => {

@@ -1,5 +1,5 @@
 /**
- * Compactions in real worker threads: one that dies in the middle, one that is urgent beside one that takes long, one that is
+ * Flushes and compactions in real worker threads: one that dies in the middle, one that is urgent beside one that takes long, one that is
  * done by several. Jobs that should be met in the middle are held back by a low `compactionRate`, not by waiting.
  */
 import { readdirSync } from 'node:fs';
@@ -12,14 +12,19 @@ import { temporaryDirectory } from './temp-directory.ts';
 
 const MIB = 1024 * 1024;
 const compactionThreads: Worker[] = [];
+const flushThreads: Worker[] = [];
 /** A thread that has ended has no name any more. */
 function started(worker: Worker): void {
-  if ((worker as { threadName?: string | null }).threadName === 'varve-compaction')
-    compactionThreads.push(worker);
+  const { threadName } = worker as { threadName?: string | null };
+  if (threadName === 'varve-compaction') compactionThreads.push(worker);
+  if (threadName === 'varve-flush') flushThreads.push(worker);
 }
 
 beforeAll(() => void process.on('worker', started));
-beforeEach(() => void compactionThreads.splice(0));
+beforeEach(() => {
+  compactionThreads.splice(0);
+  flushThreads.splice(0);
+});
 afterAll(() => void process.off('worker', started));
 
 interface World {
@@ -107,6 +112,41 @@ test('three that die in a row stop the keyspace with a warning; it is written an
   await here.db.flush();
   await here.db.compact({ keyspace: 'other' });
   expect(here.db.levels().keyspaces['other']!.levels[0]!.files).toBe(0);
+});
+
+test('a flush whose thread dies is made again, in another thread, and leaves no other file', async () => {
+  const here = await world({ workers: 1 });
+  here.data.put(key(0), 'first');
+  await here.db.flush();
+  for (let i = 0; i < 10_000; i++) here.data.put(key(i), 'a'.repeat(1000));
+  const flushed = here.db.flush();
+  await flushThreads[0]!.terminate();
+  await flushed;
+  expect(flushThreads).toHaveLength(2);
+  here.data.put(key(7), 'after');
+  await until(() => tablesOf(here).length === tablesIn(here));
+  expect([here.data.count(), here.data.get(key(7)), here.data.get(key(8))]).toEqual([
+    10_000,
+    'after',
+    'a'.repeat(1000),
+  ]);
+  expect(here.warnings).toEqual([]);
+  expect((await here.db.verify()).problems).toEqual([]);
+});
+
+test('a flush that loses three threads in a row is at fault: writes are refused, reads go on', async () => {
+  const here = await world({ workers: 1 });
+  here.data.put(key(0), 'first');
+  await here.db.flush();
+  for (let i = 0; i < 10_000; i++) here.data.put(key(i), 'a'.repeat(1000));
+  const refused = expectRefusal(() => here.db.flush(), 'POISONED', 'io');
+  for (let round = 0; round < 3; round++) {
+    await until(() => flushThreads.length > round);
+    await flushThreads[round]!.terminate();
+  }
+  await refused;
+  expect(here.data.get(key(8))).toBe('a'.repeat(1000));
+  await expectRefusal(() => here.data.put(key(8), 'b'), 'POISONED', 'io');
 });
 
 test('a full level 0 is compacted beside a merge that takes long, with one worker', async () => {

@@ -238,7 +238,7 @@ describe('crashes', () => {
       let furthest = 0;
       for (let life = 0; life < 12; life++) {
         const time = new ManualScheduler();
-        let left = life === 11 ? Infinity : 5 + random.below(60);
+        let left = life === 11 ? Infinity : 5 + random.below(50);
         fs.onOperation = () => {
           if (--left < 0) throw new SimulatedCrash();
         };

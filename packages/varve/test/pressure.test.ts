@@ -182,6 +182,48 @@ describe('slow', () => {
   });
 });
 
+describe('awaited writes', () => {
+  for (const pressure of ['slow', 'block'] as const) {
+    test(`are paced on the way to the limit under ${pressure}, in their order, and all go in`, async () => {
+      const { db, data, fs, time, told } = await world({ pressure, memoryBytesMax: 4 * 1024 ** 2 });
+      const order: number[] = [];
+      fs.add({ kind: 'ENOSPC', operations: ['create'], path: '.sst' });
+      const writes = Array.from({ length: 400 }, async (_, i) => {
+        await data.put(`k${i}`, value, { durability: 'os' });
+        order.push(i);
+      });
+      await time.advance(200);
+      expect(db.pressure).toMatchObject({ state: 'slow', reason: 'memtable-memory', blocked: 0, failed: 0 });
+      const [soon, used] = [order.length, db.stats().memoryBytes.memtables];
+      await time.advance(5000);
+      // Nothing makes room: what is left is used ever more slowly. Memory is taken in chunks, and the last one counts whole.
+      expect(order.length).toBeGreaterThan(soon);
+      expect(used).toBeGreaterThanOrEqual(1.5 * 1024 ** 2);
+      expect(db.stats().memoryBytes.memtables).toBeLessThanOrEqual(2.125 * 1024 ** 2);
+      fs.heal();
+      await time.run(Promise.all(writes));
+      expect(order).toEqual(Array.from({ length: 400 }, (_, i) => i));
+      expect(data.count()).toBe(400);
+      await time.advance(1000);
+      expect(db.pressure.delayed).toBeGreaterThan(0);
+      expect(told[0]).toEqual({ state: 'slow', reason: 'memtable-memory' });
+      expect(told.at(-1)).toEqual({ state: 'none', reason: '' });
+    });
+  }
+
+  test('do not park the thread, and do not let plain writes push them aside for good', async () => {
+    const { db, data, fs, time } = await world({ pressure: 'block', memoryBytesMax: 4 * 1024 ** 2 });
+    fs.add({ kind: 'ENOSPC', operations: ['create'], path: '.sst' });
+    for (let i = 0; i < 160; i++) data.put(`plain${i}`, value);
+    expect(db.pressure).toMatchObject({ delayed: 0, blocked: 0 });
+    const awaited = data.put('awaited', value, { durability: 'os' });
+    const before = time.clock.monotonic();
+    await time.run(awaited);
+    expect(time.clock.monotonic() - before).toBeLessThanOrEqual(201);
+    expect(data.get('awaited')).toBe(value);
+  });
+});
+
 describe('level 0', () => {
   test('stops writes when compaction does not keep up, whatever room memtables have', async () => {
     const { db, data, fs, time, told } = await world({ pressure: 'fail' });

@@ -10,6 +10,7 @@ import { OrderedMerge } from '../iterator/ordered-merge.ts';
 import { attachMemtable, type MemtableHandle } from '../memtable/memtable.ts';
 import { Readers } from './drop.ts';
 import type { JobEnv, JobOutput, TableSettings } from './job.ts';
+import { JobProgress } from './job-progress.ts';
 import { KeyRanges } from './key-ranges.ts';
 import { rewrite } from './rewrite.ts';
 
@@ -32,6 +33,8 @@ export interface FlushInput {
   readonly fileNumbers: SharedArrayBuffer;
   /** Milliseconds since 1970: nothing in the memtables was written later. Undefined: not known. */
   readonly newestTime: number | undefined;
+  /** Of job-progress.ts: for cleaning up after a thread that died. */
+  readonly progress?: SharedArrayBuffer;
 }
 
 export function* flushJob(input: FlushInput, env: JobEnv): Generator<void, JobOutput> {
@@ -55,6 +58,7 @@ export function* flushJob(input: FlushInput, env: JobEnv): Generator<void, JobOu
         fileNumbers: input.fileNumbers,
         grandparents: [],
         newestTime: input.newestTime,
+        progress: input.progress === undefined ? undefined : new JobProgress(input.progress),
       },
     },
     env,

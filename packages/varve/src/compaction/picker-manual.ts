@@ -19,6 +19,8 @@ export interface ManualRange {
   readonly from: Uint8Array;
   /** Undefined: to the end. */
   readonly to: Uint8Array | undefined;
+  /** Files of the deepest level from this number on are as they should be and stay; 0 or left out: none is. */
+  readonly freshFrom?: number;
 }
 
 const UPPER_TABLES_MAX = 25;
@@ -28,13 +30,14 @@ export function pickManual(
   keyspace: KeyspaceVersion,
   running: RunningPlans,
   settings: LeveledSettings,
-  { level, from, to }: ManualRange,
+  { level, from, to, freshFrom = 0 }: ManualRange,
 ): CompactionPlan | 'nothing' | 'busy' {
   const span: KeySpan = { smallestKey: from, largestKey: to, largestExclusive: true };
   const files = filesOverlapping(keyspace, level, span);
-  if (files.length === 0) return 'nothing';
-  const { baseLevel } = levelShape(keyspace, settings);
   const deepest = keyspace.levels.length - 1;
+  const stays = ({ number }: FileMeta): boolean => level === deepest && freshFrom > 0 && number >= freshFrom;
+  if (files.every(stays)) return 'nothing';
+  const { baseLevel } = levelShape(keyspace, settings);
   const outputLevel = level === 0 ? baseLevel : Math.min(level + 1, deepest);
   const depth = Math.max(1, outputLevel - baseLevel + 1);
   const make = (upper: readonly FileMeta[]): CompactionPlan | undefined => {
@@ -57,9 +60,11 @@ export function pickManual(
     }
     return 'busy';
   }
-  const first = files.findIndex((file) => make([file]) !== undefined);
+  const first = files.findIndex((file) => !stays(file) && make([file]) !== undefined);
   if (first < 0) return 'busy';
-  return make(longestRun(files, first, UPPER_TABLES_MAX * settings.tableBytes(depth), make))!;
+  const end = files.findIndex((file, at) => at > first && stays(file));
+  const old = end < 0 ? files : files.slice(0, end);
+  return make(longestRun(old, first, UPPER_TABLES_MAX * settings.tableBytes(depth), make))!;
 }
 
 /** Where a manual compaction of the deepest level goes on after `plan`; undefined when it was the last. */

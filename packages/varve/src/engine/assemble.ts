@@ -108,11 +108,13 @@ export function assemble(
     limitBytes: options.memtableBytesMax,
     syncWaitMsMax: options.syncWaitMsMax,
     runner,
+    scheduler,
     clock,
     events,
     usedBytes: () => parts.pool.bytesUsed,
     flushPending: () => core.background.flushPending,
     level0Files: () => core.background.level0FilesMax,
+    level0Room: () => core.background.level0Room,
     makeRoom: () => core.background.makeRoom(),
     serve: () => {
       state.sharing?.serve();

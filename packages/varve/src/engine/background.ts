@@ -1,53 +1,33 @@
 /**
  * Decides what runs behind the user's back: which memtables rotate, which trees flush, which compaction comes next, and
- * what happens with the outcome. The work itself is in jobs (compaction/), the decision which files in pickers (pure).
- *
- * A flush of one keyspace is installed by one edit; where many small ones wait, some hundreds share one. With an outside log
- * all keyspaces rotate and flush together and one edit carries all tables and the applied position, so that the position is
- * never ahead of or behind the data.
+ * what an installed version sets going. Flushes run in flushes.ts, compactions in compactions/.
  * Nothing here awaits: outcomes arrive as calls on the owner's thread, between two operations of the user.
  */
 import { blobName, tableName, inDirectory } from '../fs/file-names.ts';
-import type { FlushInput } from '../compaction/flush-job.ts';
-import type { JobOutput } from '../compaction/job.ts';
-import type { VersionEdit } from '../manifest/version-edit.ts';
 import type { Version } from '../manifest/version.ts';
-import { isDiskFull } from './durability.ts';
 import type { BackgroundWork, Core } from './core.ts';
 import { Care } from './compactions/care.ts';
 import { CompactionRunner } from './compactions/compaction-runner.ts';
-import { flushSettings } from './job-input.ts';
-import { level0FilesMax } from './level0-files.ts';
-import { WRITES_HELD } from './pressure.ts';
+import { Flushes } from './flushes.ts';
+import { fullestLevel0, type FullLevel0 } from './level0-files.ts';
+import { LEVEL0_FILES_STOP, WRITES_HELD } from './pressure.ts';
 import type { Tree } from './tree.ts';
 
-const FULL_RETRY_MS = 250;
 /** Memtable memory that comes or goes between two looks at the memory budget. */
 const LOOK_BYTES = 1024 * 1024;
 /** Share of the write-buffer budget from which on a flush will come soon. */
 const PREPARE_SHARE = 1 / 8;
-/** Of more than so many trees that wait for their flush, small ones share an edit: installing one costs time for each keyspace. */
-const FLUSHED_ALONE_MAX = 16;
-const FLUSHED_TOGETHER_MAX = 256;
-const SMALL_BYTES = 64 * 1024;
 /** When the largest memtable is a smaller part of the budget than this, many are rotated at once. */
 const LARGE_PART = 1 / 64;
-
-interface FlushPart {
-  readonly tree: Tree;
-  readonly count: number;
-  readonly through: number;
-  output: JobOutput | undefined;
-}
 
 export class Background implements BackgroundWork {
   readonly #core: Core;
   readonly compactions: CompactionRunner;
   readonly care: Care;
-  #retrying = false;
+  readonly #flushes: Flushes;
   #stopped = false;
   #flushed: (() => void)[] = [];
-  #level0FilesMax = 0;
+  #level0: FullLevel0 = { files: 0, tree: undefined };
   #areWritesHeld = false;
   #poolBytesSeen = 0;
   #poolBytesLooked = 0;
@@ -55,6 +35,11 @@ export class Background implements BackgroundWork {
   constructor(core: Core) {
     this.#core = core;
     this.care = new Care(core);
+    this.#flushes = new Flushes(
+      core,
+      () => this.#installed(),
+      (tables, blobs) => this.#remove(tables, blobs),
+    );
     this.compactions = new CompactionRunner(
       core,
       this.care,
@@ -118,23 +103,10 @@ export class Background implements BackgroundWork {
 
   /** Starts every flush and compaction that is due. */
   schedule(): void {
-    if (this.#stopped || this.#core.poison.raised || this.#retrying || this.#core.options.readOnly) return;
-    if (this.#core.log === undefined) this.#flushTogether();
-    else this.#flushWaiting();
+    const { poison, options } = this.#core;
+    if (this.#stopped || poison.raised || this.#flushes.isRetrying || options.readOnly) return;
+    this.#flushes.schedule();
     this.compactions.schedule();
-  }
-
-  #flushWaiting(): void {
-    const waiting: Tree[] = [];
-    for (const tree of this.#core.state.trees.values())
-      if (tree.view.immutables.length > 0 && tree.flushing === 0) waiting.push(tree);
-    const small: Tree[] = [];
-    for (const tree of waiting) {
-      if (waiting.length > FLUSHED_ALONE_MAX && tree.memtableBytes <= SMALL_BYTES) small.push(tree);
-      else this.#flush([tree], undefined);
-    }
-    for (let at = 0; at < small.length; at += FLUSHED_TOGETHER_MAX)
-      this.#flush(small.slice(at, at + FLUSHED_TOGETHER_MAX), undefined);
   }
 
   /** Resolves when every write up to now is in tables. */
@@ -157,6 +129,7 @@ export class Background implements BackgroundWork {
 
   stop(): void {
     this.#stopped = true;
+    this.#flushes.stop();
     this.care.stop();
     this.compactions.stop();
     this.wake();
@@ -228,114 +201,6 @@ export class Background implements BackgroundWork {
     return rotated;
   }
 
-  #flushTogether(): void {
-    const trees = [...this.#core.state.trees.values()].filter((tree) => tree.view.immutables.length > 0);
-    if (trees.length === 0 || trees.some((tree) => tree.flushing > 0)) return;
-    this.#flush(trees, this.#core.external.takeForFlush());
-  }
-
-  #flush(trees: readonly Tree[], position: number | undefined): void {
-    const core = this.#core;
-    const started = core.clock.monotonic();
-    const parts: FlushPart[] = [];
-    let left = trees.length;
-    let failure: unknown;
-    for (const tree of trees) {
-      const { memtables, through } = tree.takeForFlush();
-      const part: FlushPart = { tree, count: memtables.length, through, output: undefined };
-      parts.push(part);
-      const { floor, registered, time } = core.register.forJob();
-      const input: FlushInput = {
-        directory: core.state.path,
-        keyspace: tree.id,
-        memtables: memtables.map((memtable) => memtable.handle()),
-        table: flushSettings(tree),
-        registered,
-        historyFloor: floor,
-        readerTime: time,
-        nothingBelow: tree.view.version.levels.every((files) => files.length === 0),
-        fileNumbers: core.fileNumbers,
-        newestTime: core.state.time.now(),
-      };
-      core.runner.start({ lane: 'flush', name: 'flush', input }, (outcome) => {
-        if (outcome.ok) part.output = outcome.output as JobOutput;
-        else failure ??= outcome.error;
-        if (--left === 0) this.#flushDone(parts, position, started, failure);
-      });
-    }
-  }
-
-  #flushDone(
-    parts: readonly FlushPart[],
-    position: number | undefined,
-    started: number,
-    failure: unknown,
-  ): void {
-    const core = this.#core;
-    if (failure !== undefined || this.#stopped) {
-      for (const part of parts) {
-        part.tree.flushEnded();
-        if (part.output !== undefined) this.#removeOutput(part.output);
-      }
-      if (!this.#stopped) this.#flushFailed(failure);
-      return;
-    }
-    const live = parts.filter((part) => !part.tree.isDropped);
-    for (const part of parts) {
-      if (part.tree.isDropped) {
-        part.tree.flushEnded();
-        this.#removeOutput(part.output!);
-      }
-      core.counters.flush += part.output!.bytesWritten;
-    }
-    const flushed = new Map(live.map((part) => [part.tree, part.count]));
-    const edit = (): VersionEdit => ({
-      addedFiles: live.flatMap((part) =>
-        part.output!.files.map((file) => ({ keyspace: part.tree.id, level: 0, file })),
-      ),
-      addedBlobs: live.flatMap((part) =>
-        part.output!.blobs.map((blob) => ({ keyspace: part.tree.id, blob })),
-      ),
-      flushedSequence: live.map((part) => ({ keyspace: part.tree.id, sequence: part.through })),
-      ...core.editFacts(flushed),
-      ...(position === undefined ? {} : { appliedPosition: position }),
-    });
-    core.installer.install(edit, (error) => {
-      if (error !== undefined) {
-        this.wake();
-        return;
-      }
-      for (const part of live) {
-        if (part.tree.isDropped) {
-          part.tree.flushEnded();
-          continue;
-        }
-        part.tree.installFlush(part.count, core.installer.current.keyspaces.get(part.tree.id)!);
-        const { files, bytesWritten, entriesOut } = part.output!;
-        core.events.emit('flush', () => ({
-          keyspace: part.tree.name,
-          files: files.length,
-          bytes: bytesWritten,
-          entries: entriesOut,
-          ms: core.clock.monotonic() - started,
-        }));
-      }
-      this.#installed();
-    });
-  }
-
-  #flushFailed(error: unknown): void {
-    if (!isDiskFull(error)) {
-      this.#core.poison.raise(error);
-      return;
-    }
-    this.#retrying = true;
-    this.#core.scheduler.after(FULL_RETRY_MS, () => {
-      this.#retrying = false;
-      this.schedule();
-    });
-  }
-
   /** A new version is in force: what it made free is given back, what waited goes on. */
   #installed(): void {
     this.#core.releaseLog();
@@ -362,7 +227,14 @@ export class Background implements BackgroundWork {
 
   /** Most files in level 0 over all keyspaces, not counting what a keyspace is set to gather there beyond the default. */
   get level0FilesMax(): number {
-    return this.#areWritesHeld ? WRITES_HELD : this.#level0FilesMax;
+    return this.#areWritesHeld ? WRITES_HELD : this.#level0.files;
+  }
+
+  /** Bytes that can be written until that is LEVEL0_FILES_STOP, about: what is in memtables will be files as well. */
+  get level0Room(): number {
+    const { files, tree } = this.#level0;
+    const fileBytes = tree?.flushBytes ?? this.#core.options.keyspaceDefaults.memtableBytes;
+    return (LEVEL0_FILES_STOP - files) * fileBytes - (tree?.memtableBytes ?? 0);
   }
 
   holdWrites(isHeld: boolean): void {
@@ -375,21 +247,11 @@ export class Background implements BackgroundWork {
   /** A new version is current: the views follow it. */
   versionInstalled(version: Version): void {
     this.care.expired.versionInstalled(version);
-    this.#level0FilesMax = level0FilesMax(version, this.#core.state.trees, (tree) =>
-      this.compactions.failureOf(tree),
-    );
+    this.#level0 = fullestLevel0(version, this.#core.state.trees, (tree) => this.compactions.failureOf(tree));
   }
 
   #remove(tables: readonly number[], blobs: readonly number[]): void {
     const names = [...tables.map(tableName), ...blobs.map(blobName)];
     this.#core.removeFiles(names.map((name) => inDirectory(this.#core.state.path, name)));
-  }
-
-  /** What a job has written and nobody will name. */
-  #removeOutput({ files, blobs }: JobOutput): void {
-    this.#remove(
-      files.map((file) => file.number),
-      blobs.map((blob) => blob.number),
-    );
   }
 }

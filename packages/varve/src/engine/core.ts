@@ -75,6 +75,8 @@ export interface BackgroundWork {
   readonly care: SpaceCare;
   readonly flushPending: boolean;
   readonly level0FilesMax: number;
+  /** Bytes that can be written until that stops writes, about. */
+  readonly level0Room: number;
   committed(touched: readonly Tree[]): void;
   /** The tree's memtable is written no more, and will be flushed. */
   rotate(tree: Tree): void;

@@ -6,13 +6,19 @@ import type { Version } from '../manifest/version.ts';
 import { gatheredFiles, usualLeveled } from '../options/compaction-settings.ts';
 import type { Tree } from './tree.ts';
 
+export interface FullLevel0 {
+  readonly files: number;
+  /** Where that is; undefined when there are no files in any level 0. */
+  readonly tree: Tree | undefined;
+}
+
 /** @param failureOf why a keyspace does not compact any more, if it does not */
-export function level0FilesMax(
+export function fullestLevel0(
   version: Version,
   trees: ReadonlyMap<number, Tree>,
   failureOf: (tree: Tree) => unknown,
-): number {
-  let most = 0;
+): FullLevel0 {
+  let most: FullLevel0 = { files: 0, tree: undefined };
   for (const { record, levels } of version.keyspaces.values()) {
     const tree = trees.get(record.id);
     // Waiting for a compaction that will not come would block the writers of every keyspace for good.
@@ -20,7 +26,7 @@ export function level0FilesMax(
     const gathers = tree === undefined ? usualLeveled.level0Files : gatheredFiles(tree.settings.compaction);
     if (gathers === undefined) continue;
     const files = (levels[0]?.length ?? 0) - Math.max(0, gathers - usualLeveled.level0Files);
-    most = Math.max(most, files);
+    if (files > most.files) most = { files, tree };
   }
   return most;
 }

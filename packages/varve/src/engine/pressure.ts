@@ -3,23 +3,27 @@
  * flushes empty it, level 0 has too many files, an ingestion takes its place (ingest/ingestions.ts), the disk is full (that one
  * lives in Durability).
  *
- * Strategies in their simple form (CONTRACT 7): `fail` throws `busy` at the limit; `block` parks a synchronous write for at
- * most `syncWaitMsMax`, then throws; `slow` delays a little from three quarters of the budget on (at most SLOW_MS per
- * 64 KiB written, so the event loop is never held for long) and blocks at the limit. Awaited writes wait as promises.
- * While it parks, the thread delivers finished jobs itself: relief never needs a turn of the event loop.
+ * Strategies (CONTRACT 7): `fail` throws `busy` at the limit. Under `slow` and `block` awaited writes are paced on the way
+ * to the limit (write-pace.ts), as promises, first come first served. Synchronous writes are paced so under `slow` only, by
+ * parking the thread; at the limit both park them for at most `syncWaitMsMax`, then throw. While it parks, the thread
+ * delivers finished jobs itself: relief never needs a turn of the event loop.
+ *
+ * An awaited write is granted first and commits later, in a microtask: what is granted counts as used, and its commit is
+ * not asked again.
  */
 import { busy, type VarveError } from '../base/errors.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Events } from '../observe/events.ts';
 import type { PressureCounts, PressureStats } from './pressure-types.ts';
-import { Deferred } from '../runtime/deferred.ts';
+import type { Scheduler } from '../runtime/scheduler.ts';
 import type { JobRunner } from '../workers/job-runner.ts';
+import { Filling, WriteDebt } from './write-pace.ts';
+import { WriteQueue } from './write-queue.ts';
 
-/** Longest delay of `slow` per SLOW_BYTES written. */
-const SLOW_MS = 4;
-const SLOW_BYTES = 64 * 1024;
-/** Share of the budget from which on `slow` delays. */
+/** Share of the budget from which on writes are paced. */
 const SOFT = 0.75;
+/** A thread is not parked for less. */
+const PARK_MS_MIN = 4;
 /** Longest park between two looks at what other threads of a shared database want or have given up. */
 const SERVE_MS = 10;
 export const LEVEL0_FILES_SLOW = 20;
@@ -32,6 +36,7 @@ export interface PressureEnv {
   readonly limitBytes: number;
   readonly syncWaitMsMax: number;
   readonly runner: JobRunner;
+  readonly scheduler: Scheduler;
   readonly clock: Clock;
   readonly events: Events;
   /** Bytes of memtable memory in use. */
@@ -43,6 +48,8 @@ export interface PressureEnv {
    * WRITES_HELD for an ingestion.
    */
   level0Files(): number;
+  /** Bytes that can be written until it has LEVEL0_FILES_STOP files, about. */
+  level0Room(): number;
   /** Starts what can free memtable memory, if nothing is on its way. */
   makeRoom(): void;
   /** In the owner of a shared database: does for the other threads what is due; false when there are none. */
@@ -56,12 +63,25 @@ export class Pressure {
   limitBytes: number;
   /** Writes that were delayed or stopped because memtables were full. */
   memoryWaits = 0;
-  #sinceDelay = 0;
-  #waiters: Deferred<void>[] = [];
+  readonly #memory = new Filling();
+  readonly #files = new Filling();
+  readonly #debt = new WriteDebt();
+  readonly #queue: WriteQueue;
+  /** What holds writes back most, at the last look; '' when nothing does. */
+  #reason = '';
+  /** Bytes of awaited writes that may go and have not yet. */
+  #granted = 0;
+  #isGranted = false;
 
   constructor(env: PressureEnv) {
     this.#env = env;
     this.limitBytes = env.limitBytes;
+    this.#queue = new WriteQueue({
+      scheduler: env.scheduler,
+      owedMs: () => this.#owedMs(),
+      grant: (bytes) => this.#grant(bytes),
+      takeBack: (bytes) => void (this.#granted -= bytes),
+    });
   }
 
   /** Why a write must wait now; undefined when it need not. */
@@ -78,29 +98,42 @@ export class Pressure {
     const { limitBytes } = this;
     const used = this.#env.usedBytes();
     const level0Files = this.#env.level0Files();
+    if (this.#isGranted && level0Files !== WRITES_HELD) return;
     if (used >= limitBytes || level0Files >= LEVEL0_FILES_STOP) this.#stop(this.stopReason()!);
-    else if (strategy === 'slow' && (used >= limitBytes * SOFT || level0Files >= LEVEL0_FILES_SLOW)) {
-      this.#slow(bytes, used, level0Files);
+    else if (strategy !== 'fail' && (used >= limitBytes * SOFT || level0Files >= LEVEL0_FILES_SLOW)) {
+      this.#debt.add(bytes);
+      if (strategy === 'slow') this.#slow();
     } else if (this.stats.state !== 'none') this.#enter('none', '');
   }
 
-  /** Before an awaited write: resolves when it may go on, at the latest when `giveUp` rejects. */
-  async admitAsync(giveUp: Promise<never> | undefined): Promise<void> {
-    for (let reason = this.stopReason(); reason !== undefined; reason = this.stopReason()) {
+  /** Has an awaited write to come by `paced`? Else it may be committed at once. */
+  get isTight(): boolean {
+    if (this.#env.strategy === 'fail') return this.stopReason() !== undefined;
+    return (
+      this.#queue.length > 0 ||
+      this.#env.usedBytes() >= this.limitBytes * SOFT ||
+      this.#env.level0Files() >= LEVEL0_FILES_SLOW
+    );
+  }
+
+  /**
+   * Commits an awaited write of `bytes` by calling `write`: now where it may, else when its turn comes. Rejects with `busy`
+   * under `fail`, or when `giveUp` does; nothing was written then.
+   */
+  async paced<T>(bytes: number, giveUp: Promise<never> | undefined, write: () => T): Promise<T> {
+    const stopped = this.stopReason();
+    if (stopped !== undefined) {
       this.#env.makeRoom();
-      if (this.#env.strategy === 'fail') throw this.#refuse(reason);
-      this.#enter('block', reason);
-      this.#count('blocked', reason);
-      const since = this.#env.clock.monotonic();
-      const waiter = new Deferred<void>();
-      this.#waiters.push(waiter);
-      this.#env.runner.hold();
-      try {
-        await (giveUp === undefined ? waiter.promise : Promise.race([waiter.promise, giveUp]));
-      } finally {
-        this.#env.runner.unhold();
-        this.#waited(reason, since);
-      }
+      if (this.#env.strategy === 'fail') throw this.#refuse(stopped);
+    }
+    if (this.#queue.length === 0 && this.#owedMs() === 0) this.#grant(bytes);
+    else await this.#turn(bytes, giveUp);
+    this.#granted -= bytes;
+    this.#isGranted = true;
+    try {
+      return write();
+    } finally {
+      this.#isGranted = false;
     }
   }
 
@@ -113,13 +146,65 @@ export class Pressure {
 
   /** Called when a flush or compaction was installed: awaited writes look again. */
   relieved(): void {
-    if (this.stats.state !== 'none' && this.stopReason() === undefined) this.#enter('none', '');
-    for (const waiter of this.#waiters.splice(0)) waiter.resolve();
+    if (this.stats.state !== 'none') {
+      this.#owedMs();
+      if (this.#reason === '') this.#enter('none', '');
+    }
+    this.#queue.serve();
   }
 
   /** Awaited writes of a database that closes or is poisoned get the error. */
   abandon(error: VarveError): void {
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
+    this.#queue.abandon(error);
+  }
+
+  /** Milliseconds until the next write may go, by what is left now. */
+  #owedMs(): number {
+    const { limitBytes } = this;
+    const now = this.#env.clock.monotonic();
+    const used = this.#env.usedBytes();
+    const level0Files = this.#env.level0Files();
+    let rate = Number.POSITIVE_INFINITY;
+    this.#reason = '';
+    if (used < limitBytes * SOFT) this.#memory.eased();
+    else if (used >= limitBytes || this.#env.flushPending()) {
+      rate = this.#memory.rate(used, Math.max(0, limitBytes - used), now);
+      this.#reason = 'memtable-memory';
+    }
+    if (level0Files < LEVEL0_FILES_SLOW) this.#files.eased();
+    else {
+      const isStopped = level0Files >= LEVEL0_FILES_STOP;
+      const room = isStopped ? 0 : Math.max(0, this.#env.level0Room());
+      const filesRate = this.#files.rate(level0Files, room, now);
+      if (filesRate < rate) {
+        rate = filesRate;
+        this.#reason = level0Files === WRITES_HELD ? 'ingest' : 'level0-files';
+      }
+    }
+    const owedMs = this.#debt.owedMs(rate, now);
+    // Granted writes are not in the memtable yet.
+    return used + this.#granted >= limitBytes && this.#granted > 0 ? Math.max(PARK_MS_MIN, owedMs) : owedMs;
+  }
+
+  #grant(bytes: number): void {
+    this.#granted += bytes;
+    this.#debt.add(bytes);
+  }
+
+  async #turn(bytes: number, giveUp: Promise<never> | undefined): Promise<void> {
+    const { clock, runner } = this.#env;
+    const isStopped = this.stopReason() !== undefined;
+    const reason = this.#reason;
+    this.#enter(isStopped ? 'block' : 'slow', reason);
+    this.#count(isStopped ? 'blocked' : 'delayed', reason);
+    const since = clock.monotonic();
+    runner.hold();
+    try {
+      await this.#queue.turn(bytes, giveUp);
+    } finally {
+      runner.unhold();
+      this.#waited(reason, since);
+    }
   }
 
   #stop(reason: string): void {
@@ -143,24 +228,14 @@ export class Pressure {
     this.#enter('none', '');
   }
 
-  #slow(bytes: number, used: number, level0Files: number): void {
-    const { runner, clock } = this.#env;
-    const { limitBytes } = this;
-    const soft = limitBytes * SOFT;
-    const memory = this.#env.flushPending() ? (used - soft) / (limitBytes - soft) : 0;
-    const files = (level0Files - LEVEL0_FILES_SLOW) / (LEVEL0_FILES_STOP - LEVEL0_FILES_SLOW);
-    const degree = Math.max(memory, files);
-    if (degree <= 0) {
-      if (this.stats.state === 'slow') this.#enter('none', '');
-      return;
-    }
-    const reason = memory >= files ? 'memtable-memory' : 'level0-files';
-    this.#enter('slow', reason);
-    this.#sinceDelay += bytes;
-    if (this.#sinceDelay < SLOW_BYTES) return;
-    this.#sinceDelay = 0;
+  #slow(): void {
+    const { runner, clock, syncWaitMsMax } = this.#env;
+    const owedMs = this.#owedMs();
+    const reason = this.#reason;
+    this.#enter(reason === '' ? 'none' : 'slow', reason);
+    if (owedMs < PARK_MS_MIN) return;
     const since = clock.monotonic();
-    runner.wait(SLOW_MS * Math.min(1, degree));
+    runner.wait(Math.min(owedMs, syncWaitMsMax));
     this.#count('delayed', reason);
     this.#waited(reason, since);
   }

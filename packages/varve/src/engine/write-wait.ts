@@ -90,9 +90,7 @@ export function checkWait(wait: WriteWait): void {
 
 /** Can a write be committed in the call itself, with nobody who may give up on it? */
 export function isUnhindered(core: Session, wait: WriteWait): boolean {
-  return (
-    wait.signal === undefined && wait.deadlineMs === undefined && core.pressure.stopReason() === undefined
-  );
+  return wait.signal === undefined && wait.deadlineMs === undefined && !core.pressure.isTight;
 }
 
 /** Runs `commit` when there is room and resolves with its sequence once that is as durable as asked. */
@@ -109,8 +107,9 @@ export async function writeAwaited(
     core.pipeline.checkWritable(bytes);
     core.runner.poll();
     // Not awaited without need: the commit would come after what the caller writes next.
-    if (core.pressure.stopReason() !== undefined) await core.pressure.admitAsync(limit.promise);
-    const sequence = commit();
+    const sequence = core.pressure.isTight
+      ? await core.pressure.paced(bytes, limit.promise, commit)
+      : commit();
     limit.applied = true;
     const reached = reach(core, wait.durability, sequence);
     return await (limit.promise === undefined ? reached : Promise.race([reached, limit.promise]));

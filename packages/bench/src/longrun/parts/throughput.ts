@@ -1,6 +1,7 @@
 /**
- * What one thread merges: a level of all keys and a new version of each of them in level 0, which one job of
- * `db.compact()` merges. Bytes of tables that go in, over the time from its start to its installation.
+ * What one thread merges: each round puts a new version of every key, and `db.compact()` takes them down to where the old
+ * ones are: out of level 0, by way of the base level. Bytes of tables that go into a round's merges, over the time from the
+ * start of each to its installation.
  */
 import type { Codec } from 'varve';
 import { atLeast, type Figure } from '../../large/figures.ts';
@@ -15,38 +16,49 @@ const NEVER = 1000;
 export async function measureThroughput(path: string, sizes: Sizes): Promise<Figure[]> {
   const figures: Figure[] = [];
   for (const codec of ['none', 'lz4'] as const) {
-    const merges = await mergesOf(`${path}/${codec}`, sizes, codec);
-    const rates = merges.map(({ bytesIn, ms }) => bytesIn / 1e3 / ms);
-    const entryBytes = sizes.keySize + sizes.valueSize;
-    const data = merges.map(({ ms }) => (2 * sizes.keys * entryBytes) / 1e3 / ms);
+    const rounds = await roundsOf(`${path}/${codec}`, sizes, codec);
+    const rates = rounds.map((merges) => rate(merges));
+    const fromLevel0 = rounds.flat().filter(({ fromLevel }) => fromLevel === 0);
+    const below = rounds.flat().filter(({ fromLevel }) => fromLevel > 0);
     figures.push(
       atLeast(`compaction, one thread, ${codec}`, MBPS_MIN[codec], median(rates), mbps, [
-        `${spread(rates, mbps)} in ${rates.length} merges of ${Math.round(merges[0]!.bytesIn / 1e6)} MB; ` +
-          `${mbps(median(data))} of keys and values before compression`,
+        `${spread(rates, mbps)} in ${rates.length} rounds of ${Math.round(bytesIn(rounds[0]!) / 1e6)} MB`,
+        `out of level 0 ${mbps(rate(fromLevel0))}, below it ${mbps(rate(below))}`,
       ]),
     );
   }
   return figures;
 }
 
-async function mergesOf(path: string, sizes: Sizes, codec: Codec): Promise<Compacted[]> {
+async function roundsOf(path: string, sizes: Sizes, codec: Codec): Promise<Compacted[][]> {
   const compaction = { strategy: 'leveled', level0Files: NEVER } as const;
   const { db, keyspace } = await openStage(path, sizes, { workers: 1 }, { compression: codec, compaction });
   await putAll(keyspace, sizes, sizes.keys, 'scattered');
-  await db.flush();
   await db.compact();
-  const merges: Compacted[] = [];
+  let merges: Compacted[] = [];
   onCompaction(db, (merge) => {
-    if (merge.fromLevel === 0) merges.push(merge);
+    // What is only moved takes no time.
+    if (merge.bytesOut > 0) merges.push(merge);
   });
+  const rounds: Compacted[][] = [];
   for (let round = 0; round < sizes.rounds; round++) {
+    merges = [];
     await putAll(keyspace, sizes, sizes.keys, 'scattered');
-    await db.flush();
     await db.compact();
+    rounds.push(merges);
   }
   await db.close();
-  if (merges.length < sizes.rounds) throw new Error(`${merges.length} merges of level 0 were measured`);
-  return merges;
+  if (!rounds.every((each) => each.some(({ fromLevel }) => fromLevel === 0))) {
+    throw new Error('a round has merged nothing out of level 0');
+  }
+  return rounds;
 }
+
+const bytesIn = (merges: readonly Compacted[]): number =>
+  merges.reduce((sum, merge) => sum + merge.bytesIn, 0);
+
+/** MB a second. */
+const rate = (merges: readonly Compacted[]): number =>
+  bytesIn(merges) / 1e3 / merges.reduce((sum, { ms }) => sum + ms, 0);
 
 const mbps = (value: number): string => `${value.toFixed(0)} MB/s`;

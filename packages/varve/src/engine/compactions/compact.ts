@@ -17,6 +17,7 @@ import type { KeyRange } from '../scan.ts';
 import type { Tree } from '../tree.ts';
 import { compactionRefused } from './failures.ts';
 import { pickerSettings } from './next-plan.ts';
+import type { PlanRun } from './plan-run.ts';
 import { WorkProgress } from './work-progress.ts';
 
 export const compactMembers: ReadonlySet<string> = new Set(['keyspace', 'range', 'signal', 'onProgress']);
@@ -75,13 +76,17 @@ export function treesOf(core: Core, name: string | undefined): Tree[] {
   return trees;
 }
 
-/** The compaction of one keyspace. */
+/**
+ * The compaction of one keyspace. What merges into the deepest level wrote since it began is not rewritten: they have
+ * dropped what can be dropped. That is known of merges that started later than this did, so it begins when none runs.
+ */
 class Compaction {
   readonly #core: Core;
   readonly #tree: Tree;
   readonly #range: KeyRange;
   readonly #signal: AbortSignal | undefined;
   readonly #progress: WorkProgress;
+  #freshFrom = 0;
 
   constructor(core: Core, tree: Tree, range: KeyRange, { signal, onProgress }: CompactOptions) {
     this.#core = core;
@@ -92,8 +97,21 @@ class Compaction {
   }
 
   async run(): Promise<void> {
+    await this.#begin();
     for (let level = 0; level < LEVELS; level++) if (!(await this.#down(level))) return;
     this.#progress.finished();
+  }
+
+  async #begin(): Promise<void> {
+    const { compactions } = this.#core.background;
+    const running = (): PlanRun[] =>
+      [...compactions.runs()].filter(({ tree }) => tree === this.#tree).map(({ run }) => run);
+    const before = running();
+    while (before.some((run) => running().includes(run))) {
+      this.#check();
+      await compactions.change();
+    }
+    this.#freshFrom = Number(new BigInt64Array(this.#core.fileNumbers)[0]);
   }
 
   /** Empties the level of the range; rewrites the deepest where it is. False: the keyspace is gone. */
@@ -115,7 +133,12 @@ class Compaction {
       }
       const running = compactions.runningOf(tree);
       const settings = leveledSettings(pickerSettings(tree));
-      const plan = pickManual(tree.view.version, running, settings, { level, from, to: upper });
+      const plan = pickManual(tree.view.version, running, settings, {
+        level,
+        from,
+        to: upper,
+        freshFrom: this.#freshFrom,
+      });
       if (plan === 'nothing') break;
       if (plan === 'busy') {
         await compactions.change();

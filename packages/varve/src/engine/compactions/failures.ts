@@ -6,7 +6,8 @@ import { internal, VarveError } from '../../base/errors.ts';
 import { isDiskFull } from '../durability.ts';
 import type { Tree } from '../tree.ts';
 
-const LOST_MAX = 3;
+/** A job whose threads were lost so many times in a row is at fault itself. */
+export const LOST_MAX = 3;
 
 export type Answer = 'wait' | 'again' | 'stop';
 

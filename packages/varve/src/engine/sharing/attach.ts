@@ -33,7 +33,7 @@ import { Durability } from '../durability.ts';
 import { ExternalPosition } from '../external-position.ts';
 import { ManyGets } from '../get-many.ts';
 import type { KeyspaceAnswer } from '../keyspace-table.ts';
-import { Pressure } from '../pressure.ts';
+import { LEVEL0_FILES_STOP, Pressure } from '../pressure.ts';
 import { SnapshotRegister } from '../snapshot-register.ts';
 import { EngineState } from '../state.ts';
 import { Tree } from '../tree.ts';
@@ -210,11 +210,14 @@ class Attachment {
       limitBytes: options.memtableBytesMax,
       syncWaitMsMax: options.syncWaitMsMax,
       runner,
+      scheduler: systemScheduler,
       clock: systemClock,
       events: this.#events,
       usedBytes: () => pool.bytesUsed,
       flushPending: () => true,
       level0Files: () => Atomics.load(control, LEVEL0_FILES),
+      level0Room: () =>
+        (LEVEL0_FILES_STOP - Atomics.load(control, LEVEL0_FILES)) * options.keyspaceDefaults.memtableBytes,
       makeRoom: () => {
         runner.awaitRoom();
         this.#ask();
