@@ -22,8 +22,12 @@ import { WriteQueue } from './write-queue.ts';
 
 /** Share of the budget from which on writes are paced. */
 const SOFT = 0.75;
+/** A flush frees much and takes a fraction of a second: the memory that is left may be used. */
+const MEMORY_HASTE = 4;
 /** A thread is not parked for less. */
 const PARK_MS_MIN = 4;
+/** A synchronous writer looks at its pace once in so many bytes: looking costs as much as a write. */
+const LOOK_BYTES = 16 * 1024;
 /** Longest park between two looks at what other threads of a shared database want or have given up. */
 const SERVE_MS = 10;
 export const LEVEL0_FILES_SLOW = 20;
@@ -63,10 +67,12 @@ export class Pressure {
   limitBytes: number;
   /** Writes that were delayed or stopped because memtables were full. */
   memoryWaits = 0;
-  readonly #memory = new Filling();
-  readonly #files = new Filling();
+  readonly #memory = new Filling(MEMORY_HASTE);
+  readonly #files = new Filling(1);
   readonly #debt = new WriteDebt();
   readonly #queue: WriteQueue;
+  /** Bytes of synchronous writes that are no debt yet. */
+  #unlooked = 0;
   /** What holds writes back most, at the last look; '' when nothing does. */
   #reason = '';
   /** Bytes of awaited writes that may go and have not yet. */
@@ -101,8 +107,8 @@ export class Pressure {
     if (this.#isGranted && level0Files !== WRITES_HELD) return;
     if (used >= limitBytes || level0Files >= LEVEL0_FILES_STOP) this.#stop(this.stopReason()!);
     else if (strategy !== 'fail' && (used >= limitBytes * SOFT || level0Files >= LEVEL0_FILES_SLOW)) {
-      this.#debt.add(bytes);
-      if (strategy === 'slow') this.#slow();
+      this.#unlooked += bytes;
+      if (this.#unlooked >= LOOK_BYTES) this.#look();
     } else if (this.stats.state !== 'none') this.#enter('none', '');
   }
 
@@ -228,8 +234,11 @@ export class Pressure {
     this.#enter('none', '');
   }
 
-  #slow(): void {
-    const { runner, clock, syncWaitMsMax } = this.#env;
+  #look(): void {
+    const { strategy, runner, clock, syncWaitMsMax } = this.#env;
+    this.#debt.add(this.#unlooked);
+    this.#unlooked = 0;
+    if (strategy !== 'slow') return;
     const owedMs = this.#owedMs();
     const reason = this.#reason;
     this.#enter(reason === '' ? 'none' : 'slow', reason);

@@ -4,7 +4,7 @@ import { Filling, WriteDebt } from './write-pace.ts';
 
 describe('Filling', () => {
   test('spreads the room over a second until a relief was seen, then over the usual time between two', () => {
-    const filling = new Filling();
+    const filling = new Filling(1);
     expect(filling.rate(10, 5000, 100)).toBe(5);
     expect(filling.rate(10, 5000, 600)).toBe(5);
     // The level fell 3 s after it began: half of 1 s and 3 s is the usual time now.
@@ -12,13 +12,17 @@ describe('Filling', () => {
     expect(filling.rate(9, 4000, 3200)).toBe(2);
   });
 
+  test('with haste goes so many times as fast', () => {
+    expect(new Filling(4).rate(10, 5000, 100)).toBe(20);
+  });
+
   test('slows down further while no relief comes', () => {
-    const filling = new Filling();
+    const filling = new Filling(1);
     expect([0, 500, 1000, 2000, 4000].map((now) => filling.rate(1, 4000, now))).toEqual([4, 4, 4, 2, 1]);
   });
 
   test('the time without pressure says nothing about reliefs', () => {
-    const filling = new Filling();
+    const filling = new Filling(1);
     filling.rate(5, 1000, 0);
     filling.eased();
     expect(filling.rate(4, 1000, 60_000)).toBe(1);
@@ -57,7 +61,7 @@ function overload(
   stepMs: number,
   forMs: number,
 ): { full: boolean; longestMs: number } {
-  const filling = new Filling();
+  const filling = new Filling(1);
   const debt = new WriteDebt();
   let used = 0;
   let wroteAt = 0;

@@ -3,8 +3,9 @@
  * time until the next relief (an installed flush, a compaction of level 0). So writes slow down evenly and do not run into
  * the stop, where each would wait for as long as a whole compaction takes.
  *
- *   rate = room / max(usual time between two reliefs, time since the last one)
+ *   rate = haste * room / max(usual time between two reliefs, time since the last one)
  *
+ * A haste above 1 uses more of the room before the relief is due, for what is relieved often: meeting the stop is short then.
  * While no relief comes, the room shrinks ever more slowly and is never used up; in the long run it settles where one
  * relief frees what is written until the next. No rate of the disk has to be guessed.
  */
@@ -19,6 +20,11 @@ export class Filling {
   #since = 0;
   #level = 0;
   #isTight = false;
+  readonly #haste: number;
+
+  constructor(haste: number) {
+    this.#haste = haste;
+  }
 
   /** There is room enough: the time in which that is so says nothing about reliefs. */
   eased(): void {
@@ -40,7 +46,7 @@ export class Filling {
       this.#since = now;
     }
     this.#level = level;
-    return room / Math.max(this.#usualMs, now - this.#since);
+    return (this.#haste * room) / Math.max(this.#usualMs, now - this.#since);
   }
 }
 
