@@ -7,8 +7,17 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -139,10 +148,25 @@ function install() {
   console.log(`ready: installed in ${((Date.now() - startMs) / 1000).toFixed(1)} s`);
 }
 
+/** npm has made no links for `npx` to commands whose files the build only now made. */
+function linkCommands() {
+  if (process.platform === 'win32') return;
+  for (const name of packages) {
+    const { bin = {} } = JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8'));
+    for (const [command, file] of Object.entries(bin)) {
+      const link = join(root, 'node_modules', '.bin', command);
+      if (existsSync(link)) continue;
+      rmSync(link, { force: true });
+      symlinkSync(relative(dirname(link), join(root, 'packages', name, file)), link);
+    }
+  }
+}
+
 function build() {
   const startMs = Date.now();
   const hash = buildHash();
   run(process.execPath, ['scripts/build.mjs']);
+  linkCommands();
   writeFileSync(buildStamp, hash);
   console.log(`ready: built in ${((Date.now() - startMs) / 1000).toFixed(1)} s`);
 }
