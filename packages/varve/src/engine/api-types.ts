@@ -12,6 +12,7 @@ import type {
   ReclaimReport,
 } from './compaction-types.ts';
 import type { PressureStats } from './pressure-types.ts';
+import type { RetryOptions, Transaction, TransactionOptions, TransactionStats } from './transaction-types.ts';
 
 export type Bytes = Uint8Array;
 export type Sequence = number;
@@ -242,6 +243,7 @@ export interface DatabaseStats {
   asyncReads: { jobs: number; running: number; runningMax: number; waiting: number };
   snapshots: { count: number; oldestSequence?: Sequence; oldestAgeMs?: number };
   pressure: PressureStats;
+  transactions: TransactionStats;
   /** Once the database is shared: the threads that have it open, the owner's among them. */
   threads: ThreadStats[];
 }
@@ -307,6 +309,32 @@ export interface Database extends AsyncDisposable {
   write(batch: Batch): Sequence;
   write(batch: Batch, wait: WriteWait): Promise<Sequence>;
   snapshot(): Snapshot;
+  /**
+   * Begins a transaction that the caller ends, by `commit` or `rollback`.
+   *
+   * Errors: `OPTION_INVALID`, `LOG_EXTERNAL`, `READ_ONLY`, `CLOSED`, `POISONED`.
+   *
+   * @example
+   * using tx = db.begin();
+   * tx.put(users, 'bob', tx.get(users, 'ada') ?? 'nobody');
+   * tx.commit();
+   */
+  begin(options?: TransactionOptions): Transaction;
+  /**
+   * Runs `fn` in a transaction and commits it; resolves with what `fn` returned. After a conflict it is run again, in a new
+   * transaction, so it should do nothing else that counts. What it throws rolls back, and is thrown on.
+   *
+   * Errors: those of `begin` and of `Transaction`; `TRANSACTION_CONFLICT` or `DEADLOCK` (conflict) after the last attempt,
+   * `TRANSACTION_TIMEOUT`, `ABORTED` (busy).
+   *
+   * @example
+   * await db.transaction((tx) => {
+   *   const from = tx.get(accounts, 'ada') ?? 0;
+   *   tx.put(accounts, 'ada', from - 10);
+   *   tx.put(accounts, 'bob', (tx.get(accounts, 'bob') ?? 0) + 10);
+   * });
+   */
+  transaction<T>(fn: (transaction: Transaction) => T | Promise<T>, options?: RetryOptions): Promise<T>;
   /** Resolves with the sequence that is safe. Default: 'disk'. */
   sync(durability?: 'os' | 'disk'): Promise<Sequence>;
   syncNow(durability?: 'os' | 'disk'): Sequence;

@@ -66,6 +66,10 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     return keyspace as KeyspaceHandle<K, V>;
   }
 
+  get tree(): Tree {
+    return this.#tree;
+  }
+
   get codecs(): { readonly key: KeyCodec<K>; readonly value: ValueCodec<V> } {
     return { key: this.#key, value: this.#value };
   }
@@ -219,7 +223,7 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   }
 
   count(range: Range<K> = {}): number {
-    const cursor = new RangeCursor(this.#core, this.#tree, this.#bounds(range), undefined, this.check);
+    const cursor = new RangeCursor(this.#core, this.#tree, this.bounds(range), undefined, this.check);
     try {
       let count = 0;
       while (cursor.next()) count++;
@@ -230,13 +234,13 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   }
 
   async countAsync(range: Range<K> = {}, options: CountOptions = {}): Promise<number> {
-    const bounds = this.#bounds(range);
+    const bounds = this.bounds(range);
     this.check();
     return countRange(this.#core, this.#tree, bounds, options, this.range(range), this.check);
   }
 
   approximateSize(range: Range<K> = {}): number {
-    const bounds = this.#bounds(range);
+    const bounds = this.bounds(range);
     return this.#entered(() => approximateSize(this.#tree, bounds));
   }
 
@@ -308,10 +312,15 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
       this.#core,
       this.#tree,
       { key: this.#key, value: this.#value, check: this.check },
-      this.#bounds(range),
+      this.bounds(range),
       at,
       check,
     );
+  }
+
+  /** A walk over bounds at a point. */
+  cursorAt(bounds: CursorRange, at: ReadPoint, check: () => void): RangeCursor {
+    return new RangeCursor(this.#core, this.#tree, bounds, at, check);
   }
 
   /** The key's bytes, checked: a Uint8Array of at most 65,535 bytes. May be memory of the caller's. */
@@ -379,7 +388,8 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     return this.#tree.get(key, 0, key.length, at.sequence, this.#core.found, at.time);
   }
 
-  #bounds(range: Range<K>): CursorRange {
+  /** The range by bytes. */
+  bounds(range: Range<K>): CursorRange {
     return encodeRange(
       range,
       (key: K) => this.encodeKey(key),
