@@ -17,9 +17,9 @@ import { KIND_PUT_EXPIRY } from '../base/kinds.ts';
 import { expiryOf } from '../base/expiry.ts';
 import { firstFileReaching } from '../iterator/concat.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
+import type { KeyspaceVersion } from '../manifest/version.ts';
 import { mayHold } from './get.ts';
 import { type KeyRange, mergedSources, type ScanView, tombstonesOf } from './scan.ts';
-import type { EngineState } from './state.ts';
 import type { Tree } from './tree.ts';
 
 const EVERYTHING = Number.MAX_SAFE_INTEGER;
@@ -100,10 +100,16 @@ export function rangeExpires(tree: Tree, range: KeyRange, from: number, to: numb
   return undefined;
 }
 
-/** May anything in the tree expire? Of what other threads write it is not known. */
-export function mayExpire(state: EngineState, tree: Tree): boolean {
-  if (state.hasExpiring || state.access !== undefined) return true;
-  return tree.view.version.levels.some((files) => files.some(({ expiry }) => expiry !== undefined));
+const expiring = new WeakMap<KeyspaceVersion, boolean>();
+
+/** Do tables of the tree hold entries that expire? */
+export function holdsExpiring({ view: { version } }: Tree): boolean {
+  let holds = expiring.get(version);
+  if (holds === undefined) {
+    holds = version.levels.some((files) => files.some(({ expiry }) => expiry !== undefined));
+    expiring.set(version, holds);
+  }
+  return holds;
 }
 
 function newerThan(view: ScanView, since: number): ScanView {

@@ -259,12 +259,16 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
 
   /** The value at a point, or now: what `get` and snapshots stand on. */
   getAt(key: K, at: ReadPoint | undefined): V | undefined {
-    const k = this.encodeKey(key);
+    return this.getEncodedAt(this.encodeKey(key), at);
+  }
+
+  /** The same by the key's bytes. */
+  getEncodedAt(key: Uint8Array, at: ReadPoint | undefined): V | undefined {
     const { access } = this.#core.state;
-    if (access === undefined) return this.#read(k, at);
+    if (access === undefined) return this.#read(key, at);
     access.enter();
     try {
-      return this.#read(k, at);
+      return this.#read(key, at);
     } finally {
       access.leave();
     }

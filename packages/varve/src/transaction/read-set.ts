@@ -38,8 +38,12 @@ export class ReadSet {
   #ranges: RangeRead[] = [];
   readonly #found = new PointResult();
 
-  get isEmpty(): boolean {
-    return this.#trees.length === 0 && this.#ranges.length === 0;
+  someTree(is: (tree: Tree) => boolean): boolean {
+    // Keys of one keyspace, mostly.
+    for (let i = 0; i < this.#trees.length; i++) {
+      if (this.#trees[i] !== this.#trees[i - 1] && is(this.#trees[i]!)) return true;
+    }
+    return this.#ranges.some(({ tree }) => is(tree));
   }
 
   addKey(tree: Tree, key: Uint8Array): void {
@@ -80,19 +84,14 @@ export class ReadSet {
     return undefined;
   }
 
-  /** Something read at the point that has expired by `now`, in trees of which something may. */
-  expiredSince(
-    { sequence, time }: ReadPoint,
-    now: number,
-    mayExpire: (tree: Tree) => boolean,
-  ): Conflict | undefined {
+  /** Something read at the point that has expired by `now`. */
+  expiredSince({ sequence, time }: ReadPoint, now: number): Conflict | undefined {
     if (now === time) return undefined;
     let start = 0;
     for (let i = 0; i < this.#trees.length; i++) {
       const end = this.#ends[i]!;
       const tree = this.#trees[i]!;
       if (
-        mayExpire(tree) &&
         tree.get(this.#bytes, start, end, sequence, this.#found, time) &&
         !tree.get(this.#bytes, start, end, sequence, this.#found, now)
       ) {
@@ -101,7 +100,7 @@ export class ReadSet {
       start = end;
     }
     for (const { tree, lower, upper, isNothing } of this.#ranges) {
-      if (isNothing || !mayExpire(tree)) continue;
+      if (isNothing) continue;
       const key = rangeExpires(tree, { lower, upper }, time, now);
       if (key !== undefined) return { tree, key, sequence: undefined };
     }

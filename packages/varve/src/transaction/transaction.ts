@@ -15,7 +15,7 @@ import { VarveError, invalid } from '../base/errors.ts';
 import { EXPIRY_BYTES, withTtl } from '../base/expiry.ts';
 import { KIND_DELETE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import type { Durability, Keyspace, PutOptions, Range, RangeView } from '../engine/api-types.ts';
-import { mayExpire, keyChangedSince, rangeChangedSince } from '../engine/changed-since.ts';
+import { holdsExpiring, keyChangedSince, rangeChangedSince } from '../engine/changed-since.ts';
 import { decodeValue } from '../engine/codecs/codec.ts';
 import type { Session } from '../engine/core.ts';
 import { KeyspaceHandle } from '../engine/keyspace.ts';
@@ -47,11 +47,6 @@ export interface TransactionEnv {
   committedBy(sequence: number): number | undefined;
 }
 
-interface Point extends ReadPoint {
-  readonly sequence: number;
-  readonly time: number;
-}
-
 class SavepointMark implements Savepoint {
   readonly mark: WriteMark;
   readonly of: TransactionHandle;
@@ -67,14 +62,17 @@ class SavepointMark implements Savepoint {
   }
 }
 
-export class TransactionHandle implements Transaction {
+export class TransactionHandle implements Transaction, ReadPoint {
   readonly id: number;
   readonly isolation: Isolation;
+  /** Somebody has to be told when it is lost: who began it has to end it. */
+  isWatched = false;
   readonly #env: TransactionEnv;
   readonly #lockTimeoutMs: number;
-  #point: Point;
+  #sequence: number;
+  #time: number;
   #sets: SetPair | undefined;
-  #savepoints: SavepointMark[] = [];
+  #savepoints: SavepointMark[] | undefined;
   /** It has read at its point: the point can not move any more. */
   #hasRead = false;
   #endedBy: 'commit' | 'rollback' | undefined;
@@ -87,11 +85,16 @@ export class TransactionHandle implements Transaction {
     this.isolation = isolation;
     this.#lockTimeoutMs = lockTimeoutMs;
     this.#sets = env.takeSets();
-    this.#point = { sequence: core.register.addVisible(), time: core.register.time };
+    this.#sequence = core.register.addVisible();
+    this.#time = core.register.time;
   }
 
   get sequence(): number {
-    return this.#point.sequence;
+    return this.#sequence;
+  }
+
+  get time(): number {
+    return this.#time;
   }
 
   get isOpen(): boolean {
@@ -105,23 +108,20 @@ export class TransactionHandle implements Transaction {
   get<K, V>(keyspace: Keyspace<K, V>, key: K): V | undefined {
     const { writes } = this.#open();
     const handle = this.#handle(keyspace);
-    if (writes.count === 0) {
-      if (this.isolation === 'serializable') this.#noteKey(handle, handle.encodeKey(key));
-      this.#hasRead = true;
-      return handle.getAt(key, this.#point);
-    }
     const bytes = handle.encodeKey(key);
-    const own = writes.find(handle.id, bytes);
-    if (own >= 0) return this.#own(handle, own);
+    if (writes.count > 0) {
+      const own = writes.find(handle.id, bytes);
+      if (own >= 0) return this.#own(handle, own);
+    }
     this.#noteKey(handle, bytes);
     this.#hasRead = true;
-    return handle.getAt(key, this.#point);
+    return handle.getEncodedAt(bytes, this);
   }
 
   getMany<K, V>(keyspace: Keyspace<K, V>, keys: readonly K[]): (V | undefined)[] {
     const { writes } = this.#open();
     const handle = this.#handle(keyspace);
-    const values = handle.getManyAt(keys, this.#point);
+    const values = handle.getManyAt(keys, this);
     this.#hasRead = true;
     keys.forEach((key, i) => {
       const bytes = handle.encodeKey(key);
@@ -140,7 +140,7 @@ export class TransactionHandle implements Transaction {
     if (own >= 0) return isPut(writes.kindOf(own));
     this.#noteKey(handle, bytes);
     this.#hasRead = true;
-    return handle.hasAt(key, this.#point);
+    return handle.hasAt(key, this);
   }
 
   range<K, V>(keyspace: Keyspace<K, V>, range: Range<K> = {}): RangeView<K, V> {
@@ -158,7 +158,7 @@ export class TransactionHandle implements Transaction {
       bounds,
       open: () => {
         this.#hasRead = true;
-        return handle.cursorAt({ ...bounds, limit: Number.POSITIVE_INFINITY }, this.#point, check);
+        return handle.cursorAt({ ...bounds, limit: Number.POSITIVE_INFINITY }, this, check);
       },
       overlay: () => this.#open().writes.overlay(handle.id, lower, upper),
       note: () => {
@@ -182,7 +182,7 @@ export class TransactionHandle implements Transaction {
       this.#open();
     }
     this.#catchUp(() => {
-      const sequence = keyChangedSince(handle.tree, bytes, 0, bytes.length, this.#point.sequence);
+      const sequence = keyChangedSince(handle.tree, bytes, 0, bytes.length, this.#sequence);
       return sequence === 0 ? undefined : { tree: handle.tree, key: bytes, sequence };
     });
     return this.get(keyspace, key);
@@ -201,7 +201,7 @@ export class TransactionHandle implements Transaction {
       this.#open();
     }
     this.#catchUp(() => {
-      const changed = rangeChangedSince(handle.tree, { lower: from, upper: to }, this.#point.sequence);
+      const changed = rangeChangedSince(handle.tree, { lower: from, upper: to }, this.#sequence);
       return changed === undefined ? undefined : { tree: handle.tree, ...changed };
     });
   }
@@ -234,6 +234,7 @@ export class TransactionHandle implements Transaction {
 
   savepoint(): Savepoint {
     const savepoint = new SavepointMark(this, this.#open().writes.mark());
+    this.#savepoints ??= [];
     this.#savepoints.push(savepoint);
     return savepoint;
   }
@@ -245,7 +246,8 @@ export class TransactionHandle implements Transaction {
         transaction: this.id,
       });
     }
-    while (this.#savepoints.at(-1) !== savepoint) this.#savepoints.pop()!.isGone = true;
+    const savepoints = this.#savepoints!;
+    while (savepoints.at(-1) !== savepoint) savepoints.pop()!.isGone = true;
     writes.rewind(savepoint.mark);
   }
 
@@ -278,7 +280,7 @@ export class TransactionHandle implements Transaction {
     const { core, locks } = this.#env;
     if (writes.count === 0) {
       core.state.checkOpen();
-      const { sequence } = this.#point;
+      const { sequence } = this;
       this.#end('commit', 0);
       return sequence;
     }
@@ -298,14 +300,15 @@ export class TransactionHandle implements Transaction {
   /** With the write lock. @throws conflict `TRANSACTION_CONFLICT` */
   #validate(): void {
     const { state } = this.#env.core;
-    const { sequence } = this.#point;
+    const { sequence } = this;
     const { reads } = this.#sets!;
     if (state.visible !== sequence) {
       const conflict = this.#writtenSince(sequence) ?? reads.changedSince(sequence);
       if (conflict !== undefined) throw this.#conflict(conflict);
     }
-    if (reads.isEmpty) return;
-    const expired = reads.expiredSince(this.#point, state.time.now(), (tree) => mayExpire(state, tree));
+    const mayExpire = state.hasExpiring || state.access !== undefined || reads.someTree(holdsExpiring);
+    if (!mayExpire) return;
+    const expired = reads.expiredSince(this, state.time.now());
     if (expired !== undefined) throw this.#conflict(expired);
   }
 
@@ -336,14 +339,15 @@ export class TransactionHandle implements Transaction {
   /** After a lock was taken: nobody writes there any more, but somebody may have. Where nothing was read the point moves on. */
   #catchUp(changed: () => Conflict | undefined): void {
     const { core } = this.#env;
-    if (core.state.visible === this.#point.sequence) return;
+    if (core.state.visible === this.#sequence) return;
     const conflict = core.state.entered(changed);
     if (conflict === undefined) return;
     if (this.#hasRead) throw this.#conflict(conflict);
     const { register } = core;
-    const before = this.#point;
-    this.#point = { sequence: register.addVisible(), time: register.time };
-    register.remove(before.sequence, before.time);
+    const { sequence, time } = this;
+    this.#sequence = register.addVisible();
+    this.#time = register.time;
+    register.remove(sequence, time);
   }
 
   #conflict({ tree, key, sequence }: Conflict): VarveError {
@@ -367,7 +371,7 @@ export class TransactionHandle implements Transaction {
     this.#sets = undefined;
     this.#endedBy = how;
     const { core, locks } = this.#env;
-    core.register.remove(this.#point.sequence, this.#point.time);
+    core.register.remove(this.#sequence, this.#time);
     locks.releaseAll(this);
     this.#env.ended(this, sets, sequence);
   }

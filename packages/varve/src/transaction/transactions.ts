@@ -26,6 +26,8 @@ const SPARE_MAX = 64;
 const COMMITS_MAX = 1024;
 const BACKOFF_MS_MAX = 50;
 
+const NONE: RetryOptions = {};
+
 const beginMembers = new Set(['isolation', 'lockTimeoutMs', 'durability']);
 const runMembers = new Set([...beginMembers, 'retriesMax', 'timeoutMs', 'signal']);
 
@@ -48,14 +50,15 @@ export class TransactionTable implements Transactions, TransactionEnv {
     this.locks = new LockTable(core);
   }
 
-  begin(options: TransactionOptions = {}): Transaction {
+  begin(options: TransactionOptions = NONE): Transaction {
     checkOptions('begin', options, beginMembers);
     const transaction = this.#begin(options);
+    transaction.isWatched = true;
     leaks.register(transaction, { core: new WeakRef(this.core), id: transaction.id }, transaction);
     return transaction;
   }
 
-  async run<T>(fn: (transaction: Transaction) => T | Promise<T>, options: RetryOptions = {}): Promise<T> {
+  async run<T>(fn: (transaction: Transaction) => T | Promise<T>, options: RetryOptions = NONE): Promise<T> {
     if (typeof fn !== 'function') {
       throw invalid('OPTION_INVALID', `transaction takes a function; got ${typeof fn}`, { got: typeof fn });
     }
@@ -115,7 +118,7 @@ export class TransactionTable implements Transactions, TransactionEnv {
 
   ended(transaction: TransactionHandle, sets: SetPair, sequence: number): void {
     this.#open.delete(transaction);
-    leaks.unregister(transaction);
+    if (transaction.isWatched) leaks.unregister(transaction);
     sets.writes.clear();
     sets.reads.clear();
     if (this.#spare.length < SPARE_MAX) this.#spare.push(sets);
@@ -168,6 +171,7 @@ function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
 
 /** @throws VarveError `OPTION_INVALID` with what was wanted */
 function checkOptions(what: string, options: RetryOptions, known: ReadonlySet<string>): void {
+  if (options === NONE) return;
   const refuse = (message: string, context: Record<string, unknown>): VarveError =>
     invalid('OPTION_INVALID', `${what}: ${message}`, context);
   if (typeof options !== 'object' || options === null) {
