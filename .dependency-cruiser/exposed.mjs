@@ -44,6 +44,7 @@ export const exposed = {
     'cursor.ts',
     'database.ts',
     'keyspace-change.ts',
+    'keyspace-types.ts',
     'keyspace.ts',
     'open.ts',
     'owner-levels.ts',

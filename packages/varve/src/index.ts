@@ -53,31 +53,33 @@ export { tuple } from './engine/codecs/tuple.ts';
 export { u64 } from './engine/codecs/u64.ts';
 export { utf8 } from './engine/codecs/utf8.ts';
 export type {
-  Batch,
-  Bytes,
   CompactOptions,
-  Cursor,
   Database,
   DatabaseStats,
+  IngestOptions,
+  IngestReport,
+  OpenReport,
+  RefreshReport,
+  ShareHandle,
+  ThreadStats,
+  VerifyReport,
+} from './engine/api-types.ts';
+export type {
+  Batch,
+  Bytes,
+  Cursor,
   Disposer,
   Durability,
   Explanation,
-  IngestOptions,
-  IngestReport,
   Keyspace,
   KeyspaceOptions,
-  OpenReport,
   PutOptions,
   Range,
   RangeView,
-  RefreshReport,
   Sequence,
-  ShareHandle,
   Snapshot,
-  ThreadStats,
-  VerifyReport,
   WriteWait,
-} from './engine/api-types.ts';
+} from './engine/keyspace-types.ts';
 export type {
   CompactionProgress,
   DecisionMeasure,

@@ -16,7 +16,16 @@ import type { Isolation } from 'varve';
 import { cycleFrom, type Edge, type Graph, graphOf } from './graph.ts';
 import { ABSENT, type History, type TransactionRecord } from './history.ts';
 
-export type AnomalyName = 'G0' | 'G1a' | 'G1b' | 'G1c' | 'G-single' | 'lost update' | 'G-nonadjacent' | 'G2' | 'internal';
+export type AnomalyName =
+  | 'G0'
+  | 'G1a'
+  | 'G1b'
+  | 'G1c'
+  | 'G-single'
+  | 'lost update'
+  | 'G-nonadjacent'
+  | 'G2'
+  | 'internal';
 
 export interface Anomaly {
   readonly name: AnomalyName;
@@ -61,7 +70,8 @@ function singles(graph: Graph): Anomaly[] {
     if (edge.kind !== 'rw') continue;
     const cycle = cycleFrom(edge, graph, (other) => other === edge || other.kind !== 'rw');
     if (cycle === undefined) continue;
-    const isLost = cycle.length === 2 && cycle.every(({ key }) => key === edge.key) && cycle[1]!.kind === 'ww';
+    const isLost =
+      cycle.length === 2 && cycle.every(({ key }) => key === edge.key) && cycle[1]!.kind === 'ww';
     return [{ name: isLost ? 'lost update' : 'G-single', story: told(cycle) }];
   }
   return [];

@@ -53,4 +53,3 @@ export async function checkIsolation(options: IsolationOptions): Promise<Isolati
 
 /** Among so many histories write skew is certain. */
 const HISTORIES_MIN = 50;
-

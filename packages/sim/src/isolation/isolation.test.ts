@@ -41,7 +41,9 @@ describe('the checker', () => {
 
   test('reads that do not agree with themselves', () => {
     expect(names(transaction(1, 1, 'w x', `r x ${ABSENT}`))).toContain('internal');
-    expect(names(transaction(1, 1, `r x ${ABSENT}`, 'r x 2.0'), transaction(2, 2, 'w x'))).toContain('internal');
+    expect(names(transaction(1, 1, `r x ${ABSENT}`, 'r x 2.0'), transaction(2, 2, 'w x'))).toContain(
+      'internal',
+    );
   });
 
   test('circular information flow', () => {
@@ -52,9 +54,9 @@ describe('the checker', () => {
     expect(
       names(transaction(1, 1, `r x ${ABSENT}`, 'w x'), transaction(2, 2, `r x ${ABSENT}`, 'w x')),
     ).toContain('lost update');
-    expect(
-      names(transaction(1, 1, 'w x', 'w y'), transaction(2, 2, `r x ${ABSENT}`, 'r y 1.1')),
-    ).toContain('G-single');
+    expect(names(transaction(1, 1, 'w x', 'w y'), transaction(2, 2, `r x ${ABSENT}`, 'r y 1.1'))).toContain(
+      'G-single',
+    );
     const skew = [
       transaction(1, 1, `r x ${ABSENT}`, `r y ${ABSENT}`, 'w x'),
       transaction(2, 2, `r x ${ABSENT}`, `r y ${ABSENT}`, 'w y'),

@@ -8,8 +8,8 @@ export const isolationBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'transaction/transaction.ts',
-        find: 'this.#writtenSince(sequence) ?? reads.changedSince(sequence)',
-        replace: 'this.#writtenSince(sequence)',
+        find: 'writes.changedSince(state.trees, sequence) ?? reads.changedSince(sequence)',
+        replace: 'writes.changedSince(state.trees, sequence)',
       },
     ],
   },
@@ -19,7 +19,7 @@ export const isolationBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'transaction/transaction.ts',
-        find: 'this.#writtenSince(sequence) ?? reads.changedSince(sequence)',
+        find: 'writes.changedSince(state.trees, sequence) ?? reads.changedSince(sequence)',
         replace: 'reads.changedSince(sequence)',
       },
     ],

@@ -6,7 +6,16 @@
  * stay. So the version that a missing key is in is known without asking. A register holds the name of its version; a list
  * the names of all its versions, newest last, so that lost appends are lost for all to see.
  */
-import { type Database, type Isolation, json, type Keyspace, type Savepoint, type Transaction, utf8, VarveError } from 'varve';
+import {
+  type Database,
+  type Isolation,
+  json,
+  type Keyspace,
+  type Savepoint,
+  type Transaction,
+  utf8,
+  VarveError,
+} from 'varve';
 import { MemoryFs, openSimulated, Random } from 'varve/testing';
 import { ScriptedScheduler } from '../scripted-scheduler.ts';
 import { ABSENT, type History, type TransactionRecord, type WriteOperation } from './history.ts';
@@ -197,7 +206,10 @@ class Run {
     const from = random.below(KEYS);
     const to = from + 1 + random.below(KEYS - from);
     const limit = random.oneIn(2) ? 1 + random.below(3) : undefined;
-    this.#readKeys(running, from, to, { ...(limit === undefined ? {} : { limit }), reverse: random.oneIn(2) });
+    this.#readKeys(running, from, to, {
+      ...(limit === undefined ? {} : { limit }),
+      reverse: random.oneIn(2),
+    });
   }
 
   /** Reads a range of registers, and notes of each key of it as far as it was walked; returns those that were there. */
@@ -229,7 +241,8 @@ class Run {
       },
       (error: unknown) => {
         running.isBlocked = false;
-        if (!isConflict(error) && !(error instanceof VarveError && error.code === 'LOCK_TIMEOUT')) throw error;
+        if (!isConflict(error) && !(error instanceof VarveError && error.code === 'LOCK_TIMEOUT'))
+          throw error;
         this.#rollback(running);
       },
     );
@@ -277,7 +290,9 @@ class Run {
   #seen(record: TransactionRecord, key: string, value: string | undefined): string {
     if (value !== undefined) return value;
     if (!isOld(key)) return ABSENT;
-    const own = record.operations.findLast((operation) => operation.kind === 'write' && operation.key === key);
+    const own = record.operations.findLast(
+      (operation) => operation.kind === 'write' && operation.key === key,
+    );
     return own?.version ?? this.#deletedBy.get(key) ?? 'deleted by nobody';
   }
 

@@ -5,21 +5,17 @@
  */
 import { closed, invalid } from '../base/errors.ts';
 import type {
-  Batch,
   Database,
   DatabaseStats,
   IngestOptions,
   IngestReport,
-  Keyspace,
-  KeyspaceOptions,
   OpenReport,
   CompactOptions,
   RefreshReport,
   ShareHandle,
-  Snapshot,
   VerifyReport,
-  WriteWait,
 } from './api-types.ts';
+import type { Batch, Keyspace, KeyspaceOptions, Snapshot, WriteWait } from './keyspace-types.ts';
 import { BatchHandle } from './batch.ts';
 import { closeDatabase } from './close.ts';
 import type { LevelsReport, ReclaimOptions, ReclaimReport } from './compaction-types.ts';

@@ -10,7 +10,7 @@ import { invalid } from '../base/errors.ts';
 import { withTtl } from '../base/expiry.ts';
 import { KIND_DELETE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import { BatchBuffer } from '../record/batch.ts';
-import type { Keyspace, PutOptions, Range, WriteWait } from './api-types.ts';
+import type { Keyspace, PutOptions, Range, WriteWait } from './keyspace-types.ts';
 import { encodeRange } from './bounds.ts';
 import {
   decodeValue,
@@ -20,7 +20,7 @@ import {
   keyPrefixEnd,
   type ValueCodec,
 } from './codecs/codec.ts';
-import { keysInvalid, readKeys, readNow } from './async-gets.ts';
+import { keysInvalid, readCold, readNow } from './async-gets.ts';
 import type { Session } from './core.ts';
 import { findValue } from './find-value.ts';
 import { type CursorRange, RangeCursor } from './cursor.ts';
@@ -182,7 +182,9 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     } finally {
       core.state.access?.leave();
     }
-    return isFound === undefined ? (await this.#getCold([cloneOf(k)]))[0] : value;
+    return isFound === undefined
+      ? (await readCold(core, this.#tree, [cloneOf(k)], this.#value, this.check))[0]
+      : value;
   }
 
   async getManyAsync(keys: readonly K[]): Promise<(V | undefined)[]> {
@@ -191,19 +193,8 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     const core = this.#core;
     if (!core.reads.isUseful) return this.getMany(keys);
     // Codecs and callers may use the memory of a key again before it is read.
-    return this.#getCold(keys.map((key) => cloneOf(this.encodeKey(key))));
-  }
-
-  /** Reads keys of encoded bytes that stay as they are. */
-  async #getCold(encoded: readonly Uint8Array[]): Promise<(V | undefined)[]> {
-    const core = this.#core;
-    const values: (V | undefined)[] = encoded.map(() => undefined);
-    await readKeys(core, this.#tree, encoded, this.check, (key, isFound) => {
-      if (!isFound) return;
-      const { value, valueStart, valueEnd } = core.found;
-      values[key] = decodeValue(this.#value, value, valueStart, valueEnd);
-    });
-    return values;
+    const encoded = keys.map((key) => cloneOf(this.encodeKey(key)));
+    return readCold(core, this.#tree, encoded, this.#value, this.check);
   }
 
   getMany(keys: readonly K[]): (V | undefined)[] {
@@ -320,11 +311,6 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
       at,
       check,
     );
-  }
-
-  /** A walk over bounds at a point. */
-  cursorAt(bounds: CursorRange, at: ReadPoint, check: () => void): RangeCursor {
-    return new RangeCursor(this.#core, this.#tree, bounds, at, check);
   }
 
   /** The key's bytes, checked: a Uint8Array of at most 65,535 bytes. May be memory of the caller's. */

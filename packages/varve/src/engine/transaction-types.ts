@@ -10,7 +10,7 @@ import type {
   Range,
   RangeView,
   Sequence,
-} from './api-types.ts';
+} from './keyspace-types.ts';
 
 /**
  * What a transaction is kept from seeing. `snapshot`: it reads one state, and a key that it writes was written by nobody

@@ -7,7 +7,7 @@
  */
 import { asError, busy, invalid, VarveError } from '../base/errors.ts';
 import { Deferred } from '../runtime/deferred.ts';
-import type { Durability, PutOptions, WriteWait } from './api-types.ts';
+import type { Durability, PutOptions, WriteWait } from './keyspace-types.ts';
 import type { Session } from './core.ts';
 
 const classes: readonly Durability[] = ['memory', 'os', 'disk', 'replicated'];

@@ -6,7 +6,7 @@ import { compareBytes, EMPTY, successor } from '../base/bytes.ts';
 import { invalid } from '../base/errors.ts';
 import { EXPIRY_BYTES } from '../base/expiry.ts';
 import { KIND_DELETE, KIND_PUT_EXPIRY } from '../base/kinds.ts';
-import type { Cursor, RangeView } from '../engine/api-types.ts';
+import type { Cursor, RangeView } from '../engine/keyspace-types.ts';
 import { decodeKey, decodeValue, type KeyCodec, type ValueCodec } from '../engine/codecs/codec.ts';
 import type { CursorRange } from '../engine/cursor.ts';
 import type { RangeRead } from './read-set.ts';

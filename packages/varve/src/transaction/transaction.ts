@@ -14,10 +14,11 @@ import { cloneOf, EMPTY } from '../base/bytes.ts';
 import { VarveError, invalid } from '../base/errors.ts';
 import { EXPIRY_BYTES, withTtl } from '../base/expiry.ts';
 import { KIND_DELETE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
-import type { Durability, Keyspace, PutOptions, Range, RangeView } from '../engine/api-types.ts';
+import type { Durability, Keyspace, PutOptions, Range, RangeView } from '../engine/keyspace-types.ts';
 import { holdsExpiring, keyChangedSince, rangeChangedSince } from '../engine/changed-since.ts';
 import { decodeValue } from '../engine/codecs/codec.ts';
 import type { Session } from '../engine/core.ts';
+import { RangeCursor } from '../engine/cursor.ts';
 import { KeyspaceHandle } from '../engine/keyspace.ts';
 import type { ReadPoint } from '../engine/read-point.ts';
 import type { Isolation, Savepoint, Transaction } from '../engine/transaction-types.ts';
@@ -158,7 +159,7 @@ export class TransactionHandle implements Transaction, ReadPoint {
       bounds,
       open: () => {
         this.#hasRead = true;
-        return handle.cursorAt({ ...bounds, limit: Number.POSITIVE_INFINITY }, this, check);
+        return new RangeCursor(this.#env.core, handle.tree, { ...bounds, limit: Infinity }, this, check);
       },
       overlay: () => this.#open().writes.overlay(handle.id, lower, upper),
       note: () => {
@@ -301,39 +302,15 @@ export class TransactionHandle implements Transaction, ReadPoint {
   #validate(): void {
     const { state } = this.#env.core;
     const { sequence } = this;
-    const { reads } = this.#sets!;
+    const { writes, reads } = this.#sets!;
     if (state.visible !== sequence) {
-      const conflict = this.#writtenSince(sequence) ?? reads.changedSince(sequence);
+      const conflict = writes.changedSince(state.trees, sequence) ?? reads.changedSince(sequence);
       if (conflict !== undefined) throw this.#conflict(conflict);
     }
     const mayExpire = state.hasExpiring || state.access !== undefined || reads.someTree(holdsExpiring);
     if (!mayExpire) return;
     const expired = reads.expiredSince(this, state.time.now());
     if (expired !== undefined) throw this.#conflict(expired);
-  }
-
-  /** A key that it writes and somebody else has written. */
-  #writtenSince(since: number): Conflict | undefined {
-    const { writes } = this.#sets!;
-    const { bytes } = writes.batch;
-    const { trees } = this.#env.core.state;
-    for (let operation = 0; operation < writes.count; operation++) {
-      const tree = trees.get(writes.keyspaceOf(operation));
-      // The pipeline refuses what was dropped.
-      if (tree === undefined) continue;
-      const start = writes.keyStart(operation);
-      const end = writes.keyEnd(operation);
-      if (writes.kindOf(operation) === KIND_RANGE_DELETE) {
-        const lower = bytes.subarray(start, end);
-        const upper = bytes.subarray(writes.valueStart(operation), writes.valueEnd(operation));
-        const changed = rangeChangedSince(tree, { lower, upper }, since);
-        if (changed !== undefined) return { tree, ...changed };
-        continue;
-      }
-      const sequence = keyChangedSince(tree, bytes, start, end, since);
-      if (sequence > 0) return { tree, key: bytes.slice(start, end), sequence };
-    }
-    return undefined;
   }
 
   /** After a lock was taken: nobody writes there any more, but somebody may have. Where nothing was read the point moves on. */

@@ -8,7 +8,10 @@
 import { compareBytes, compareRanges } from '../base/bytes.ts';
 import { hashKey } from '../base/hash.ts';
 import { KIND_RANGE_DELETE } from '../base/kinds.ts';
+import { keyChangedSince, rangeChangedSince } from '../engine/changed-since.ts';
+import type { Tree } from '../engine/tree.ts';
 import { BatchBuffer, type BatchMark } from '../record/batch.ts';
+import type { Conflict } from './read-set.ts';
 
 const FEW = 8;
 /** Numbers of one operation: kind, keyspace, and the ends of key and value in the batch. */
@@ -146,6 +149,28 @@ export class WriteSet {
         (operation) => compareBytes(shown, key(operation)) >= 0 && compareBytes(shown, value(operation)) < 0,
       );
     return { bytes, order, kind, key, value, covers };
+  }
+
+  /** A key that is written here and that somebody else has written since; undefined when there is none. With the write lock. */
+  changedSince(trees: ReadonlyMap<number, Tree>, since: number): Conflict | undefined {
+    const { bytes } = this.batch;
+    for (let operation = 0; operation < this.#count; operation++) {
+      const tree = trees.get(this.keyspaceOf(operation));
+      // The pipeline refuses what was dropped.
+      if (tree === undefined) continue;
+      const start = this.keyStart(operation);
+      const end = this.keyEnd(operation);
+      if (this.kindOf(operation) === KIND_RANGE_DELETE) {
+        const lower = bytes.subarray(start, end);
+        const upper = bytes.subarray(this.valueStart(operation), this.valueEnd(operation));
+        const changed = rangeChangedSince(tree, { lower, upper }, since);
+        if (changed !== undefined) return { tree, ...changed };
+        continue;
+      }
+      const sequence = keyChangedSince(tree, bytes, start, end, since);
+      if (sequence > 0) return { tree, key: bytes.slice(start, end), sequence };
+    }
+    return undefined;
   }
 
   #field(operation: number, field: number): number {

@@ -4,17 +4,14 @@
  */
 import { closed, invalid } from '../../base/errors.ts';
 import type {
-  Batch,
   Database,
   DatabaseStats,
-  KeyspaceOptions,
   OpenReport,
   CompactOptions,
   ShareHandle,
-  Snapshot,
   VerifyReport,
-  WriteWait,
 } from '../api-types.ts';
+import type { Batch, KeyspaceOptions, Snapshot, WriteWait } from '../keyspace-types.ts';
 import { BatchHandle } from '../batch.ts';
 import type { LevelsReport, ReclaimOptions, ReclaimReport } from '../compaction-types.ts';
 import { checkAborted, checkMembers, compactMembers } from '../compactions/compact.ts';
