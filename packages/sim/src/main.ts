@@ -8,6 +8,7 @@
  *   npm run sim -- mutate --positions 5000   flips one bit at a time in the files of a database
  *   npm run sim -- threads --rounds 2000     terminates threads that share a database (real files and threads)
  *   npm run sim -- keyspaces --count 10000   that many keyspaces on disk with the default memory
+ *   npm run sim -- isolation --seeds 1000    overlapping transactions, and what their isolation forbids
  *   npm run sim -- interleave [--help]       every order of the atomic steps of the shared algorithms, on small instances
  *
  * The simulation draws for each life how tables are read (a copy, past the cache, out of a mapping) and the structure of
@@ -19,6 +20,7 @@
 import { parseArgs } from 'node:util';
 import { explore } from './explore.ts';
 import { runInterleave } from './interleave/command.ts';
+import { checkIsolation } from './isolation/command.ts';
 import { runKeyspaces } from './keyspaces/command.ts';
 import { runKillRounds } from './kill/command.ts';
 import { runMutateCommand } from './mutate/command.ts';
@@ -32,6 +34,7 @@ const usage = `usage: npm run sim -- [--seconds S | --seed N | --seeds COUNT --f
        npm run sim -- mutate --seed N --specimen NAME --file NAME --offset N --bit N [VARIANT]
        npm run sim -- threads [--rounds N] [--from SEED] [--workers N]
        npm run sim -- keyspaces [--count N] [VARIANT]
+       npm run sim -- isolation [--seeds N] [--from SEED] [--stop]
        npm run sim -- interleave [--algorithm NAME] [--deep] [--help]
        VARIANT: [--reads pread|direct|mmap] [--memtable btree|skiplist]`;
 
@@ -132,6 +135,14 @@ if (command === 'kill') {
   process.exitCode = failed === 0 ? 0 : 1;
 } else if (command === 'keyspaces') {
   await runKeyspaces({ count: number('count', 10_000), ...variants(), log });
+} else if (command === 'isolation') {
+  const { failed } = await checkIsolation({
+    from: number('from', fresh),
+    count: number('seeds', 1000),
+    stopAtFailure: values['stop'] === true,
+    log,
+  });
+  process.exitCode = failed === 0 ? 0 : 1;
 } else if (command === 'explore') {
   const isOne = values['seed'] !== undefined;
   const count = isOne ? 1 : number('seeds', Number.POSITIVE_INFINITY);

@@ -5,8 +5,8 @@ import type { Database, ShareHandle } from './engine/api-types.ts';
 import { openDatabase } from './engine/open.ts';
 import { attachDatabase } from './engine/sharing/attach.ts';
 import type { FileSystem } from './fs/file-system.ts';
-import { maintenance } from './maintenance/maintenance.ts';
 import type { DatabaseOptions as Options } from './options/database-settings.ts';
+import { upperFloors } from './upper-floors.ts';
 
 /** Options of `open`, with units in their names and defaults in the settings reference. */
 export type DatabaseOptions = Options<FileSystem>;
@@ -23,7 +23,7 @@ export type DatabaseOptions = Options<FileSystem>;
  * users.put('ada', { name: 'Ada' });
  */
 export function open(path: string, options: DatabaseOptions = {}): Promise<Database> {
-  return openDatabase(path, options, maintenance);
+  return openDatabase(path, options, upperFloors);
 }
 
 /**
@@ -39,7 +39,7 @@ export function open(path: string, options: DatabaseOptions = {}): Promise<Datab
  * db.keyspace('users', { key: utf8, value: utf8 }).put('ada', 'Ada');
  */
 export function attach(handle: ShareHandle): Promise<Database> {
-  return attachDatabase(handle);
+  return attachDatabase(handle, upperFloors);
 }
 
 export { VarveError } from './base/errors.ts';
@@ -53,31 +53,33 @@ export { tuple } from './engine/codecs/tuple.ts';
 export { u64 } from './engine/codecs/u64.ts';
 export { utf8 } from './engine/codecs/utf8.ts';
 export type {
-  Batch,
-  Bytes,
   CompactOptions,
-  Cursor,
   Database,
   DatabaseStats,
+  IngestOptions,
+  IngestReport,
+  OpenReport,
+  RefreshReport,
+  ShareHandle,
+  ThreadStats,
+  VerifyReport,
+} from './engine/api-types.ts';
+export type {
+  Batch,
+  Bytes,
+  Cursor,
   Disposer,
   Durability,
   Explanation,
-  IngestOptions,
-  IngestReport,
   Keyspace,
   KeyspaceOptions,
-  OpenReport,
   PutOptions,
   Range,
   RangeView,
-  RefreshReport,
   Sequence,
-  ShareHandle,
   Snapshot,
-  ThreadStats,
-  VerifyReport,
   WriteWait,
-} from './engine/api-types.ts';
+} from './engine/keyspace-types.ts';
 export type {
   CompactionProgress,
   DecisionMeasure,
@@ -94,6 +96,15 @@ export type {
 export { ownerLevels } from './engine/owner-levels.ts';
 export type { OwnerLevels, OwnerLevelsOptions } from './engine/owner-levels.ts';
 export type { PressureCounts, PressureStats } from './engine/pressure-types.ts';
+export type {
+  ConflictContext,
+  Isolation,
+  RetryOptions,
+  Savepoint,
+  Transaction,
+  TransactionOptions,
+  TransactionStats,
+} from './engine/transaction-types.ts';
 export { dumpFile } from './maintenance/dump.ts';
 export type { DumpLine } from './maintenance/dump-line.ts';
 export type { FileSystem } from './fs/file-system.ts';

@@ -6,7 +6,7 @@ import type { Database } from './engine/api-types.ts';
 import type { Components } from './engine/components.ts';
 import { openDatabase } from './engine/open.ts';
 import type { DatabaseOptions } from './index.ts';
-import { maintenance } from './maintenance/maintenance.ts';
+import { upperFloors } from './upper-floors.ts';
 
 /**
  * `open` with parts of the engine in the caller's hands: the scheduler and the order of background work, the structure of
@@ -20,7 +20,7 @@ export function openSimulated(
   options: DatabaseOptions,
   components: Components,
 ): Promise<Database> {
-  return openDatabase(path, options, maintenance, components);
+  return openDatabase(path, options, upperFloors, components);
 }
 
 export { Random } from './base/random.ts';

@@ -15,6 +15,7 @@ import type { FileMeta } from '../manifest/file-meta.ts';
 import { COLD, type ColdAttempt, type Piece, type WantedPiece } from '../sstable/cold-reads.ts';
 import { BLOCK_BLOB, BLOCK_DATA } from '../sstable/format.ts';
 import { findValue } from './find-value.ts';
+import { decodeValue, type ValueCodec } from './codecs/codec.ts';
 import type { BlockFetcher } from './block-fetcher.ts';
 import type { Session } from './core.ts';
 import { mayHold } from './get.ts';
@@ -87,7 +88,7 @@ export function readNow(core: Session, tree: Tree, key: Uint8Array): boolean | u
  * Reads `keys`, whose bytes stay as they are, at the sequence that is visible now. `show` is called for each, in any order, with
  * what `get` would leave in `core.found`; `check` before, whenever time has passed.
  */
-export async function readKeys(
+async function readKeys(
   core: Session,
   tree: Tree,
   keys: readonly Uint8Array[],
@@ -217,4 +218,21 @@ function askTablesBehind(tree: Tree, key: Uint8Array, sequence: number, wants: W
 
 export function keysInvalid(method: string, keys: unknown): Error {
   return invalid('KEY_INVALID', `${method} takes an array of keys`, { got: typeof keys });
+}
+
+/** The values of keys in encoded bytes that stay as they are; what is not in memory is read by other threads. */
+export async function readCold<V>(
+  core: Session,
+  tree: Tree,
+  encoded: readonly Uint8Array[],
+  codec: ValueCodec<V>,
+  check: () => void,
+): Promise<(V | undefined)[]> {
+  const values: (V | undefined)[] = encoded.map(() => undefined);
+  await readKeys(core, tree, encoded, check, (key, isFound) => {
+    if (!isFound) return;
+    const { value, valueStart, valueEnd } = core.found;
+    values[key] = decodeValue(codec, value, valueStart, valueEnd);
+  });
+  return values;
 }

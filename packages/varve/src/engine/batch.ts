@@ -7,7 +7,7 @@ import { KIND_DELETE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../ba
 import { EMPTY } from '../base/bytes.ts';
 import { invalid } from '../base/errors.ts';
 import { BatchBuffer } from '../record/batch.ts';
-import type { Batch, Keyspace, PutOptions } from './api-types.ts';
+import type { Batch, Keyspace, PutOptions } from './keyspace-types.ts';
 import type { Session } from './core.ts';
 import { KeyspaceHandle } from './keyspace.ts';
 import { checkPutOptions } from './write-checks.ts';

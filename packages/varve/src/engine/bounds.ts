@@ -4,7 +4,7 @@
  */
 import { cloneRange, compareBytes, successor } from '../base/bytes.ts';
 import { invalid } from '../base/errors.ts';
-import type { Range } from './api-types.ts';
+import type { Range } from './keyspace-types.ts';
 import type { CursorRange } from './cursor.ts';
 
 const members = new Set(['gte', 'gt', 'lte', 'lt', 'prefix', 'reverse', 'limit']);

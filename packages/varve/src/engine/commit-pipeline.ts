@@ -46,6 +46,14 @@ export interface CommitEnv {
   committed(touched: readonly Tree[]): void;
 }
 
+/** Looks at writes before they are made (transaction/locks.ts). @throws conflict `KEY_LOCKED` */
+export interface WriteGuard {
+  one(keyspaceId: number, kind: number, key: Uint8Array, value: Uint8Array): void;
+  batch(batch: BatchBuffer): void;
+  /** Resolves when something has been unlocked. */
+  change(): Promise<void>;
+}
+
 export class CommitPipeline {
   readonly #env: CommitEnv;
   readonly #reader = new BatchReader();
@@ -53,6 +61,8 @@ export class CommitPipeline {
   readonly #scratch = new BatchBuffer();
   readonly #touched: Tree[] = [];
   #lastTime = 0;
+  /** Refuses writes to what others have locked; undefined while nothing is. */
+  guard: WriteGuard | undefined;
   /** Sequences of what this thread has written since somebody began to follow. */
   #followed: number[] | undefined;
 
@@ -76,6 +86,20 @@ export class CommitPipeline {
       this.#followed = before;
       before?.push(...own);
     }
+  }
+
+  /**
+   * As `commit`, if `validate` does not throw: nothing can be written between its call and the batch, by no thread and no
+   * listener.
+   */
+  commitIf(batch: BatchBuffer, validate: () => void): number {
+    this.checkWritable(batch.length);
+    this.admit(batch.length);
+    return this.#env.state.exclusive(() => {
+      this.checkMutable();
+      validate();
+      return this.#apply(batch, undefined);
+    });
   }
 
   /** Writes the batch; returns its sequence. An empty batch writes nothing and returns the current sequence. */
@@ -105,6 +129,7 @@ export class CommitPipeline {
     }
     this.checkMutable();
     this.admit(bytes);
+    if (this.guard !== undefined) this.guard.one(tree.id, kind, key, value);
     const { access } = state;
     if (access === undefined) return this.#writeOne(tree, kind, key, value, bytes);
     access.lock(this.#env.lockMsMax);
@@ -167,6 +192,7 @@ export class CommitPipeline {
   #admitted(batch: BatchBuffer, position?: number): number {
     if (batch.count === 0) return this.#env.state.visible;
     this.admit(batch.length);
+    if (this.guard !== undefined) this.guard.batch(batch);
     const { access } = this.#env.state;
     if (access === undefined) return this.#apply(batch, position);
     access.lock(this.#env.lockMsMax);

@@ -13,7 +13,7 @@ import { cloneRange, copyRange, EMPTY } from '../base/bytes.ts';
 import { asError } from '../base/errors.ts';
 import { KIND_BLOB } from '../base/kinds.ts';
 import type { VisibleIterator } from '../iterator/visible.ts';
-import type { Cursor } from './api-types.ts';
+import type { Cursor } from './keyspace-types.ts';
 import { keyInvalid } from './codecs/codec.ts';
 import type { Session } from './core.ts';
 import type { EntryRun } from '../base/entry-run.ts';

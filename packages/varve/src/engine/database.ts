@@ -3,30 +3,26 @@
  *
  * Made by open.ts. Every method may be called from the owner's thread only.
  */
-import { invalid } from '../base/errors.ts';
+import { closed, invalid } from '../base/errors.ts';
 import type {
-  Batch,
   Database,
   DatabaseStats,
   IngestOptions,
   IngestReport,
-  Keyspace,
-  KeyspaceOptions,
   OpenReport,
   CompactOptions,
   RefreshReport,
   ShareHandle,
-  Snapshot,
   VerifyReport,
-  WriteWait,
 } from './api-types.ts';
+import type { Batch, Keyspace, KeyspaceOptions, Snapshot, WriteWait } from './keyspace-types.ts';
 import { BatchHandle } from './batch.ts';
 import { closeDatabase } from './close.ts';
 import type { LevelsReport, ReclaimOptions, ReclaimReport } from './compaction-types.ts';
 import { compactDatabase } from './compactions/compact.ts';
 import { collectLevels } from './compactions/levels.ts';
 import { reclaimDatabase } from './compactions/reclaim.ts';
-import type { Core } from './core.ts';
+import type { Core, Session } from './core.ts';
 import { type Follower, notReadOnly } from './follower.ts';
 import { replayFloor } from './housekeeping.ts';
 import { ingest } from './ingest/ingest.ts';
@@ -35,14 +31,24 @@ import type { KeyspaceRequest, KeyspaceTable } from './keyspace-table.ts';
 import type { PressureStats } from './pressure-types.ts';
 import { SnapshotHandle } from './snapshot.ts';
 import { collectStats } from './stats.ts';
+import type { RetryOptions, Transaction, TransactionOptions, TransactionStats } from './transaction-types.ts';
 import { withOptions } from './write-wait.ts';
 import { writeBatch } from './write-batch.ts';
 import { type OwnerRequests, SharedOwner } from './sharing/owner.ts';
 
-/** What higher floors bring (maintenance): given to open, so that the engine does not import upwards. */
-export interface Maintenance {
+/** The transactions of a session (transaction/). */
+export interface Transactions {
+  begin(options?: TransactionOptions): Transaction;
+  run<T>(fn: (transaction: Transaction) => T | Promise<T>, options?: RetryOptions): Promise<T>;
+  stats(): TransactionStats;
+  close(error: Error): void;
+}
+
+/** What higher floors bring (maintenance, transaction): given to open, so that the engine does not import upwards. */
+export interface UpperFloors {
   verify(core: Core, full: boolean): Promise<VerifyReport>;
   checkpoint(core: Core, path: string): Promise<void>;
+  transactions(session: Session): Transactions;
 }
 
 export class DatabaseHandle implements Database {
@@ -50,10 +56,11 @@ export class DatabaseHandle implements Database {
   readonly #path: string;
   readonly #core: Core;
   readonly #keyspaces: KeyspaceTable;
-  readonly #maintenance: Maintenance;
+  readonly #upper: UpperFloors;
   /** Undefined unless opened read-only. */
   readonly #follower: Follower | undefined;
   readonly #release: () => Promise<void>;
+  readonly #transactions: Transactions;
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -61,7 +68,7 @@ export class DatabaseHandle implements Database {
     core: Core,
     keyspaces: KeyspaceTable,
     recovered: OpenReport,
-    maintenance: Maintenance,
+    upper: UpperFloors,
     follower: Follower | undefined,
     release: () => Promise<void>,
   ) {
@@ -69,9 +76,10 @@ export class DatabaseHandle implements Database {
     this.#core = core;
     this.#keyspaces = keyspaces;
     this.recovered = recovered;
-    this.#maintenance = maintenance;
+    this.#upper = upper;
     this.#follower = follower;
     this.#release = release;
+    this.#transactions = upper.transactions(core);
   }
 
   get path(): string {
@@ -109,6 +117,16 @@ export class DatabaseHandle implements Database {
   write(batch: Batch, wait: WriteWait): Promise<number>;
   write(batch: Batch, wait?: WriteWait): number | Promise<number> {
     return withOptions(wait, () => writeBatch(this.#core, batch, wait));
+  }
+
+  begin(options?: TransactionOptions): Transaction {
+    this.#core.pipeline.checkWritable(0);
+    return this.#transactions.begin(options);
+  }
+
+  async transaction<T>(fn: (transaction: Transaction) => T | Promise<T>, options?: RetryOptions): Promise<T> {
+    this.#core.pipeline.checkWritable(0);
+    return this.#transactions.run(fn, options);
   }
 
   snapshot(): Snapshot {
@@ -174,12 +192,12 @@ export class DatabaseHandle implements Database {
 
   async verify(options: { full?: boolean } = {}): Promise<VerifyReport> {
     this.#core.state.checkOpen();
-    return this.#maintenance.verify(this.#core, options.full ?? true);
+    return this.#upper.verify(this.#core, options.full ?? true);
   }
 
   async checkpoint(path: string): Promise<void> {
     this.#core.state.checkOpen();
-    await this.#maintenance.checkpoint(this.#core, path);
+    await this.#upper.checkpoint(this.#core, path);
   }
 
   async ingest<K, V>(
@@ -198,7 +216,7 @@ export class DatabaseHandle implements Database {
 
   stats(): DatabaseStats {
     this.#core.state.checkOpen();
-    return collectStats(this.#core);
+    return collectStats(this.#core, this.#transactions.stats());
   }
 
   share(): ShareHandle {
@@ -258,6 +276,7 @@ export class DatabaseHandle implements Database {
 
   async #close(): Promise<void> {
     try {
+      this.#transactions.close(closed('the database', { path: this.#path }));
       await closeDatabase(this.#core);
     } finally {
       this.#follower?.close();

@@ -10,7 +10,7 @@ import type { KeyspaceRecord, VersionEdit } from '../manifest/version-edit.ts';
 import { gatheredFiles, withoutPicker } from '../options/compaction-settings.ts';
 import { RECORD_KEYSPACE } from '../record/log-record.ts';
 import { type ResolvedKeyspaceSettings, resolveKeyspaceSettings } from '../options/resolve.ts';
-import type { KeyspaceOptions } from './api-types.ts';
+import type { KeyspaceOptions } from './keyspace-types.ts';
 import { bytes } from './codecs/bytes.ts';
 import type { KeyCodec, ValueCodec } from './codecs/codec.ts';
 import type { Core } from './core.ts';

@@ -10,7 +10,7 @@ import { invalid } from '../base/errors.ts';
 import { withTtl } from '../base/expiry.ts';
 import { KIND_DELETE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import { BatchBuffer } from '../record/batch.ts';
-import type { Keyspace, PutOptions, Range, WriteWait } from './api-types.ts';
+import type { Keyspace, PutOptions, Range, WriteWait } from './keyspace-types.ts';
 import { encodeRange } from './bounds.ts';
 import {
   decodeValue,
@@ -20,7 +20,7 @@ import {
   keyPrefixEnd,
   type ValueCodec,
 } from './codecs/codec.ts';
-import { keysInvalid, readKeys, readNow } from './async-gets.ts';
+import { keysInvalid, readCold, readNow } from './async-gets.ts';
 import type { Session } from './core.ts';
 import { findValue } from './find-value.ts';
 import { type CursorRange, RangeCursor } from './cursor.ts';
@@ -64,6 +64,10 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     }
     keyspace.check();
     return keyspace as KeyspaceHandle<K, V>;
+  }
+
+  get tree(): Tree {
+    return this.#tree;
   }
 
   get codecs(): { readonly key: KeyCodec<K>; readonly value: ValueCodec<V> } {
@@ -178,7 +182,9 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     } finally {
       core.state.access?.leave();
     }
-    return isFound === undefined ? (await this.#getCold([cloneOf(k)]))[0] : value;
+    return isFound === undefined
+      ? (await readCold(core, this.#tree, [cloneOf(k)], this.#value, this.check))[0]
+      : value;
   }
 
   async getManyAsync(keys: readonly K[]): Promise<(V | undefined)[]> {
@@ -187,19 +193,8 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     const core = this.#core;
     if (!core.reads.isUseful) return this.getMany(keys);
     // Codecs and callers may use the memory of a key again before it is read.
-    return this.#getCold(keys.map((key) => cloneOf(this.encodeKey(key))));
-  }
-
-  /** Reads keys of encoded bytes that stay as they are. */
-  async #getCold(encoded: readonly Uint8Array[]): Promise<(V | undefined)[]> {
-    const core = this.#core;
-    const values: (V | undefined)[] = encoded.map(() => undefined);
-    await readKeys(core, this.#tree, encoded, this.check, (key, isFound) => {
-      if (!isFound) return;
-      const { value, valueStart, valueEnd } = core.found;
-      values[key] = decodeValue(this.#value, value, valueStart, valueEnd);
-    });
-    return values;
+    const encoded = keys.map((key) => cloneOf(this.encodeKey(key)));
+    return readCold(core, this.#tree, encoded, this.#value, this.check);
   }
 
   getMany(keys: readonly K[]): (V | undefined)[] {
@@ -219,7 +214,7 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   }
 
   count(range: Range<K> = {}): number {
-    const cursor = new RangeCursor(this.#core, this.#tree, this.#bounds(range), undefined, this.check);
+    const cursor = new RangeCursor(this.#core, this.#tree, this.bounds(range), undefined, this.check);
     try {
       let count = 0;
       while (cursor.next()) count++;
@@ -230,13 +225,13 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   }
 
   async countAsync(range: Range<K> = {}, options: CountOptions = {}): Promise<number> {
-    const bounds = this.#bounds(range);
+    const bounds = this.bounds(range);
     this.check();
     return countRange(this.#core, this.#tree, bounds, options, this.range(range), this.check);
   }
 
   approximateSize(range: Range<K> = {}): number {
-    const bounds = this.#bounds(range);
+    const bounds = this.bounds(range);
     return this.#entered(() => approximateSize(this.#tree, bounds));
   }
 
@@ -255,12 +250,16 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
 
   /** The value at a point, or now: what `get` and snapshots stand on. */
   getAt(key: K, at: ReadPoint | undefined): V | undefined {
-    const k = this.encodeKey(key);
+    return this.getEncodedAt(this.encodeKey(key), at);
+  }
+
+  /** The same by the key's bytes. */
+  getEncodedAt(key: Uint8Array, at: ReadPoint | undefined): V | undefined {
     const { access } = this.#core.state;
-    if (access === undefined) return this.#read(k, at);
+    if (access === undefined) return this.#read(key, at);
     access.enter();
     try {
-      return this.#read(k, at);
+      return this.#read(key, at);
     } finally {
       access.leave();
     }
@@ -308,7 +307,7 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
       this.#core,
       this.#tree,
       { key: this.#key, value: this.#value, check: this.check },
-      this.#bounds(range),
+      this.bounds(range),
       at,
       check,
     );
@@ -379,7 +378,8 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     return this.#tree.get(key, 0, key.length, at.sequence, this.#core.found, at.time);
   }
 
-  #bounds(range: Range<K>): CursorRange {
+  /** The range by bytes. */
+  bounds(range: Range<K>): CursorRange {
     return encodeRange(
       range,
       (key: K) => this.encodeKey(key),

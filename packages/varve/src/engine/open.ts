@@ -9,7 +9,7 @@ import { MemoryFs } from '../fs/memory-fs.ts';
 import { nodeFileSystem } from '../fs/node-fs.ts';
 import { resolveDatabaseOptions, type ResolvedDatabaseOptions } from '../options/resolve.ts';
 import { ready } from '../sstable/checksum.ts';
-import { DatabaseHandle, type Maintenance } from './database.ts';
+import { DatabaseHandle, type UpperFloors } from './database.ts';
 import { filesSeen } from './recovery.ts';
 import type { Components } from './components.ts';
 import { Opening } from './opening.ts';
@@ -20,7 +20,7 @@ const ATTEMPTS_MAX = 10;
 export async function openDatabase(
   path: string,
   options: unknown,
-  maintenance: Maintenance,
+  upper: UpperFloors,
   components: Components = {},
 ): Promise<DatabaseHandle> {
   if (typeof path !== 'string' || path === '') {
@@ -36,7 +36,7 @@ export async function openDatabase(
   for (let attempt = 1; ; attempt++) {
     const before = resolved.readOnly ? filesSeen(fs, directory) : '';
     try {
-      return await new Opening(fs, directory, resolved, maintenance, components).run(lock);
+      return await new Opening(fs, directory, resolved, upper, components).run(lock);
     } catch (error) {
       // Without the lock an owner may have worked on between two looks at the directory: then look again.
       if (resolved.readOnly && attempt < ATTEMPTS_MAX && filesSeen(fs, directory) !== before) continue;

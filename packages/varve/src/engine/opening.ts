@@ -19,7 +19,7 @@ import type { ResolvedDatabaseOptions } from '../options/resolve.ts';
 import { TableCache } from '../sstable/table-cache.ts';
 import type { OpenReport } from './api-types.ts';
 import { handOverAtExit } from './close.ts';
-import { DatabaseHandle, type Maintenance } from './database.ts';
+import { DatabaseHandle, type UpperFloors } from './database.ts';
 import { writableCodec } from './job-input.ts';
 import { KeyspaceTable } from './keyspace-table.ts';
 import { Follower, pathsOf, type ReadState } from './follower.ts';
@@ -42,7 +42,7 @@ const ROW_BYTES_MAX = 32 * 1024 * 1024;
 export class Opening {
   readonly #fs: FileSystem;
   readonly #options: ResolvedDatabaseOptions;
-  readonly #maintenance: Maintenance;
+  readonly #upper: UpperFloors;
   readonly #components: Components;
   readonly #state: EngineState;
   /** Another one when a read-only database reads the log anew. */
@@ -58,12 +58,12 @@ export class Opening {
     fs: FileSystem,
     directory: string,
     options: ResolvedDatabaseOptions,
-    maintenance: Maintenance,
+    upper: UpperFloors,
     components: Components,
   ) {
     this.#fs = fs;
     this.#options = options;
-    this.#maintenance = maintenance;
+    this.#upper = upper;
     this.#components = components;
     this.#state = new EngineState(directory, options.clock);
     this.#pool = this.#newPool();
@@ -145,7 +145,7 @@ export class Opening {
     core.warmUp.start();
     const path = fs.name === 'memory' ? ':memory:' : state.path;
     answerLevels(lock, path, core);
-    return new DatabaseHandle(path, core, keyspaces, recovered, this.#maintenance, follower, async () =>
+    return new DatabaseHandle(path, core, keyspaces, recovered, this.#upper, follower, async () =>
       lock?.release(),
     );
   }

@@ -5,7 +5,7 @@
  * before its end gives its sequence back through `return`. `for await` gives the event loop a turn after ASYNC_ENTRIES or
  * TURN_MS, whatever comes first, and has what it will need read by other threads meanwhile (walk-ahead.ts).
  */
-import type { Cursor, RangeView } from './api-types.ts';
+import type { Cursor, RangeView } from './keyspace-types.ts';
 import type { RangeCursor, RangeDecode } from './cursor.ts';
 
 const ASYNC_ENTRIES = 256;

@@ -172,7 +172,11 @@ export function pinnedBytes(lower: Uint8Array | undefined, upper: Uint8Array | u
   return pinned;
 }
 
-function tombstonesOf(view: ScanView, tables: TableCache, range: KeyRange): FragmentedTombstones | undefined {
+export function tombstonesOf(
+  view: ScanView,
+  tables: TableCache,
+  range: KeyRange,
+): FragmentedTombstones | undefined {
   const tombstones: FragmentedTombstones[] = [];
   for (const memtable of memtablesOf(view)) {
     const ranges = memtable.rangeTombstones();

@@ -8,7 +8,7 @@ import { closed } from '../base/errors.ts';
 import type { Session } from './core.ts';
 import type { ReadPoint } from './read-point.ts';
 import { KeyspaceHandle } from './keyspace.ts';
-import type { Keyspace, Range, RangeView, Snapshot } from './api-types.ts';
+import type { Keyspace, Range, RangeView, Snapshot } from './keyspace-types.ts';
 
 export class SnapshotHandle implements Snapshot, ReadPoint {
   readonly sequence: number;

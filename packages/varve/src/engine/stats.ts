@@ -3,10 +3,11 @@
  */
 import type { DatabaseStats } from './api-types.ts';
 import type { Core } from './core.ts';
+import type { TransactionStats } from './transaction-types.ts';
 import type { Tree } from './tree.ts';
 import { liveBlobs } from '../manifest/blob-files.ts';
 
-export function collectStats(core: Core): DatabaseStats {
+export function collectStats(core: Core, transactions: TransactionStats): DatabaseStats {
   const { state, log, tables, cache, rows, pool, register, pressure, counters, reads } = core;
   const keyspaces: DatabaseStats['keyspaces'] = {};
   let memtables = 0;
@@ -70,6 +71,7 @@ export function collectStats(core: Core): DatabaseStats {
         : { oldestSequence: oldest.sequence, oldestAgeMs: state.time.now() - oldest.time }),
     },
     pressure: pressure.report(core.durability?.fullDiskRefusals ?? 0),
+    transactions,
     threads: state.sharing?.threads() ?? [],
   };
 }

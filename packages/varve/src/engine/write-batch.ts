@@ -1,7 +1,7 @@
 /**
  * `db.write`: hands a filled batch to the commit pipeline, at once or when there is room for it.
  */
-import type { Batch, WriteWait } from './api-types.ts';
+import type { Batch, WriteWait } from './keyspace-types.ts';
 import { BatchHandle } from './batch.ts';
 import type { Session } from './core.ts';
 import { checkWait, writeAwaited } from './write-wait.ts';

@@ -4,7 +4,7 @@
 import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from '../base/entry.ts';
 import { invalid, type VarveError } from '../base/errors.ts';
 import { keyspaceSettings } from '../options/keyspace-settings.ts';
-import type { PutOptions } from './api-types.ts';
+import type { PutOptions } from './keyspace-types.ts';
 import { checkMembers } from './write-wait.ts';
 
 export function keyTooLarge(keyspace: string, got: number): VarveError {

@@ -7,7 +7,7 @@
  */
 import { asError, busy, invalid, VarveError } from '../base/errors.ts';
 import { Deferred } from '../runtime/deferred.ts';
-import type { Durability, PutOptions, WriteWait } from './api-types.ts';
+import type { Durability, PutOptions, WriteWait } from './keyspace-types.ts';
 import type { Session } from './core.ts';
 
 const classes: readonly Durability[] = ['memory', 'os', 'disk', 'replicated'];
@@ -106,15 +106,30 @@ export async function writeAwaited(
     limit.check(false);
     core.pipeline.checkWritable(bytes);
     core.runner.poll();
-    // Not awaited without need: the commit would come after what the caller writes next.
-    const sequence = core.pressure.isTight
-      ? await core.pressure.paced(bytes, limit.promise, commit)
-      : commit();
+    const sequence = await unlocked(core, limit, () =>
+      core.pressure.isTight ? core.pressure.paced(bytes, limit.promise, commit) : commit(),
+    );
     limit.applied = true;
     const reached = reach(core, wait.durability, sequence);
     return await (limit.promise === undefined ? reached : Promise.race([reached, limit.promise]));
   } finally {
     limit.end();
+  }
+}
+
+/** Runs a write again until it meets no lock, where it has a deadline that ends that. The first time is within the call. */
+async function unlocked<T>({ pipeline }: Session, limit: WaitLimit, write: () => T | Promise<T>): Promise<T> {
+  for (;;) {
+    const { guard } = pipeline;
+    try {
+      const made = write();
+      // Not awaited without need: what the caller writes next comes after the commit, not before what is asked of it.
+      return made instanceof Promise ? await made : made;
+    } catch (error) {
+      const isLocked = error instanceof VarveError && error.code === 'KEY_LOCKED';
+      if (!isLocked || !limit.isDeadline || guard === undefined) throw error;
+    }
+    await Promise.race([guard.change(), limit.promise!]);
   }
 }
 
@@ -147,6 +162,10 @@ class WaitLimit {
       signal?.removeEventListener('abort', abort);
       timer?.cancel();
     };
+  }
+
+  get isDeadline(): boolean {
+    return this.#wait.deadlineMs !== undefined;
   }
 
   check(applied: boolean): void {

@@ -99,6 +99,13 @@ export class EncodedOperation {
 /** Most bytes of a batch of one operation beside its key and value. */
 export const BATCH_OVERHEAD_MAX: number = COUNT_BYTES + OPERATION_OVERHEAD;
 
+/** A place in a batch that is being filled. */
+export interface BatchMark {
+  readonly length: number;
+  readonly count: number;
+  readonly expiries: number;
+}
+
 /** A batch being filled; grows by doubling. */
 export class BatchBuffer {
   bytes: Uint8Array = new Uint8Array(INITIAL_BYTES);
@@ -128,6 +135,33 @@ export class BatchBuffer {
   stamp(time: number): boolean {
     for (const { at, ttlMs } of this.#expiries) stampExpiry(this.bytes, at, ttlMs, time);
     return this.#expiries.length > 0;
+  }
+
+  /** What is in it now, to go back to. */
+  mark(): BatchMark {
+    return { length: this.length, count: this.count, expiries: this.#expiries.length };
+  }
+
+  /** Takes back what was added since the mark. Whoever holds `bytes` keeps what it has seen: what comes now goes elsewhere. */
+  rewind({ length, count, expiries }: BatchMark): void {
+    this.bytes = this.bytes.slice();
+    this.length = length;
+    this.count = count;
+    putU32(this.bytes, 0, count);
+    this.#expiries.length = expiries;
+    if (count !== 1) return;
+    const reader = new BatchReader();
+    reader.reset(this.bytes, 0, length, undefined);
+    reader.next();
+    const { last } = this;
+    last.bytes = this.bytes;
+    last.start = COUNT_BYTES;
+    last.kind = reader.kind;
+    last.keyspaceId = reader.keyspaceId;
+    last.keyStart = reader.keyStart;
+    last.keyEnd = reader.keyEnd;
+    last.valueStart = reader.valueStart;
+    last.valueEnd = reader.valueEnd;
   }
 
   /** Back to an empty batch that may be filled again. */

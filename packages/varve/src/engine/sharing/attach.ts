@@ -37,6 +37,7 @@ import { LEVEL0_FILES_STOP, Pressure } from '../pressure.ts';
 import { SnapshotRegister } from '../snapshot-register.ts';
 import { EngineState } from '../state.ts';
 import { Tree } from '../tree.ts';
+import type { UpperFloors } from '../database.ts';
 import { AttachedDatabase } from './attached-database.ts';
 import { AttachedKeyspaces } from './attached-keyspaces.ts';
 import { AttachedRunner } from './attached-runner.ts';
@@ -72,7 +73,7 @@ const READ_THREADS = 2;
 const attachedHere = new Set<string>();
 
 /** See `attach` of the package. */
-export async function attachDatabase(handle: unknown): Promise<AttachedDatabase> {
+export async function attachDatabase(handle: unknown, upper: UpperFloors): Promise<AttachedDatabase> {
   const data = checkHandle(handle);
   if (data.ownerThread === threadId) {
     throw invalid('ATTACH_OWNER', 'this thread has opened the database itself; attach is for other threads', {
@@ -89,7 +90,7 @@ export async function attachDatabase(handle: unknown): Promise<AttachedDatabase>
   try {
     await ready();
     slot = await takeSlot(data);
-    return new Attachment(data, slot).database;
+    return new Attachment(data, slot, upper).database;
   } catch (error) {
     attachedHere.delete(data.id);
     if (slot >= 0) freeSlot(new Int32Array(data.control), slot);
@@ -117,7 +118,7 @@ class Attachment {
   #isClosed = false;
 
   /** @param slot of this thread, given back by whoever took it when this throws */
-  constructor(data: ShareData, slot: number) {
+  constructor(data: ShareData, slot: number, upper: UpperFloors) {
     this.#data = data;
     const control = new Int32Array(data.control);
     this.#control = control;
@@ -290,6 +291,7 @@ class Attachment {
       path: data.path,
       recovered: data.recovered,
       session,
+      transactions: upper.transactions(session),
       keyspaces,
       client: this.#client,
       askMsMax: options.syncWaitMsMax,

@@ -2,29 +2,27 @@
  * The public database in an attached thread: the same calls as the owner's, of which those that only the owner can do are
  * asked of it. Closing it ends this thread's use and nothing else.
  */
-import { invalid } from '../../base/errors.ts';
+import { closed, invalid } from '../../base/errors.ts';
 import type {
-  Batch,
   Database,
   DatabaseStats,
-  KeyspaceOptions,
   OpenReport,
   CompactOptions,
   ShareHandle,
-  Snapshot,
   VerifyReport,
-  WriteWait,
 } from '../api-types.ts';
+import type { Batch, KeyspaceOptions, Snapshot, WriteWait } from '../keyspace-types.ts';
 import { BatchHandle } from '../batch.ts';
 import type { LevelsReport, ReclaimOptions, ReclaimReport } from '../compaction-types.ts';
 import { checkAborted, checkMembers, compactMembers } from '../compactions/compact.ts';
 import { reclaimMembers } from '../compactions/reclaim.ts';
 import type { Session } from '../core.ts';
-import { checkSyncClass } from '../database.ts';
+import { checkSyncClass, type Transactions } from '../database.ts';
 import { notReadOnly } from '../follower.ts';
 import type { KeyspaceHandle } from '../keyspace.ts';
 import type { PressureStats } from '../pressure-types.ts';
 import { SnapshotHandle } from '../snapshot.ts';
+import type { RetryOptions, Transaction, TransactionOptions } from '../transaction-types.ts';
 import { withOptions } from '../write-wait.ts';
 import { writeBatch } from '../write-batch.ts';
 import type { AttachedKeyspaces } from './attached-keyspaces.ts';
@@ -34,6 +32,7 @@ export interface AttachedDatabaseParts {
   readonly path: string;
   readonly recovered: OpenReport;
   readonly session: Session;
+  readonly transactions: Transactions;
   readonly keyspaces: AttachedKeyspaces;
   readonly client: RequestClient;
   readonly askMsMax: number;
@@ -85,6 +84,16 @@ export class AttachedDatabase implements Database {
   write(batch: Batch, wait: WriteWait): Promise<number>;
   write(batch: Batch, wait?: WriteWait): number | Promise<number> {
     return withOptions(wait, () => writeBatch(this.#parts.session, batch, wait));
+  }
+
+  begin(options?: TransactionOptions): Transaction {
+    this.#parts.session.pipeline.checkWritable(0);
+    return this.#parts.transactions.begin(options);
+  }
+
+  async transaction<T>(fn: (transaction: Transaction) => T | Promise<T>, options?: RetryOptions): Promise<T> {
+    this.#parts.session.pipeline.checkWritable(0);
+    return this.#parts.transactions.run(fn, options);
   }
 
   snapshot(): Snapshot {
@@ -185,7 +194,10 @@ export class AttachedDatabase implements Database {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#parts.close();
+    if (this.#closing === undefined) {
+      this.#parts.transactions.close(closed('the database', { path: this.path }));
+      this.#closing = this.#parts.close();
+    }
     return this.#closing;
   }
 

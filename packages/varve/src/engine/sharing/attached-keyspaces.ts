@@ -4,7 +4,7 @@
 import { invalid } from '../../base/errors.ts';
 import { hasPicker } from '../../options/compaction-settings.ts';
 import { KeyspaceHandle } from '../keyspace.ts';
-import type { KeyspaceOptions } from '../api-types.ts';
+import type { KeyspaceOptions } from '../keyspace-types.ts';
 import { bytes } from '../codecs/bytes.ts';
 import type { KeyCodec, ValueCodec } from '../codecs/codec.ts';
 import type { Session } from '../core.ts';

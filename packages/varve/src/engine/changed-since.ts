@@ -1,0 +1,130 @@
+/**
+ * Was a key, or a range, written after a sequence? What transactions are validated by (transaction/read-set.ts).
+ *
+ * The tree itself is the index of recent commits: memtables and tables know the highest sequence that they hold, and only
+ * those that hold something newer are looked at, which are the active memtable and few more. So nothing has to be kept
+ * beside it, nothing can be trimmed, and the answer is exact: range deletes, ingested tables and other threads count as
+ * any write. What it relies on: `sequence` is registered, so a version that was the newest one at `sequence` and its
+ * successor are both kept (compaction/drop.ts); a put and a delete after `sequence` of a key that was not there may be gone
+ * together, and then nothing has changed.
+ *
+ * Runs with the write lock or where nobody else writes.
+ */
+import { compareRanges } from '../base/bytes.ts';
+import { PointResult } from '../base/entry.ts';
+import { hashHigh, hashKey } from '../base/hash.ts';
+import { KIND_PUT_EXPIRY } from '../base/kinds.ts';
+import { expiryOf } from '../base/expiry.ts';
+import { firstFileReaching } from '../iterator/concat.ts';
+import type { FileMeta } from '../manifest/file-meta.ts';
+import type { KeyspaceVersion } from '../manifest/version.ts';
+import { mayHold } from './get.ts';
+import { type KeyRange, mergedSources, type ScanView, tombstonesOf } from './scan.ts';
+import type { Tree } from './tree.ts';
+
+const EVERYTHING = Number.MAX_SAFE_INTEGER;
+const found = new PointResult();
+
+/** The highest sequence above `since` at which the key was written or deleted, by a range delete too; 0 when there is none. */
+export function keyChangedSince(
+  tree: Tree,
+  key: Uint8Array,
+  start: number,
+  end: number,
+  since: number,
+): number {
+  const { memtable, immutables, version } = tree.view;
+  let changed = 0;
+  const see = (sequence: number): void => {
+    if (sequence > since && sequence > changed) changed = sequence;
+  };
+  const look = (source: (typeof immutables)[number]): void => {
+    if (source.lastSequence <= since) return;
+    see(source.rangeTombstones()?.coveringSequence(key, start, end, EVERYTHING) ?? 0);
+    if (source.get(key, start, end, EVERYTHING, found)) see(found.sequence);
+  };
+  if (memtable !== undefined) look(memtable);
+  for (const immutable of immutables) look(immutable);
+  const hash = hashKey(key, start, end);
+  const high = hashHigh[0]!;
+  version.levels.forEach((files, level) => {
+    const from = level === 0 ? 0 : firstFileReaching(files, key, start, end);
+    const to = level === 0 ? files.length : Math.min(from + 1, files.length);
+    for (let at = from; at < to; at++) {
+      const file = files[at]!;
+      if (file.largestSequence <= since || !mayHold(file, key, start, end)) continue;
+      const table = tree.tables.get(file);
+      see(table.rangeTombstones?.coveringSequence(key, start, end, EVERYTHING) ?? 0);
+      if (table.get(key, start, end, hash, high, EVERYTHING, found)) see(found.sequence);
+    }
+  });
+  return changed;
+}
+
+export interface ChangedKey {
+  /** The first one, or the start of a range that was deleted. */
+  readonly key: Uint8Array;
+  readonly sequence: number;
+}
+
+/** A key of the range that was written or deleted after `since`; undefined when none was. */
+export function rangeChangedSince(tree: Tree, range: KeyRange, since: number): ChangedKey | undefined {
+  const view = newerThan(tree.view, since);
+  const deleted = tombstonesOf(view, tree.tables, range)?.clip(range.lower, range.upper);
+  if (deleted !== undefined && !deleted.isEmpty && deleted.largestSequence > since) {
+    return { key: deleted.bounds!.start, sequence: deleted.largestSequence };
+  }
+  const source = mergedSources(view, tree.tables, range);
+  if (range.lower === undefined) source.first();
+  else source.seek(range.lower, 0, range.lower.length, EVERYTHING);
+  for (; source.valid; source.next()) {
+    if (range.upper !== undefined && isAtOrAbove(source, range.upper)) return undefined;
+    if (source.sequence > since) {
+      return { key: source.key.slice(source.keyStart, source.keyEnd), sequence: source.sequence };
+    }
+  }
+  return undefined;
+}
+
+/** A key of the range with a version that expires after time `from` and by time `to`. Only worth asking where puts expire. */
+export function rangeExpires(tree: Tree, range: KeyRange, from: number, to: number): Uint8Array | undefined {
+  const source = mergedSources(tree.view, tree.tables, range);
+  if (range.lower === undefined) source.first();
+  else source.seek(range.lower, 0, range.lower.length, EVERYTHING);
+  for (; source.valid; source.next()) {
+    if (range.upper !== undefined && isAtOrAbove(source, range.upper)) return undefined;
+    if (source.kind !== KIND_PUT_EXPIRY) continue;
+    const expiry = expiryOf(source.value, source.valueStart);
+    if (expiry > from && expiry <= to) return source.key.slice(source.keyStart, source.keyEnd);
+  }
+  return undefined;
+}
+
+const expiring = new WeakMap<KeyspaceVersion, boolean>();
+
+/** Do tables of the tree hold entries that expire? */
+export function holdsExpiring({ view: { version } }: Tree): boolean {
+  let holds = expiring.get(version);
+  if (holds === undefined) {
+    holds = version.levels.some((files) => files.some(({ expiry }) => expiry !== undefined));
+    expiring.set(version, holds);
+  }
+  return holds;
+}
+
+function newerThan(view: ScanView, since: number): ScanView {
+  const { memtable, immutables, version } = view;
+  const isNewer = (file: FileMeta): boolean => file.largestSequence > since;
+  return {
+    memtable: memtable !== undefined && memtable.lastSequence > since ? memtable : undefined,
+    immutables: immutables.filter((each) => each.lastSequence > since),
+    version: { levels: version.levels.map((files) => files.filter(isNewer)) },
+  };
+}
+
+function isAtOrAbove(
+  source: { readonly key: Uint8Array; readonly keyStart: number; readonly keyEnd: number },
+  upper: Uint8Array,
+): boolean {
+  return compareRanges(source.key, source.keyStart, source.keyEnd, upper, 0, upper.length) >= 0;
+}

@@ -1,0 +1,115 @@
+/**
+ * What a serializable transaction has read: keys, there or not, and ranges as far as they were walked. Before it commits,
+ * each of them has to be as it was: then all its reads could have been made at the moment of the commit, which is where it
+ * stands in the order of all transactions.
+ *
+ * Keys are kept as bytes, one behind the other; nothing is allocated for one.
+ */
+import { cloneRange } from '../base/bytes.ts';
+import { keyChangedSince, rangeChangedSince, rangeExpires } from '../engine/changed-since.ts';
+import type { ReadPoint } from '../engine/read-point.ts';
+import type { Tree } from '../engine/tree.ts';
+import { PointResult } from '../base/entry.ts';
+
+const FIRST_BYTES = 256;
+
+export interface Conflict {
+  readonly tree: Tree;
+  readonly key: Uint8Array;
+  /** At which somebody else wrote it; undefined: it has expired. */
+  readonly sequence: number | undefined;
+}
+
+/** A range that was read, or is being read: whoever walks it sets how far. */
+export interface RangeRead {
+  readonly tree: Tree;
+  lower: Uint8Array | undefined;
+  upper: Uint8Array | undefined;
+  /** Nothing was learnt of it. */
+  isNothing: boolean;
+}
+
+export class ReadSet {
+  #bytes = new Uint8Array(FIRST_BYTES);
+  #length = 0;
+  /** Of each key its tree and where its bytes end. */
+  #trees: Tree[] = [];
+  #ends: number[] = [];
+  #ranges: RangeRead[] = [];
+  readonly #found = new PointResult();
+
+  someTree(is: (tree: Tree) => boolean): boolean {
+    // Keys of one keyspace, mostly.
+    for (let i = 0; i < this.#trees.length; i++) {
+      if (this.#trees[i] !== this.#trees[i - 1] && is(this.#trees[i]!)) return true;
+    }
+    return this.#ranges.some(({ tree }) => is(tree));
+  }
+
+  addKey(tree: Tree, key: Uint8Array): void {
+    const end = this.#length + key.length;
+    if (end > this.#bytes.length) this.#grow(end);
+    this.#bytes.set(key, this.#length);
+    this.#length = end;
+    this.#trees.push(tree);
+    this.#ends.push(end);
+  }
+
+  addRange(range: RangeRead): void {
+    this.#ranges.push(range);
+  }
+
+  clear(): void {
+    this.#length = 0;
+    if (this.#trees.length > 0) this.#trees = [];
+    if (this.#ends.length > 0) this.#ends = [];
+    if (this.#ranges.length > 0) this.#ranges = [];
+  }
+
+  /** Something read that somebody else has written since; undefined when there is nothing. With the write lock. */
+  changedSince(sequence: number): Conflict | undefined {
+    let start = 0;
+    for (let i = 0; i < this.#trees.length; i++) {
+      const end = this.#ends[i]!;
+      const tree = this.#trees[i]!;
+      const changed = keyChangedSince(tree, this.#bytes, start, end, sequence);
+      if (changed > 0) return { tree, key: cloneRange(this.#bytes, start, end), sequence: changed };
+      start = end;
+    }
+    for (const { tree, lower, upper, isNothing } of this.#ranges) {
+      if (isNothing) continue;
+      const changed = rangeChangedSince(tree, { lower, upper }, sequence);
+      if (changed !== undefined) return { tree, ...changed };
+    }
+    return undefined;
+  }
+
+  /** Something read at the point that has expired by `now`. */
+  expiredSince({ sequence, time }: ReadPoint, now: number): Conflict | undefined {
+    if (now === time) return undefined;
+    let start = 0;
+    for (let i = 0; i < this.#trees.length; i++) {
+      const end = this.#ends[i]!;
+      const tree = this.#trees[i]!;
+      if (
+        tree.get(this.#bytes, start, end, sequence, this.#found, time) &&
+        !tree.get(this.#bytes, start, end, sequence, this.#found, now)
+      ) {
+        return { tree, key: cloneRange(this.#bytes, start, end), sequence: undefined };
+      }
+      start = end;
+    }
+    for (const { tree, lower, upper, isNothing } of this.#ranges) {
+      if (isNothing) continue;
+      const key = rangeExpires(tree, { lower, upper }, time, now);
+      if (key !== undefined) return { tree, key, sequence: undefined };
+    }
+    return undefined;
+  }
+
+  #grow(wanted: number): void {
+    const larger = new Uint8Array(Math.max(wanted, this.#bytes.length * 2));
+    larger.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = larger;
+  }
+}

@@ -1,0 +1,385 @@
+/**
+ * A transaction: reads one registered state with its own writes on top, and commits them as one batch if nothing that it
+ * relies on was written meanwhile.
+ *
+ * What that is depends on the isolation. `snapshot`: the keys that it writes (the first who commits wins). `serializable`:
+ * all keys and ranges that it has read as well. When nobody has committed since it began there is nothing to look at, and
+ * that is most commits. Locks (locks.ts) keep others from writing; they do not replace the look, because other threads do
+ * not see them.
+ *
+ * Invariants: (1) between the look and the write nothing is written (`commitIf`). (2) Its sequence is registered from the
+ * beginning to the end, which `changed-since` relies on. (3) After its end it holds nothing: no sequence, no locks, no writes.
+ */
+import { cloneOf, EMPTY } from '../base/bytes.ts';
+import { VarveError, invalid } from '../base/errors.ts';
+import { EXPIRY_BYTES, withTtl } from '../base/expiry.ts';
+import { KIND_DELETE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
+import type { Durability, Keyspace, PutOptions, Range, RangeView } from '../engine/keyspace-types.ts';
+import { holdsExpiring, keyChangedSince, rangeChangedSince } from '../engine/changed-since.ts';
+import { decodeValue } from '../engine/codecs/codec.ts';
+import type { Session } from '../engine/core.ts';
+import { RangeCursor } from '../engine/cursor.ts';
+import { KeyspaceHandle } from '../engine/keyspace.ts';
+import type { ReadPoint } from '../engine/read-point.ts';
+import type { Isolation, Savepoint, Transaction } from '../engine/transaction-types.ts';
+import type { Tree } from '../engine/tree.ts';
+import { checkPutOptions } from '../engine/write-checks.ts';
+import { checkWait, reach } from '../engine/write-wait.ts';
+import type { LockTable } from './locks.ts';
+import { type Conflict, ReadSet } from './read-set.ts';
+import { TransactionRange } from './transaction-range.ts';
+import { type WriteMark, WriteSet } from './write-set.ts';
+
+/** Sets of transactions that have ended, for the next ones. */
+export interface SetPair {
+  readonly writes: WriteSet;
+  readonly reads: ReadSet;
+}
+
+export interface TransactionEnv {
+  readonly core: Session;
+  readonly locks: LockTable;
+  takeSets(): SetPair;
+  /** It has ended; `sequence` is that of its batch, 0 when it has written none. */
+  ended(transaction: TransactionHandle, sets: SetPair, sequence: number): void;
+  /** One was refused because of what somebody else has written. */
+  conflicted(): void;
+  /** The transaction that committed at the sequence, if it is remembered. */
+  committedBy(sequence: number): number | undefined;
+}
+
+class SavepointMark implements Savepoint {
+  readonly mark: WriteMark;
+  readonly of: TransactionHandle;
+  isGone = false;
+
+  constructor(of: TransactionHandle, mark: WriteMark) {
+    this.of = of;
+    this.mark = mark;
+  }
+
+  get operations(): number {
+    return this.mark.operations;
+  }
+}
+
+export class TransactionHandle implements Transaction, ReadPoint {
+  readonly id: number;
+  readonly isolation: Isolation;
+  /** Somebody has to be told when it is lost: who began it has to end it. */
+  isWatched = false;
+  readonly #env: TransactionEnv;
+  readonly #lockTimeoutMs: number;
+  #sequence: number;
+  #time: number;
+  #sets: SetPair | undefined;
+  #savepoints: SavepointMark[] | undefined;
+  /** It has read at its point: the point can not move any more. */
+  #hasRead = false;
+  #endedBy: 'commit' | 'rollback' | undefined;
+
+  constructor(env: TransactionEnv, id: number, isolation: Isolation, lockTimeoutMs: number) {
+    const { core } = env;
+    core.state.checkOpen();
+    this.#env = env;
+    this.id = id;
+    this.isolation = isolation;
+    this.#lockTimeoutMs = lockTimeoutMs;
+    this.#sets = env.takeSets();
+    this.#sequence = core.register.addVisible();
+    this.#time = core.register.time;
+  }
+
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  get time(): number {
+    return this.#time;
+  }
+
+  get isOpen(): boolean {
+    return this.#sets !== undefined;
+  }
+
+  get hasCommitted(): boolean {
+    return this.#endedBy === 'commit';
+  }
+
+  get<K, V>(keyspace: Keyspace<K, V>, key: K): V | undefined {
+    const { writes } = this.#open();
+    const handle = this.#handle(keyspace);
+    const bytes = handle.encodeKey(key);
+    if (writes.count > 0) {
+      const own = writes.find(handle.id, bytes);
+      if (own >= 0) return this.#own(handle, own);
+    }
+    this.#noteKey(handle, bytes);
+    this.#hasRead = true;
+    return handle.getEncodedAt(bytes, this);
+  }
+
+  getMany<K, V>(keyspace: Keyspace<K, V>, keys: readonly K[]): (V | undefined)[] {
+    const { writes } = this.#open();
+    const handle = this.#handle(keyspace);
+    const values = handle.getManyAt(keys, this);
+    this.#hasRead = true;
+    keys.forEach((key, i) => {
+      const bytes = handle.encodeKey(key);
+      const own = writes.find(handle.id, bytes);
+      if (own >= 0) values[i] = this.#own(handle, own);
+      else this.#noteKey(handle, bytes);
+    });
+    return values;
+  }
+
+  has<K, V>(keyspace: Keyspace<K, V>, key: K): boolean {
+    const { writes } = this.#open();
+    const handle = this.#handle(keyspace);
+    const bytes = handle.encodeKey(key);
+    const own = writes.find(handle.id, bytes);
+    if (own >= 0) return isPut(writes.kindOf(own));
+    this.#noteKey(handle, bytes);
+    this.#hasRead = true;
+    return handle.hasAt(key, this);
+  }
+
+  range<K, V>(keyspace: Keyspace<K, V>, range: Range<K> = {}): RangeView<K, V> {
+    this.#open();
+    const handle = this.#handle(keyspace);
+    const bounds = handle.bounds(range);
+    const { scheduler } = this.#env.core;
+    const { lower, upper } = bounds;
+    const check = (): void => {
+      this.#open();
+      handle.check();
+    };
+    return new TransactionRange<K, V>({
+      ...handle.codecs,
+      bounds,
+      open: () => {
+        this.#hasRead = true;
+        return new RangeCursor(this.#env.core, handle.tree, { ...bounds, limit: Infinity }, this, check);
+      },
+      overlay: () => this.#open().writes.overlay(handle.id, lower, upper),
+      note: () => {
+        if (this.isolation !== 'serializable') return undefined;
+        const read = { tree: handle.tree, lower, upper, isNothing: false };
+        this.#open().reads.addRange(read);
+        return read;
+      },
+      check,
+      pause: () => new Promise((resolve) => scheduler.soon(resolve)),
+    });
+  }
+
+  async getForUpdate<K, V>(keyspace: Keyspace<K, V>, key: K): Promise<V | undefined> {
+    this.#open();
+    const handle = this.#handle(keyspace);
+    const bytes = cloneOf(handle.encodeKey(key));
+    const { locks } = this.#env;
+    if (!locks.tryKey(this, handle.tree, bytes)) {
+      await locks.waitForKey(this, handle.tree, bytes, this.#lockTimeoutMs);
+      this.#open();
+    }
+    this.#catchUp(() => {
+      const sequence = keyChangedSince(handle.tree, bytes, 0, bytes.length, this.#sequence);
+      return sequence === 0 ? undefined : { tree: handle.tree, key: bytes, sequence };
+    });
+    return this.get(keyspace, key);
+  }
+
+  async lockRange<K, V>(keyspace: Keyspace<K, V>, range: { gte: K; lt: K }): Promise<void> {
+    this.#open();
+    const handle = this.#handle(keyspace);
+    const ends = handle.encodeDeleteRange(range);
+    if (ends === undefined) return;
+    const from = cloneOf(ends.from);
+    const to = cloneOf(ends.to);
+    const { locks } = this.#env;
+    if (!locks.tryRange(this, handle.tree, from, to)) {
+      await locks.waitForRange(this, handle.tree, from, to, this.#lockTimeoutMs);
+      this.#open();
+    }
+    this.#catchUp(() => {
+      const changed = rangeChangedSince(handle.tree, { lower: from, upper: to }, this.#sequence);
+      return changed === undefined ? undefined : { tree: handle.tree, ...changed };
+    });
+  }
+
+  put<K, V>(keyspace: Keyspace<K, V>, key: K, value: V, options?: PutOptions): void {
+    this.#open();
+    const handle = this.#handle(keyspace);
+    checkPutOptions(options, false);
+    const k = handle.encodeKey(key);
+    const v = handle.encodeValue(value);
+    const ttlMs = handle.ttlOf(options);
+    // Encoders are user code: they may have ended it.
+    const { writes } = this.#open();
+    if (ttlMs === undefined) writes.add(KIND_PUT, handle.id, k, v);
+    else writes.add(KIND_PUT_EXPIRY, handle.id, k, withTtl(v, ttlMs));
+  }
+
+  delete<K, V>(keyspace: Keyspace<K, V>, key: K): void {
+    const handle = this.#handle(keyspace);
+    const bytes = handle.encodeKey(key);
+    this.#open().writes.add(KIND_DELETE, handle.id, bytes, EMPTY);
+  }
+
+  deleteRange<K, V>(keyspace: Keyspace<K, V>, range: { gte: K; lt: K }): void {
+    this.#open();
+    const handle = this.#handle(keyspace);
+    const ends = handle.encodeDeleteRange(range);
+    if (ends !== undefined) this.#open().writes.add(KIND_RANGE_DELETE, handle.id, ends.from, ends.to);
+  }
+
+  savepoint(): Savepoint {
+    const savepoint = new SavepointMark(this, this.#open().writes.mark());
+    this.#savepoints ??= [];
+    this.#savepoints.push(savepoint);
+    return savepoint;
+  }
+
+  rollbackTo(savepoint: Savepoint): void {
+    const { writes } = this.#open();
+    if (!(savepoint instanceof SavepointMark) || savepoint.of !== this || savepoint.isGone) {
+      throw invalid('SAVEPOINT_INVALID', 'the savepoint is not one of this transaction, or is gone', {
+        transaction: this.id,
+      });
+    }
+    const savepoints = this.#savepoints!;
+    while (savepoints.at(-1) !== savepoint) savepoints.pop()!.isGone = true;
+    writes.rewind(savepoint.mark);
+  }
+
+  commit(): number;
+  commit(wait: { durability: Durability }): Promise<number>;
+  commit(wait?: { durability: Durability }): number | Promise<number> {
+    if (wait === undefined) return this.#commit();
+    return this.#commitAwaited(wait);
+  }
+
+  rollback(): void {
+    if (this.#sets !== undefined) this.#end('rollback', 0);
+  }
+
+  [Symbol.dispose](): void {
+    this.rollback();
+  }
+
+  close(): void {
+    this.rollback();
+  }
+
+  async #commitAwaited(wait: { durability: Durability }): Promise<number> {
+    checkWait(wait);
+    return reach(this.#env.core, wait.durability, this.#commit());
+  }
+
+  #commit(): number {
+    const { writes } = this.#open();
+    const { core, locks } = this.#env;
+    if (writes.count === 0) {
+      core.state.checkOpen();
+      const { sequence } = this;
+      this.#end('commit', 0);
+      return sequence;
+    }
+    let sequence: number;
+    try {
+      locks.checkBatch(this, writes.batch);
+      sequence = core.pipeline.commitIf(writes.batch, () => this.#validate());
+    } catch (error) {
+      // What a conflict or a full disk refused is not there: nothing of it is kept.
+      this.rollback();
+      throw error;
+    }
+    this.#end('commit', sequence);
+    return sequence;
+  }
+
+  /** With the write lock. @throws conflict `TRANSACTION_CONFLICT` */
+  #validate(): void {
+    const { state } = this.#env.core;
+    const { sequence } = this;
+    const { writes, reads } = this.#sets!;
+    if (state.visible !== sequence) {
+      const conflict = writes.changedSince(state.trees, sequence) ?? reads.changedSince(sequence);
+      if (conflict !== undefined) throw this.#conflict(conflict);
+    }
+    const mayExpire = state.hasExpiring || state.access !== undefined || reads.someTree(holdsExpiring);
+    if (!mayExpire) return;
+    const expired = reads.expiredSince(this, state.time.now());
+    if (expired !== undefined) throw this.#conflict(expired);
+  }
+
+  /** After a lock was taken: nobody writes there any more, but somebody may have. Where nothing was read the point moves on. */
+  #catchUp(changed: () => Conflict | undefined): void {
+    const { core } = this.#env;
+    if (core.state.visible === this.#sequence) return;
+    const conflict = core.state.entered(changed);
+    if (conflict === undefined) return;
+    if (this.#hasRead) throw this.#conflict(conflict);
+    const { register } = core;
+    const { sequence, time } = this;
+    this.#sequence = register.addVisible();
+    this.#time = register.time;
+    register.remove(sequence, time);
+  }
+
+  #conflict({ tree, key, sequence }: Conflict): VarveError {
+    this.#env.conflicted();
+    const by = sequence === undefined ? undefined : this.#env.committedBy(sequence);
+    const what =
+      sequence === undefined
+        ? 'has expired'
+        : `was written${by === undefined ? '' : ` by transaction ${by}`}`;
+    const message = `a key of keyspace '${tree.name}' ${what} since transaction ${this.id} began; it can be tried again`;
+    return new VarveError('conflict', 'TRANSACTION_CONFLICT', message, {
+      keyspace: tree.name,
+      key,
+      ...(sequence === undefined ? {} : { sequence }),
+      ...(by === undefined ? {} : { transaction: by }),
+    });
+  }
+
+  #end(how: 'commit' | 'rollback', sequence: number): void {
+    const sets = this.#sets!;
+    this.#sets = undefined;
+    this.#endedBy = how;
+    const { core, locks } = this.#env;
+    core.register.remove(this.#sequence, this.#time);
+    locks.releaseAll(this);
+    this.#env.ended(this, sets, sequence);
+  }
+
+  #open(): SetPair {
+    const sets = this.#sets;
+    if (sets !== undefined) return sets;
+    this.#env.core.state.checkOpen();
+    throw invalid('TRANSACTION_ENDED', `transaction ${this.id} has ended by ${this.#endedBy!}`, {
+      transaction: this.id,
+      endedBy: this.#endedBy,
+    });
+  }
+
+  #handle<K, V>(keyspace: Keyspace<K, V>): KeyspaceHandle<K, V> {
+    return KeyspaceHandle.of(keyspace, this.#env.core);
+  }
+
+  #noteKey(handle: { readonly tree: Tree }, key: Uint8Array): void {
+    if (this.isolation === 'serializable') this.#sets!.reads.addKey(handle.tree, key);
+  }
+
+  #own<K, V>(handle: KeyspaceHandle<K, V>, operation: number): V | undefined {
+    const { writes } = this.#sets!;
+    const kind = writes.kindOf(operation);
+    if (!isPut(kind)) return undefined;
+    const from = writes.valueStart(operation) + (kind === KIND_PUT_EXPIRY ? EXPIRY_BYTES : 0);
+    return decodeValue(handle.codecs.value, writes.batch.bytes, from, writes.valueEnd(operation));
+  }
+}
+
+function isPut(kind: number): boolean {
+  return kind === KIND_PUT || kind === KIND_PUT_EXPIRY;
+}

@@ -1,0 +1,212 @@
+/**
+ * All transactions of one thread's session: begins them, runs functions in them again until they go through, and remembers
+ * which of them committed what, so that a conflict can name its other side.
+ */
+import { invalid, VarveError } from '../base/errors.ts';
+import type { Session } from '../engine/core.ts';
+import type { Transactions } from '../engine/database.ts';
+import type {
+  RetryOptions,
+  Transaction,
+  TransactionOptions,
+  TransactionStats,
+} from '../engine/transaction-types.ts';
+import { checkWait } from '../engine/write-wait.ts';
+import { LockTable } from './locks.ts';
+import { ReadSet } from './read-set.ts';
+import { Patience } from './patience.ts';
+import { type SetPair, type TransactionEnv, TransactionHandle } from './transaction.ts';
+import { WriteSet } from './write-set.ts';
+
+const LOCK_TIMEOUT_MS = 1000;
+const RETRIES_MAX = 20;
+/** Sets that are kept for the next transactions. */
+const SPARE_MAX = 64;
+/** Commits of which it is remembered whose they were. */
+const COMMITS_MAX = 1024;
+const BACKOFF_MS_MAX = 50;
+
+const NONE: RetryOptions = {};
+
+const beginMembers = new Set(['isolation', 'lockTimeoutMs', 'durability']);
+const runMembers = new Set([...beginMembers, 'retriesMax', 'timeoutMs', 'signal']);
+
+export class TransactionTable implements Transactions, TransactionEnv {
+  readonly core: Session;
+  readonly locks: LockTable;
+  readonly #open = new Set<TransactionHandle>();
+  readonly #spare: SetPair[] = [];
+  readonly #sequences = new Float64Array(COMMITS_MAX);
+  readonly #ids = new Float64Array(COMMITS_MAX);
+  #commits = 0;
+  #id = 0;
+  #committed = 0;
+  #rolledBack = 0;
+  #conflicts = 0;
+  #retries = 0;
+
+  constructor(core: Session) {
+    this.core = core;
+    this.locks = new LockTable(core);
+  }
+
+  begin(options: TransactionOptions = NONE): Transaction {
+    checkOptions('begin', options, beginMembers);
+    const transaction = this.#begin(options);
+    transaction.isWatched = true;
+    leaks.register(transaction, { core: new WeakRef(this.core), id: transaction.id }, transaction);
+    return transaction;
+  }
+
+  async run<T>(fn: (transaction: Transaction) => T | Promise<T>, options: RetryOptions = NONE): Promise<T> {
+    if (typeof fn !== 'function') {
+      throw invalid('OPTION_INVALID', `transaction takes a function; got ${typeof fn}`, { got: typeof fn });
+    }
+    checkOptions('transaction', options, runMembers);
+    const { retriesMax = RETRIES_MAX, durability, timeoutMs, signal } = options;
+    const patience =
+      timeoutMs === undefined && signal === undefined
+        ? undefined
+        : new Patience(this.core.scheduler, timeoutMs, signal);
+    try {
+      for (let attempt = 0; ; attempt++) {
+        const transaction = this.#begin(options);
+        try {
+          const made = fn(transaction);
+          const result = isPromise(made) ? await (patience === undefined ? made : patience.race(made)) : made;
+          patience?.check();
+          if (transaction.isOpen) {
+            if (durability === undefined) transaction.commit();
+            else await transaction.commit({ durability });
+          }
+          return result;
+        } catch (error) {
+          transaction.rollback();
+          if (!isConflict(error) || attempt >= retriesMax) throw error;
+        }
+        this.#retries++;
+        const wait = this.#backOff(attempt);
+        await (patience === undefined ? wait : patience.race(wait));
+      }
+    } finally {
+      patience?.end();
+    }
+  }
+
+  stats(): TransactionStats {
+    return {
+      open: this.#open.size,
+      committed: this.#committed,
+      rolledBack: this.#rolledBack,
+      conflicts: this.#conflicts,
+      retries: this.#retries,
+      deadlocks: this.locks.deadlocks,
+      locks: this.locks.count,
+      waiting: this.locks.waiting,
+    };
+  }
+
+  /** The database closes: whoever waits for a lock gets the error, and what is open is rolled back. */
+  close(error: Error): void {
+    this.locks.close(error);
+    for (const transaction of this.#open) transaction.rollback();
+  }
+
+  takeSets(): SetPair {
+    return this.#spare.pop() ?? { writes: new WriteSet(), reads: new ReadSet() };
+  }
+
+  ended(transaction: TransactionHandle, sets: SetPair, sequence: number): void {
+    this.#open.delete(transaction);
+    if (transaction.isWatched) leaks.unregister(transaction);
+    sets.writes.clear();
+    sets.reads.clear();
+    if (this.#spare.length < SPARE_MAX) this.#spare.push(sets);
+    if (transaction.hasCommitted) this.#committed++;
+    else this.#rolledBack++;
+    if (sequence === 0) return;
+    const at = this.#commits++ % COMMITS_MAX;
+    this.#sequences[at] = sequence;
+    this.#ids[at] = transaction.id;
+  }
+
+  committedBy(sequence: number): number | undefined {
+    const at = this.#sequences.indexOf(sequence);
+    return at < 0 ? undefined : this.#ids[at];
+  }
+
+  #begin({
+    isolation = 'serializable',
+    lockTimeoutMs = LOCK_TIMEOUT_MS,
+  }: TransactionOptions): TransactionHandle {
+    const transaction = new TransactionHandle(this, ++this.#id, isolation, lockTimeoutMs);
+    this.#open.add(transaction);
+    return transaction;
+  }
+
+  conflicted(): void {
+    this.#conflicts++;
+  }
+
+  /** The first time only others that are ready go first; then a while that doubles, of which each takes another part. */
+  async #backOff(attempt: number): Promise<void> {
+    const { scheduler } = this.core;
+    if (attempt === 0) {
+      await new Promise<void>((resolve) => scheduler.soon(resolve));
+      return;
+    }
+    const part = (Math.imul(this.#id, 0x9e3779b1) >>> 16) / 0xffff;
+    const ms = Math.min(BACKOFF_MS_MAX, 2 ** attempt) * part;
+    await new Promise<void>((resolve) => void scheduler.after(ms, resolve, true));
+  }
+}
+
+function isConflict(error: unknown): boolean {
+  return error instanceof VarveError && error.kind === 'conflict';
+}
+
+function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
+}
+
+/** @throws VarveError `OPTION_INVALID` with what was wanted */
+function checkOptions(what: string, options: RetryOptions, known: ReadonlySet<string>): void {
+  if (options === NONE) return;
+  const refuse = (message: string, context: Record<string, unknown>): VarveError =>
+    invalid('OPTION_INVALID', `${what}: ${message}`, context);
+  if (typeof options !== 'object' || options === null) {
+    throw refuse(`options are an object; got ${String(options)}`, { got: typeof options });
+  }
+  for (const name of Object.keys(options)) {
+    if (!known.has(name)) throw refuse(`there is no option '${name}'`, { got: name, wanted: [...known] });
+  }
+  const { isolation, lockTimeoutMs, durability, retriesMax, timeoutMs, signal } = options;
+  if (isolation !== undefined && isolation !== 'snapshot' && isolation !== 'serializable') {
+    throw refuse(`isolation is 'snapshot' or 'serializable'; got ${String(isolation)}`, {
+      option: 'isolation',
+      got: isolation,
+    });
+  }
+  for (const [option, value] of Object.entries({ lockTimeoutMs, timeoutMs })) {
+    if (value === undefined || (typeof value === 'number' && value >= 0)) continue;
+    throw refuse(`${option} is milliseconds, 0 or more; got ${String(value)}`, { option, got: value });
+  }
+  if (retriesMax !== undefined && !(Number.isInteger(retriesMax) && retriesMax >= 0)) {
+    const message = `retriesMax is a whole number, 0 or more; got ${String(retriesMax)}`;
+    throw refuse(message, { option: 'retriesMax', got: retriesMax });
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw refuse('signal is an AbortSignal', { option: 'signal', got: typeof signal });
+  }
+  if (durability !== undefined) checkWait({ durability });
+}
+
+/** Holds the engine weakly, as for snapshots. */
+const leaks = new FinalizationRegistry<{ core: WeakRef<Session>; id: number }>(({ core, id }) => {
+  const engine = core.deref();
+  if (engine === undefined || engine.state.isClosed) return;
+  engine.events.emit('warning', () => ({
+    code: 'TRANSACTION_LEAKED',
+    message: `transaction ${id} was neither committed nor rolled back; it keeps old versions until the database closes`,
+  }));
+});

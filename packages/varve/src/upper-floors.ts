@@ -1,0 +1,14 @@
+/**
+ * What the floors above the engine bring to an open database, handed down by the package entries, so that the engine does
+ * not import upwards.
+ */
+import type { UpperFloors } from './engine/database.ts';
+import { checkpoint } from './maintenance/checkpoint.ts';
+import { verify } from './maintenance/verify.ts';
+import { TransactionTable } from './transaction/transactions.ts';
+
+export const upperFloors: UpperFloors = {
+  verify,
+  checkpoint,
+  transactions: (session) => new TransactionTable(session),
+};
