@@ -43,6 +43,7 @@ export const exposed = {
     'core.ts',
     'cursor.ts',
     'database.ts',
+    'held-snapshots.ts',
     'keyspace-change.ts',
     'keyspace-types.ts',
     'keyspace.ts',

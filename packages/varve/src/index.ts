@@ -78,6 +78,7 @@ export type {
   RangeView,
   Sequence,
   Snapshot,
+  SnapshotOptions,
   WriteWait,
 } from './engine/keyspace-types.ts';
 export type {
@@ -93,6 +94,7 @@ export type {
   RunningReport,
   TableReport,
 } from './engine/compaction-types.ts';
+export type { HeldSnapshotStats } from './engine/held-snapshots.ts';
 export { ownerLevels } from './engine/owner-levels.ts';
 export type { OwnerLevels, OwnerLevelsOptions } from './engine/owner-levels.ts';
 export type { PressureCounts, PressureStats } from './engine/pressure-types.ts';

@@ -9,6 +9,7 @@ import type {
   ReclaimOptions,
   ReclaimReport,
 } from './compaction-types.ts';
+import type { HeldSnapshotStats } from './held-snapshots.ts';
 import type {
   Batch,
   Bytes,
@@ -18,6 +19,7 @@ import type {
   Range,
   Sequence,
   Snapshot,
+  SnapshotOptions,
   WriteWait,
 } from './keyspace-types.ts';
 import type { PressureStats } from './pressure-types.ts';
@@ -82,7 +84,8 @@ export interface DatabaseStats {
    * one time, pieces of tables that wait for a job.
    */
   asyncReads: { jobs: number; running: number; runningMax: number; waiting: number };
-  snapshots: { count: number; oldestSequence?: Sequence; oldestAgeMs?: number };
+  /** `count` is of all registered readers, running iterations too; `held` are this thread's snapshots, the oldest hundred. */
+  snapshots: { count: number; oldestSequence?: Sequence; oldestAgeMs?: number; held: HeldSnapshotStats[] };
   pressure: PressureStats;
   transactions: TransactionStats;
   /** Once the database is shared: the threads that have it open, the owner's among them. */
@@ -149,7 +152,8 @@ export interface Database extends AsyncDisposable {
   /** Writes the batch and empties it. */
   write(batch: Batch): Sequence;
   write(batch: Batch, wait: WriteWait): Promise<Sequence>;
-  snapshot(): Snapshot;
+  /** Errors: `OPTION_INVALID`, `CLOSED`. */
+  snapshot(options?: SnapshotOptions): Snapshot;
   /**
    * Begins a transaction that the caller ends, by `commit` or `rollback`.
    *

@@ -38,6 +38,7 @@ import { Installer } from './installer.ts';
 import { writeOptionsFile } from './options-file.ts';
 import { Pressure } from './pressure.ts';
 import type { DirectoryContents } from './recovery.ts';
+import { HeldSnapshots } from './held-snapshots.ts';
 import { SnapshotRegister } from './snapshot-register.ts';
 import { TimeMarks } from './time-marks.ts';
 import { WarmUp } from './warm-up.ts';
@@ -170,6 +171,7 @@ export function assemble(
     rows: parts.rows,
     tables: parts.tables,
     register: new SnapshotRegister(state),
+    snapshots: new HeldSnapshots(clock),
     get owner() {
       return core;
     },

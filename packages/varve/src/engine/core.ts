@@ -32,6 +32,7 @@ import type { Durability } from './durability.ts';
 import type { ExternalPosition } from './external-position.ts';
 import type { ManyGets } from './get-many.ts';
 import type { CommitRequest, Ingesting } from './ingest/commit-request.ts';
+import type { HeldSnapshots } from './held-snapshots.ts';
 import type { Installer } from './installer.ts';
 import type { Pressure } from './pressure.ts';
 import type { SnapshotRegister } from './snapshot-register.ts';
@@ -136,6 +137,8 @@ export interface Session {
   readonly runner: JobRunner;
   readonly events: Events;
   readonly register: SnapshotRegister;
+  /** Those that this thread has made and not closed. */
+  readonly snapshots: HeldSnapshots;
   /** Undefined with an outside log, and when opened read-only. */
   readonly durability: Durability | undefined;
   readonly pressure: Pressure;

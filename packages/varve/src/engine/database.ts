@@ -15,7 +15,14 @@ import type {
   ShareHandle,
   VerifyReport,
 } from './api-types.ts';
-import type { Batch, Keyspace, KeyspaceOptions, Snapshot, WriteWait } from './keyspace-types.ts';
+import type {
+  Batch,
+  Keyspace,
+  KeyspaceOptions,
+  Snapshot,
+  SnapshotOptions,
+  WriteWait,
+} from './keyspace-types.ts';
 import { BatchHandle } from './batch.ts';
 import { closeDatabase } from './close.ts';
 import type { LevelsReport, ReclaimOptions, ReclaimReport } from './compaction-types.ts';
@@ -129,8 +136,8 @@ export class DatabaseHandle implements Database {
     return this.#transactions.run(fn, options);
   }
 
-  snapshot(): Snapshot {
-    return new SnapshotHandle(this.#core);
+  snapshot(options: SnapshotOptions = {}): Snapshot {
+    return new SnapshotHandle(this.#core, options, DatabaseHandle.prototype.snapshot);
   }
 
   async sync(durability: 'os' | 'disk' = 'disk'): Promise<number> {

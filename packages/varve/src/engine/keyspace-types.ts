@@ -164,6 +164,14 @@ export interface Batch {
   clear(): this;
 }
 
+export interface SnapshotOptions {
+  /**
+   * Milliseconds after which it is closed by itself, so that one that was forgotten does not keep old versions for good; its
+   * use then throws `SNAPSHOT_EXPIRED` (closed). None by default.
+   */
+  maxAgeMs?: number;
+}
+
 /** The database as it was at one sequence. Close it (`using`): it keeps old versions from being dropped. */
 export interface Snapshot extends Disposer {
   readonly sequence: Sequence;

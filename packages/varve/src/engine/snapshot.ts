@@ -1,28 +1,44 @@
 /**
  * A snapshot: a sequence and a time to read at, registered so that flush and compaction keep what it needs. Pins no memory, no file.
  *
+ * One with a greatest age gives its sequence back by itself; from then on it is refused by name.
  * Closing gives the sequence back; a snapshot that was dropped unclosed is only reported (a warning event), because
  * when the collector runs is nobody's promise.
  */
-import { closed } from '../base/errors.ts';
+import { closed, invalid, VarveError } from '../base/errors.ts';
+import type { Timer } from '../runtime/scheduler.ts';
 import type { Session } from './core.ts';
 import type { ReadPoint } from './read-point.ts';
+import type { HeldSnapshot } from './held-snapshots.ts';
 import { KeyspaceHandle } from './keyspace.ts';
-import type { Keyspace, Range, RangeView, Snapshot } from './keyspace-types.ts';
+import type { Keyspace, Range, RangeView, Snapshot, SnapshotOptions } from './keyspace-types.ts';
 
 export class SnapshotHandle implements Snapshot, ReadPoint {
   readonly sequence: number;
   /** When it was taken, by the stored clock: what expires later it goes on to show. */
   readonly time: number;
   readonly #core: Session;
+  readonly #held: HeldSnapshot;
+  readonly #timer: Timer | undefined;
   #open = true;
+  /** It got older than it was to be. */
+  #expiredMs: number | undefined;
 
-  constructor(core: Session) {
+  /** @param made the method that the user has called */
+  constructor(core: Session, options: SnapshotOptions, made: (...args: never[]) => unknown) {
     core.state.checkOpen();
+    const maxAgeMs = checkOptions(options);
     this.#core = core;
     this.sequence = core.register.addVisible();
     this.time = core.register.time;
-    leaks.register(this, { core: new WeakRef(core), sequence: this.sequence }, this);
+    this.#held = core.snapshots.add(this.sequence, made);
+    leaks.register(this, { core: new WeakRef(core), held: this.#held }, this);
+    if (maxAgeMs === undefined) return;
+    this.#timer = core.scheduler.after(maxAgeMs, () => {
+      if (!this.#open) return;
+      this.#expiredMs = maxAgeMs;
+      this.close();
+    });
   }
 
   get<K, V>(keyspace: Keyspace<K, V>, key: K): V | undefined {
@@ -48,7 +64,9 @@ export class SnapshotHandle implements Snapshot, ReadPoint {
   close(): void {
     if (!this.#open) return;
     this.#open = false;
+    this.#timer?.cancel();
     leaks.unregister(this);
+    this.#core.snapshots.remove(this.#held);
     this.#core.register.remove(this.sequence, this.time);
   }
 
@@ -58,7 +76,11 @@ export class SnapshotHandle implements Snapshot, ReadPoint {
 
   #check(): void {
     this.#core.state.checkOpen();
-    if (!this.#open) throw closed('the snapshot', { sequence: this.sequence });
+    if (this.#open) return;
+    const { sequence } = this;
+    if (this.#expiredMs === undefined) throw closed('the snapshot', { sequence });
+    const message = `the snapshot was closed when it was ${this.#expiredMs} ms old, as it was made to be`;
+    throw new VarveError('closed', 'SNAPSHOT_EXPIRED', message, { sequence, maxAgeMs: this.#expiredMs });
   }
 
   #reader<K, V>(keyspace: Keyspace<K, V>): KeyspaceHandle<K, V> {
@@ -67,12 +89,39 @@ export class SnapshotHandle implements Snapshot, ReadPoint {
   }
 }
 
+const members = new Set(['maxAgeMs']);
+/** The longest time that a timer can be set to. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/** The greatest age; undefined for none. @throws invalid `OPTION_INVALID` */
+function checkOptions(options: SnapshotOptions): number | undefined {
+  if (typeof options !== 'object' || options === null) {
+    throw invalid('OPTION_INVALID', `the options of a snapshot are an object; got ${String(options)}`, {
+      got: typeof options,
+    });
+  }
+  const unknown = Object.keys(options).find((name) => !members.has(name));
+  if (unknown !== undefined) {
+    throw invalid('OPTION_INVALID', `a snapshot has no option '${unknown}'`, {
+      got: unknown,
+      wanted: [...members],
+    });
+  }
+  const { maxAgeMs } = options;
+  if (maxAgeMs === undefined || maxAgeMs === Number.POSITIVE_INFINITY) return undefined;
+  if (typeof maxAgeMs === 'number' && maxAgeMs > 0 && maxAgeMs <= TIMER_MS_MAX) return maxAgeMs;
+  const message = `maxAgeMs is milliseconds, above 0 and at most ${TIMER_MS_MAX}; got ${String(maxAgeMs)}`;
+  throw invalid('OPTION_INVALID', message, { option: 'maxAgeMs', got: maxAgeMs });
+}
+
 /** Holds the engine weakly: an engine that keeps a snapshot alive (a listener's closure) would else never be collected. */
-const leaks = new FinalizationRegistry<{ core: WeakRef<Session>; sequence: number }>(({ core, sequence }) => {
+const leaks = new FinalizationRegistry<{ core: WeakRef<Session>; held: HeldSnapshot }>(({ core, held }) => {
   const engine = core.deref();
   if (engine === undefined || engine.state.isClosed) return;
+  const { sequence, stack } = held;
+  const where = stack === undefined ? '' : `; it was made\n${stack}`;
   engine.events.emit('warning', () => ({
     code: 'SNAPSHOT_LEAKED',
-    message: `a snapshot at sequence ${sequence} was never closed; it keeps old versions until the database closes`,
+    message: `a snapshot at sequence ${sequence} was never closed; it keeps old versions until the database closes${where}`,
   }));
 });

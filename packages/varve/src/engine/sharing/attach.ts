@@ -34,6 +34,7 @@ import { ExternalPosition } from '../external-position.ts';
 import { ManyGets } from '../get-many.ts';
 import type { KeyspaceAnswer } from '../keyspace-table.ts';
 import { LEVEL0_FILES_STOP, Pressure } from '../pressure.ts';
+import { HeldSnapshots } from '../held-snapshots.ts';
 import { SnapshotRegister } from '../snapshot-register.ts';
 import { EngineState } from '../state.ts';
 import { Tree } from '../tree.ts';
@@ -255,6 +256,7 @@ class Attachment {
       runner,
       events: this.#events,
       register,
+      snapshots: new HeldSnapshots(systemClock),
       durability: this.#durability,
       pressure: this.#pressure,
       pipeline,

@@ -11,7 +11,7 @@ import type {
   ShareHandle,
   VerifyReport,
 } from '../api-types.ts';
-import type { Batch, KeyspaceOptions, Snapshot, WriteWait } from '../keyspace-types.ts';
+import type { Batch, KeyspaceOptions, Snapshot, SnapshotOptions, WriteWait } from '../keyspace-types.ts';
 import { BatchHandle } from '../batch.ts';
 import type { LevelsReport, ReclaimOptions, ReclaimReport } from '../compaction-types.ts';
 import { checkAborted, checkMembers, compactMembers } from '../compactions/compact.ts';
@@ -96,8 +96,8 @@ export class AttachedDatabase implements Database {
     return this.#parts.transactions.run(fn, options);
   }
 
-  snapshot(): Snapshot {
-    return new SnapshotHandle(this.#parts.session);
+  snapshot(options: SnapshotOptions = {}): Snapshot {
+    return new SnapshotHandle(this.#parts.session, options, AttachedDatabase.prototype.snapshot);
   }
 
   async sync(durability: 'os' | 'disk' = 'disk'): Promise<number> {
