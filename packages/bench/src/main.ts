@@ -27,6 +27,7 @@ import { formatColumns, formatHead, formatMemory, formatResult, thisMachine } fr
 import { NothingToReadError, Runner, type WorkloadResult } from './runner.ts';
 import { parseThreads, threadsHelp } from './threads/options.ts';
 import { threads } from './threads/threads.ts';
+import { transactions } from './transactions/transactions.ts';
 
 const machine = thisMachine();
 
@@ -73,6 +74,7 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<boo
   ingest: measureIngest,
   micro,
   simulate,
+  transactions,
 };
 
 /** Aborted when the user presses Ctrl-C, so that databases are removed, no child is left and what there is gets printed. */

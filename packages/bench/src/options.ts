@@ -62,6 +62,7 @@ export const help: string = `Measures Varve with the workloads of LevelDB's db_b
   npm run bench -- memory --num 5000000
   npm run bench -- compare --help      Varve beside its peers
   npm run bench -- large --help        20 M entries: what is asked, what is met
+  npm run bench -- transactions --help what a transaction costs, alone and among others
   npm run bench -- threads --help      one database in several threads
   npm run bench -- longrun --help      what is asked of flush and compaction over hours
   npm run bench -- simulate --help     compaction pickers against workloads, without a database

@@ -95,7 +95,12 @@ export class CommitPipeline {
   commitIf(batch: BatchBuffer, validate: () => void): number {
     this.checkWritable(batch.length);
     this.admit(batch.length);
-    return this.#env.state.exclusive(() => {
+    const { state } = this.#env;
+    if (state.access === undefined) {
+      validate();
+      return this.#apply(batch, undefined);
+    }
+    return state.exclusive(() => {
       this.checkMutable();
       validate();
       return this.#apply(batch, undefined);

@@ -3,7 +3,7 @@
  *
  * Made by open.ts. Every method may be called from the owner's thread only.
  */
-import { closed, invalid } from '../base/errors.ts';
+import { asError, closed, invalid } from '../base/errors.ts';
 import type {
   Database,
   DatabaseStats,
@@ -131,8 +131,12 @@ export class DatabaseHandle implements Database {
     return this.#transactions.begin(options);
   }
 
-  async transaction<T>(fn: (transaction: Transaction) => T | Promise<T>, options?: RetryOptions): Promise<T> {
-    this.#core.pipeline.checkWritable(0);
+  transaction<T>(fn: (transaction: Transaction) => T | Promise<T>, options?: RetryOptions): Promise<T> {
+    try {
+      this.#core.pipeline.checkWritable(0);
+    } catch (error) {
+      return Promise.reject(asError(error));
+    }
     return this.#transactions.run(fn, options);
   }
 

@@ -87,6 +87,7 @@ export class LockTable implements WriteGuard {
   }
 
   releaseAll(owner: LockOwner): void {
+    if (this.#ownedBy.size === 0) return;
     const waiters = this.#waiters.filter((waiter) => waiter.owner === owner);
     for (const waiter of waiters) this.#giveUp(waiter, ended(owner));
     const held = this.#ownedBy.get(owner);

@@ -12,6 +12,9 @@ import type { Tree } from '../engine/tree.ts';
 import { PointResult } from '../base/entry.ts';
 
 const FIRST_BYTES = 256;
+/** What is kept for the next transaction. */
+const KEPT_MAX = 1024;
+const KEPT_BYTES_MAX = 64 * 1024;
 
 export interface Conflict {
   readonly tree: Tree;
@@ -61,9 +64,11 @@ export class ReadSet {
 
   clear(): void {
     this.#length = 0;
-    if (this.#trees.length > 0) this.#trees = [];
-    if (this.#ends.length > 0) this.#ends = [];
+    if (this.#trees.length > KEPT_MAX) [this.#trees, this.#ends] = [[], []];
+    this.#trees.length = 0;
+    this.#ends.length = 0;
     if (this.#ranges.length > 0) this.#ranges = [];
+    if (this.#bytes.length > KEPT_BYTES_MAX) this.#bytes = new Uint8Array(FIRST_BYTES);
   }
 
   /** Something read that somebody else has written since; undefined when there is nothing. With the write lock. */

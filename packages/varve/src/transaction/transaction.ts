@@ -348,7 +348,7 @@ export class TransactionHandle implements Transaction, ReadPoint {
     this.#sets = undefined;
     this.#endedBy = how;
     const { core, locks } = this.#env;
-    core.register.remove(this.#sequence, this.#time);
+    if (!core.state.isClosed) core.register.remove(this.#sequence, this.#time);
     locks.releaseAll(this);
     this.#env.ended(this, sets, sequence);
   }

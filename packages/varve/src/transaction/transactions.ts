@@ -34,7 +34,9 @@ const runMembers = new Set([...beginMembers, 'retriesMax', 'timeoutMs', 'signal'
 export class TransactionTable implements Transactions, TransactionEnv {
   readonly core: Session;
   readonly locks: LockTable;
-  readonly #open = new Set<TransactionHandle>();
+  /** Those that their users have to end. */
+  readonly #begun = new Set<TransactionHandle>();
+  #openCount = 0;
   readonly #spare: SetPair[] = [];
   readonly #sequences = new Float64Array(COMMITS_MAX);
   readonly #ids = new Float64Array(COMMITS_MAX);
@@ -54,6 +56,7 @@ export class TransactionTable implements Transactions, TransactionEnv {
     checkOptions('begin', options, beginMembers);
     const transaction = this.#begin(options);
     transaction.isWatched = true;
+    this.#begun.add(transaction);
     leaks.register(transaction, { core: new WeakRef(this.core), id: transaction.id }, transaction);
     return transaction;
   }
@@ -95,7 +98,7 @@ export class TransactionTable implements Transactions, TransactionEnv {
 
   stats(): TransactionStats {
     return {
-      open: this.#open.size,
+      open: this.#openCount,
       committed: this.#committed,
       rolledBack: this.#rolledBack,
       conflicts: this.#conflicts,
@@ -109,7 +112,7 @@ export class TransactionTable implements Transactions, TransactionEnv {
   /** The database closes: whoever waits for a lock gets the error, and what is open is rolled back. */
   close(error: Error): void {
     this.locks.close(error);
-    for (const transaction of this.#open) transaction.rollback();
+    for (const transaction of this.#begun) transaction.rollback();
   }
 
   takeSets(): SetPair {
@@ -117,8 +120,11 @@ export class TransactionTable implements Transactions, TransactionEnv {
   }
 
   ended(transaction: TransactionHandle, sets: SetPair, sequence: number): void {
-    this.#open.delete(transaction);
-    if (transaction.isWatched) leaks.unregister(transaction);
+    this.#openCount--;
+    if (transaction.isWatched) {
+      this.#begun.delete(transaction);
+      leaks.unregister(transaction);
+    }
     sets.writes.clear();
     sets.reads.clear();
     if (this.#spare.length < SPARE_MAX) this.#spare.push(sets);
@@ -140,7 +146,7 @@ export class TransactionTable implements Transactions, TransactionEnv {
     lockTimeoutMs = LOCK_TIMEOUT_MS,
   }: TransactionOptions): TransactionHandle {
     const transaction = new TransactionHandle(this, ++this.#id, isolation, lockTimeoutMs);
-    this.#open.add(transaction);
+    this.#openCount++;
     return transaction;
   }
 
