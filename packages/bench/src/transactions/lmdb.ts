@@ -4,7 +4,7 @@ import { open } from 'lmdb';
 import { KeyBuffer } from '../keys.ts';
 import { Random } from '../random.ts';
 import { ValuePool } from '../values.ts';
-import { type Forms, type Job, STRIDE } from './work.ts';
+import { type Forms, type Job, STRIDE } from './job.ts';
 
 const KEY_SIZE = 16;
 

@@ -4,7 +4,7 @@ import { RocksLevel } from '@nxtedition/rocksdb';
 import { KeyBuffer } from '../keys.ts';
 import { Random } from '../random.ts';
 import { ValuePool } from '../values.ts';
-import { type Forms, type Job, STRIDE } from './work.ts';
+import { type Forms, type Job, STRIDE } from './job.ts';
 
 const KEY_SIZE = 16;
 const NONE = {};

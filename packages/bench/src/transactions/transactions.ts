@@ -9,7 +9,7 @@ import { formatFigures } from '../large/table.ts';
 import { integer, parse } from '../options.ts';
 import { claimDirectory, removeDatabase } from '../own-directory.ts';
 import { median, quotients, ratio, spread } from '../threads/ratio.ts';
-import type { Job, Rates } from './work.ts';
+import type { Job, Rates } from './job.ts';
 
 const OWNER = 'bench-transactions';
 const FEW_KEYS = 10_000;

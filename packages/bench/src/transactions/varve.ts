@@ -4,7 +4,7 @@ import { type Bytes, type Keyspace, open, type Transaction, VarveError } from 'v
 import { KeyBuffer } from '../keys.ts';
 import { Random } from '../random.ts';
 import { ValuePool } from '../values.ts';
-import { type Form, type Forms, type Job, STRIDE } from './work.ts';
+import { type Form, type Forms, type Job, STRIDE } from './job.ts';
 
 const KEY_SIZE = 16;
 

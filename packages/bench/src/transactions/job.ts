@@ -1,0 +1,31 @@
+/** What travels between the processes of `transactions`, and what each store brings: forms of reading, changing and writing a key. */
+
+export interface Job {
+  readonly store: 'varve' | 'lmdb' | 'rocksdb';
+  readonly path: string;
+  readonly keys: number;
+  readonly hotKeys: number;
+  readonly writers: number;
+  readonly valueSize: number;
+  /** Milliseconds of one measurement, and how many there are of each form. */
+  readonly ms: number;
+  readonly rounds: number;
+  readonly seed: number;
+}
+
+/** One way to do it. Runs until `end` (performance.now) and returns how many operations went through. */
+export interface Form {
+  readonly name: string;
+  run(end: number): Promise<number>;
+}
+
+export interface Forms {
+  readonly forms: readonly Form[];
+  close(): Promise<void>;
+}
+
+/** Operations a second by form, one a round. */
+export type Rates = Record<string, number[]>;
+
+/** Operations between two looks at the clock. */
+export const STRIDE = 256;
