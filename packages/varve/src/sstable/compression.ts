@@ -14,10 +14,10 @@
 import * as zlib from 'node:zlib';
 
 import { decompress as fzstdDecompress } from 'fzstd';
-import { compress as lz4Compress, decompress as lz4Decompress } from 'lz4-wasm-nodejs';
 
 import { corruption, invalid } from '../base/errors.ts';
-import { getU32, putU32 } from '../base/fixed.ts';
+import { getU32 } from '../base/fixed.ts';
+import { packLz4, unpackLz4 } from './lz4.ts';
 
 export type CompressionName = 'none' | 'lz4' | 'zstd';
 
@@ -63,7 +63,7 @@ export function writableTransform(name: CompressionName): number {
   throw invalid('CODEC_UNAVAILABLE', `compression '${String(name)}' is not known`, { codec: name });
 }
 
-/** Compressed form of [start, end), or undefined when it would not save an eighth. */
+/** Compressed form of [start, end), lent until the next call; undefined when it would not save an eighth. */
 export function compressRange(
   transform: number,
   bytes: Uint8Array,
@@ -72,21 +72,11 @@ export function compressRange(
 ): Uint8Array | undefined {
   const length = end - start;
   if (transform === TRANSFORM_NONE || length > COMPRESS_BYTES_MAX) return undefined;
-  const raw = bytes.subarray(start, end);
-  // The LZ4 package puts the raw length in front; it is stored in the block trailer already.
   const packed =
-    transform === TRANSFORM_LZ4 ? lz4Compress(raw).subarray(4) : plain(zstd.zstdCompressSync!(raw));
+    transform === TRANSFORM_LZ4
+      ? packLz4(bytes, start, end)
+      : plain(zstd.zstdCompressSync!(bytes.subarray(start, end)));
   return packed.length <= length - (length >>> 3) ? packed : undefined;
-}
-
-let lz4Input = new Uint8Array(16 * 1024);
-
-function expandLz4(bytes: Uint8Array, start: number, end: number, rawLength: number): Uint8Array {
-  const needed = end - start + 4;
-  if (needed > lz4Input.length) lz4Input = new Uint8Array(needed * 2);
-  putU32(lz4Input, 0, rawLength);
-  lz4Input.set(bytes.subarray(start, end), 4);
-  return lz4Decompress(lz4Input.subarray(0, needed));
 }
 
 function expandZstd(packed: Uint8Array, rawLength: number): Uint8Array {
@@ -136,7 +126,7 @@ export function expandRange(
   try {
     raw =
       transform === TRANSFORM_LZ4
-        ? expandLz4(bytes, start, end, rawLength)
+        ? unpackLz4(bytes, start, end, rawLength)
         : expandZstd(bytes.subarray(start, end), rawLength);
   } catch (cause) {
     throw corruption(`a ${transformName(transform)} block does not decompress`, { file, offset }, cause);
