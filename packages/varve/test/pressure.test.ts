@@ -211,6 +211,25 @@ describe('awaited writes', () => {
     });
   }
 
+  test('and transactions: their commits wait their turn as promises', async () => {
+    const { db, data, fs, time } = await world({ pressure: 'block', memoryBytesMax: 4 * 1024 ** 2 });
+    fs.add({ kind: 'ENOSPC', operations: ['create'], path: '.sst' });
+    const { count } = fill(data);
+    const states = [
+      db.transaction((tx) => tx.put(data, 'run', value)),
+      db.transaction((tx) => tx.put(data, 'durable', value), { durability: 'os' }),
+    ];
+    const before = time.clock.monotonic();
+    await time.advance(100);
+    expect([data.has('run'), data.has('durable')]).toEqual([false, false]);
+    expect(time.clock.monotonic() - before).toBe(100);
+    // Reading needs no room.
+    expect(await db.transaction((tx) => tx.get(data, 'k0'))).toBe(value);
+    fs.heal();
+    await time.run(Promise.all(states));
+    expect(data.count()).toBe(count + 2);
+  });
+
   test('do not park the thread, and do not let plain writes push them aside for good', async () => {
     const { db, data, fs, time } = await world({ pressure: 'block', memoryBytesMax: 4 * 1024 ** 2 });
     fs.add({ kind: 'ENOSPC', operations: ['create'], path: '.sst' });

@@ -273,7 +273,16 @@ export class TransactionHandle implements Transaction, ReadPoint {
 
   async #commitAwaited(wait: { durability: Durability }): Promise<number> {
     checkWait(wait);
-    return reach(this.#env.core, wait.durability, this.#commit());
+    const sequence = await this.commitPaced();
+    return reach(this.#env.core, wait.durability, sequence);
+  }
+
+  /** As `commit`, which under pressure waits its turn as other awaited writes do and does not hold the thread. */
+  commitPaced(): number | Promise<number> {
+    const { pressure } = this.#env.core;
+    const { batch, count } = this.#open().writes;
+    if (count === 0 || !pressure.isTight) return this.#commit();
+    return pressure.paced(batch.length, undefined, () => this.#commit());
   }
 
   #commit(): number {

@@ -79,8 +79,9 @@ export class TransactionTable implements Transactions, TransactionEnv {
           const result = isPromise(made) ? await (patience === undefined ? made : patience.race(made)) : made;
           patience?.check();
           if (transaction.isOpen) {
-            if (durability === undefined) transaction.commit();
-            else await transaction.commit({ durability });
+            const committed =
+              durability === undefined ? transaction.commitPaced() : transaction.commit({ durability });
+            if (committed instanceof Promise) await committed;
           }
           return result;
         } catch (error) {
