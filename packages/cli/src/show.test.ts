@@ -46,7 +46,8 @@ test('statistics name every keyspace', () => {
       reclaimed: { compactions: 0, files: 0, bytes: 0 },
       keyspaces: { users: keyspace },
       asyncReads: { jobs: 0, running: 0, runningMax: 0, waiting: 0 },
-      snapshots: { count: 0, held: [] },
+      snapshots: { count: 0 },
+      heldSnapshots: [],
       pressure: { state: 'none', delayed: 0, blocked: 0, failed: 0, waitMs: 0, reasons: {} },
       transactions: {
         open: 0,

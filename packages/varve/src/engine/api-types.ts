@@ -84,8 +84,10 @@ export interface DatabaseStats {
    * one time, pieces of tables that wait for a job.
    */
   asyncReads: { jobs: number; running: number; runningMax: number; waiting: number };
-  /** `count` is of all registered readers, running iterations too; `held` are this thread's snapshots, the oldest hundred. */
-  snapshots: { count: number; oldestSequence?: Sequence; oldestAgeMs?: number; held: HeldSnapshotStats[] };
+  /** Registered readers: snapshots, transactions and running iterations. */
+  snapshots: { count: number; oldestSequence?: Sequence; oldestAgeMs?: number };
+  /** Snapshots that this thread has made and not closed, the oldest hundred. */
+  heldSnapshots: HeldSnapshotStats[];
   pressure: PressureStats;
   transactions: TransactionStats;
   /** Once the database is shared: the threads that have it open, the owner's among them. */

@@ -115,6 +115,7 @@ export function assemble(
     usedBytes: () => parts.pool.bytesUsed,
     flushPending: () => core.background.flushPending,
     level0Files: () => core.background.level0FilesMax,
+    level0Waiting: () => core.background.level0Waiting,
     level0Room: () => core.background.level0Room,
     makeRoom: () => core.background.makeRoom(),
     serve: () => {

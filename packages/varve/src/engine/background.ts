@@ -9,8 +9,8 @@ import type { BackgroundWork, Core } from './core.ts';
 import { Care } from './compactions/care.ts';
 import { CompactionRunner } from './compactions/compaction-runner.ts';
 import { Flushes } from './flushes.ts';
-import { fullestLevel0, type FullLevel0 } from './level0-files.ts';
-import { LEVEL0_FILES_STOP, WRITES_HELD } from './pressure.ts';
+import { emptyLevel0, fullestLevel0, type FullLevel0 } from './level0-files.ts';
+import { LEVEL0_WAITING_STOP, WRITES_HELD } from './pressure.ts';
 import type { Tree } from './tree.ts';
 
 /** Memtable memory that comes or goes between two looks at the memory budget. */
@@ -27,7 +27,7 @@ export class Background implements BackgroundWork {
   readonly #flushes: Flushes;
   #stopped = false;
   #flushed: (() => void)[] = [];
-  #level0: FullLevel0 = { files: 0, tree: undefined };
+  #level0: FullLevel0 = emptyLevel0;
   #areWritesHeld = false;
   #poolBytesSeen = 0;
   #poolBytesLooked = 0;
@@ -230,11 +230,16 @@ export class Background implements BackgroundWork {
     return this.#areWritesHeld ? WRITES_HELD : this.#level0.files;
   }
 
-  /** Bytes that can be written until that is LEVEL0_FILES_STOP, about: what is in memtables will be files as well. */
+  /** Of them, those that no running compaction takes away. */
+  get level0Waiting(): number {
+    return this.#level0.waiting;
+  }
+
+  /** Bytes that can be written until LEVEL0_WAITING_STOP wait, about: what is in memtables will be files as well. */
   get level0Room(): number {
-    const { files, tree } = this.#level0;
+    const { waiting, tree } = this.#level0;
     const fileBytes = tree?.flushBytes ?? this.#core.options.keyspaceDefaults.memtableBytes;
-    return (LEVEL0_FILES_STOP - files) * fileBytes - (tree?.memtableBytes ?? 0);
+    return (LEVEL0_WAITING_STOP - waiting) * fileBytes - (tree?.memtableBytes ?? 0);
   }
 
   holdWrites(isHeld: boolean): void {
@@ -247,7 +252,16 @@ export class Background implements BackgroundWork {
   /** A new version is current: the views follow it. */
   versionInstalled(version: Version): void {
     this.care.expired.versionInstalled(version);
-    this.#level0 = fullestLevel0(version, this.#core.state.trees, (tree) => this.compactions.failureOf(tree));
+    this.#lookAtLevel0(version);
+  }
+
+  /** Compactions have taken files, or given them back. */
+  compactionsChanged(): void {
+    this.#lookAtLevel0(this.#core.installer.current);
+  }
+
+  #lookAtLevel0(version: Version): void {
+    this.#level0 = fullestLevel0(version, this.#core.state.trees, this.compactions);
   }
 
   #remove(tables: readonly number[], blobs: readonly number[]): void {

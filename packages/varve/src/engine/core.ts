@@ -76,8 +76,9 @@ export interface BackgroundWork {
   readonly care: SpaceCare;
   readonly flushPending: boolean;
   readonly level0FilesMax: number;
-  /** Bytes that can be written until that stops writes, about. */
+  readonly level0Waiting: number;
   readonly level0Room: number;
+  compactionsChanged(): void;
   committed(touched: readonly Tree[]): void;
   /** The tree's memtable is written no more, and will be flushed. */
   rotate(tree: Tree): void;

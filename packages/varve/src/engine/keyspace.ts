@@ -9,7 +9,7 @@ import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from '../base/entry.ts';
 import { invalid } from '../base/errors.ts';
 import { withTtl } from '../base/expiry.ts';
 import { KIND_DELETE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
-import { BatchBuffer } from '../record/batch.ts';
+import { BATCH_OVERHEAD_MAX, BatchBuffer } from '../record/batch.ts';
 import type { Keyspace, PutOptions, Range, WriteWait } from './keyspace-types.ts';
 import { encodeRange } from './bounds.ts';
 import {
@@ -347,7 +347,7 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     checkWait(wait);
     const core = this.#core;
     if (isUnhindered(core, wait)) return reach(core, wait.durability, this.#commit(kind, key, value));
-    const own = new BatchBuffer();
+    const own = new BatchBuffer(BATCH_OVERHEAD_MAX + key.length + value.length);
     own.add(kind, this.id, key, value);
     return writeAwaited(core, own.length, wait, () => core.pipeline.commit(own));
   }

@@ -30,8 +30,14 @@ const PARK_MS_MIN = 4;
 const LOOK_BYTES = 16 * 1024;
 /** Longest park between two looks at what other threads of a shared database want or have given up. */
 const SERVE_MS = 10;
-export const LEVEL0_FILES_SLOW = 20;
+/** With so many files in level 0 writes stop. */
 export const LEVEL0_FILES_STOP = 36;
+/**
+ * Files that no running compaction takes: from so many on writes are paced, and so many they are not to reach. Half of the
+ * stop, because the next compaction takes all of them and as many may come while it runs.
+ */
+const LEVEL0_WAITING_SLOW: number = 10;
+export const LEVEL0_WAITING_STOP: number = LEVEL0_FILES_STOP / 2;
 /** In place of the number of files: writes are held until what is in the way of an ingestion is in tables. */
 export const WRITES_HELD: number = 2 ** 30;
 
@@ -52,7 +58,9 @@ export interface PressureEnv {
    * WRITES_HELD for an ingestion.
    */
   level0Files(): number;
-  /** Bytes that can be written until it has LEVEL0_FILES_STOP files, about. */
+  /** Of them, those that no running compaction takes. */
+  level0Waiting(): number;
+  /** Bytes that can be written until LEVEL0_WAITING_STOP wait, about. */
   level0Room(): number;
   /** Starts what can free memtable memory, if nothing is on its way. */
   makeRoom(): void;
@@ -106,7 +114,10 @@ export class Pressure {
     const level0Files = this.#env.level0Files();
     if (this.#isGranted && level0Files !== WRITES_HELD) return;
     if (used >= limitBytes || level0Files >= LEVEL0_FILES_STOP) this.#stop(this.stopReason()!);
-    else if (strategy !== 'fail' && (used >= limitBytes * SOFT || level0Files >= LEVEL0_FILES_SLOW)) {
+    else if (
+      strategy !== 'fail' &&
+      (used >= limitBytes * SOFT || this.#env.level0Waiting() >= LEVEL0_WAITING_SLOW)
+    ) {
       this.#unlooked += bytes;
       if (this.#unlooked >= LOOK_BYTES) this.#look();
     } else if (this.stats.state !== 'none') this.#enter('none', '');
@@ -118,7 +129,8 @@ export class Pressure {
     return (
       this.#queue.length > 0 ||
       this.#env.usedBytes() >= this.limitBytes * SOFT ||
-      this.#env.level0Files() >= LEVEL0_FILES_SLOW
+      this.#env.level0Waiting() >= LEVEL0_WAITING_SLOW ||
+      this.#env.level0Files() >= LEVEL0_FILES_STOP
     );
   }
 
@@ -177,11 +189,12 @@ export class Pressure {
       rate = this.#memory.rate(used, Math.max(0, limitBytes - used), now);
       this.#reason = 'memtable-memory';
     }
-    if (level0Files < LEVEL0_FILES_SLOW) this.#files.eased();
+    const waiting = this.#env.level0Waiting();
+    const isStopped = level0Files >= LEVEL0_FILES_STOP;
+    if (waiting < LEVEL0_WAITING_SLOW && !isStopped) this.#files.eased();
     else {
-      const isStopped = level0Files >= LEVEL0_FILES_STOP;
       const room = isStopped ? 0 : Math.max(0, this.#env.level0Room());
-      const filesRate = this.#files.rate(level0Files, room, now);
+      const filesRate = this.#files.rate(waiting, room, now);
       if (filesRate < rate) {
         rate = filesRate;
         this.#reason = level0Files === WRITES_HELD ? 'ingest' : 'level0-files';

@@ -69,8 +69,8 @@ export function collectStats(core: Core, transactions: TransactionStats): Databa
       ...(oldest === undefined
         ? {}
         : { oldestSequence: oldest.sequence, oldestAgeMs: state.time.now() - oldest.time }),
-      held: core.snapshots.stats(state.visible),
     },
+    heldSnapshots: core.snapshots.stats(state.visible),
     pressure: pressure.report(core.durability?.fullDiskRefusals ?? 0),
     transactions,
     threads: state.sharing?.threads() ?? [],

@@ -108,7 +108,7 @@ export interface BatchMark {
 
 /** A batch being filled; grows by doubling. */
 export class BatchBuffer {
-  bytes: Uint8Array = new Uint8Array(INITIAL_BYTES);
+  bytes: Uint8Array;
   /** Bytes used, the count included. */
   length: number = COUNT_BYTES;
   count = 0;
@@ -116,6 +116,11 @@ export class BatchBuffer {
   readonly last: EncodedOperation = new EncodedOperation();
   /** Of each put that expires where its expiry stands, and the time to live that it was added with. */
   #expiries: { readonly at: number; readonly ttlMs: number }[] = [];
+
+  /** @param bytes room that it begins with */
+  constructor(bytes: number = INITIAL_BYTES) {
+    this.bytes = new Uint8Array(bytes);
+  }
 
   /** Appends one operation (EncodedOperation.encode); a value that expires comes with its time to live (`withTtl`). */
   add(kind: number, keyspaceId: number, key: Uint8Array, value: Uint8Array): void {

@@ -196,6 +196,7 @@ export class CompactionRunner implements Compactions {
   start(tree: Tree, plan: CompactionPlan): void {
     const core = this.#core;
     this.runningOf(tree).add(plan);
+    core.background.compactionsChanged();
     const parts = plan.kind === 'merge' ? this.#partsOf(tree, plan) : NO_PARTS;
     this.#threads.set(plan, parts.length);
     this.#count += parts.length;
@@ -330,6 +331,7 @@ export class CompactionRunner implements Compactions {
 
   #end(tree: Tree, plan: CompactionPlan): void {
     this.runningOf(tree).remove(plan);
+    this.#core.background.compactionsChanged();
     this.#count -= this.#threads.get(plan)!;
     this.#threads.delete(plan);
     if (tree.isDropped && this.runningOf(tree).size === 0) this.#running.delete(tree);

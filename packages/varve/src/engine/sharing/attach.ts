@@ -33,7 +33,7 @@ import { Durability } from '../durability.ts';
 import { ExternalPosition } from '../external-position.ts';
 import { ManyGets } from '../get-many.ts';
 import type { KeyspaceAnswer } from '../keyspace-table.ts';
-import { LEVEL0_FILES_STOP, Pressure } from '../pressure.ts';
+import { LEVEL0_WAITING_STOP, Pressure } from '../pressure.ts';
 import { HeldSnapshots } from '../held-snapshots.ts';
 import { SnapshotRegister } from '../snapshot-register.ts';
 import { EngineState } from '../state.ts';
@@ -218,8 +218,11 @@ class Attachment {
       usedBytes: () => pool.bytesUsed,
       flushPending: () => true,
       level0Files: () => Atomics.load(control, LEVEL0_FILES),
+      // What the owner's compactions take it does not tell: half of the files, as when they keep up just so.
+      level0Waiting: () => Atomics.load(control, LEVEL0_FILES) / 2,
       level0Room: () =>
-        (LEVEL0_FILES_STOP - Atomics.load(control, LEVEL0_FILES)) * options.keyspaceDefaults.memtableBytes,
+        (LEVEL0_WAITING_STOP - Atomics.load(control, LEVEL0_FILES) / 2) *
+        options.keyspaceDefaults.memtableBytes,
       makeRoom: () => {
         runner.awaitRoom();
         this.#ask();
