@@ -6,7 +6,7 @@ import { appendFileSync, writeFileSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { formatCount } from '../../format.ts';
 import { atMost, type Figure, milliseconds, times } from '../../large/figures.ts';
-import { memoryFigure } from '../memory-figure.ts';
+import { memoryFigures } from '../memory-figure.ts';
 import { Resident, type ResidentBytes } from '../resident.ts';
 import type { Sizes } from '../sizes.ts';
 import { budgetBytes, openStage, tableBytes } from '../stage.ts';
@@ -57,7 +57,7 @@ export async function runMixed(path: string, sizes: Sizes): Promise<Mixed> {
       operations: work.operations,
       tableBytes: tableBytes(db),
       logBytes: log.bytes,
-      overBaselineBytes: resident.look(),
+      overBaselineBytes: resident.look(db),
       loopP99Ms: Math.max(0, monitor.percentile(99) / 1e6 - 1),
       loopMaxMs: Math.max(0, monitor.max / 1e6 - 1),
       level0Files: Math.max(...Object.values(keyspaces).map(({ levels }) => levels[0]!.files)),
@@ -99,7 +99,7 @@ export function mixedFigures(measured: Mixed): Figure[] {
       ...wrong,
     ]),
     atMost('mixed run: problems found at the end', 0, problems, String),
-    memoryFigure('mixed run', resident, measured.budgetBytes),
+    ...memoryFigures('mixed run', resident, measured.budgetBytes),
     atMost('mixed run: space at the end over freshly compacted', undefined, spaceEnd, times),
     atMost('mixed run: event loop p99 of a second, median', 10, p99s[p99s.length >> 1] ?? 0, milliseconds, [
       `of the worst second ${milliseconds(p99s.at(-1) ?? 0)}; longest hold ${milliseconds(Math.max(0, ...seconds.map(({ loopMaxMs }) => loopMaxMs)))}`,

@@ -11,7 +11,7 @@ import { atMost, type Figure, milliseconds } from '../../large/figures.ts';
 import { Random } from '../../random.ts';
 import { ValuePool } from '../../values.ts';
 import { Resident, type ResidentBytes } from '../resident.ts';
-import { memoryFigure } from '../memory-figure.ts';
+import { memoryFigures } from '../memory-figure.ts';
 import { AWAITED, type PressureName, type Sizes } from '../sizes.ts';
 import { budgetBytes, openStage, type Stage } from '../stage.ts';
 
@@ -72,12 +72,12 @@ export async function overload(path: string, sizes: Sizes, pressure: PressureNam
   resident.warmedUp(db);
   let level0FilesMax = 0;
   const timer = setInterval(() => {
-    resident.look();
+    resident.look(db);
     level0FilesMax = Math.max(level0FilesMax, db.stats().keyspaces['bench']!.levels[0]!.files);
   }, LOOK_MS);
   const seen = await writeUntil(stage, sizes, performance.now() + sizes.overloadMs);
   clearInterval(timer);
-  resident.look();
+  resident.look(db);
   const { delayed, blocked, failed } = db.stats().pressure;
   await db.close();
   return {
@@ -150,7 +150,7 @@ export function overloadFigures(measured: Overloaded): Figure[] {
   const { awaited, puts, refused, level0FilesMax, stats, problems } = measured;
   const name = `overload, ${pressure}`;
   return [
-    memoryFigure(name, resident, measured.budgetBytes, [
+    ...memoryFigures(name, resident, measured.budgetBytes, [
       `${formatCount(awaited)} awaited writes, ${formatCount(puts)} others, ${formatCount(refused)} refused; ` +
         `delayed ${formatCount(stats.delayed)}, blocked ${formatCount(stats.blocked)}, failed ${formatCount(stats.failed)}; at most ${level0FilesMax} files in level 0`,
       `compactions held to ${formatBytes(COMPACTION_RATE)} a second`,
