@@ -230,6 +230,28 @@ describe('awaited writes', () => {
     expect(data.count()).toBe(count + 2);
   });
 
+  test('and transactions: a timeout ends that, and so do poison and close', async () => {
+    const { db, data, fs, time } = await world({ pressure: 'block', memoryBytesMax: 4 * 1024 ** 2 });
+    const release = fs.add({ kind: 'ENOSPC', operations: ['create'], path: '.sst' });
+    fill(data);
+    const late = db.transaction((tx) => tx.put(data, 'late', value), { timeoutMs: 50 });
+    const refused = expectRefusal(() => late, 'TRANSACTION_TIMEOUT', 'busy');
+    await time.advance(60);
+    await refused;
+    const early = db.begin();
+    early.put(data, 'early', value);
+    const tx = db.begin();
+    tx.put(data, 'tx', value);
+    const waits = expectRefusal(() => early.commit({ durability: 'memory' }), 'POISONED', 'io');
+    release();
+    fs.add({ kind: 'EIO', operations: ['create'], path: '.sst' });
+    await time.advance(1000);
+    await waits;
+    await expectRefusal(() => tx.commit({ durability: 'memory' }), 'POISONED', 'io');
+    await expectRefusal(() => db.transaction((each) => each.put(data, 'x', value)), 'POISONED', 'io');
+    expect([data.has('late'), data.has('early'), data.has('tx')]).toEqual([false, false, false]);
+  });
+
   test('do not park the thread, and do not let plain writes push them aside for good', async () => {
     const { db, data, fs, time } = await world({ pressure: 'block', memoryBytesMax: 4 * 1024 ** 2 });
     fs.add({ kind: 'ENOSPC', operations: ['create'], path: '.sst' });

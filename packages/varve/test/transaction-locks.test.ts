@@ -74,6 +74,34 @@ describe('a lock on a key', () => {
     tx.rollback();
   });
 
+  test('that its transaction asks for again, alone or as a part of what it has, is no wait, whoever waits for it', async () => {
+    const { data, begin } = await world();
+    const [first, second, third] = [begin(), begin(), begin()];
+    await first.lockRange(data, { gte: 'a', lt: 'c' });
+    const waiting = [second.getForUpdate(data, 'a'), third.lockRange(data, { gte: 'b', lt: 'd' })];
+    expect(await first.getForUpdate(data, 'a')).toBe('old a');
+    expect(await first.getForUpdate(data, 'b')).toBe('old b');
+    await first.lockRange(data, { gte: 'a', lt: 'b' });
+    await first.lockRange(data, { gte: 'a', lt: 'd' });
+    first.commit();
+    await Promise.all(waiting);
+    second.rollback();
+    third.rollback();
+  });
+
+  test('is waited for without end when the timeout says so', async () => {
+    const { db, data, time } = await world();
+    const [first, second] = [db.begin(), db.begin({ lockTimeoutMs: Infinity })];
+    await first.getForUpdate(data, 'a');
+    const state = watch(second.getForUpdate(data, 'a'));
+    await time.advance(10_000_000);
+    expect(state.isSettled).toBe(false);
+    first.commit();
+    await time.settle();
+    expect(state.isSettled).toBe(true);
+    second.rollback();
+  });
+
   test('a wait ends by its timeout, with who has it, and the transaction goes on', async () => {
     const { db, data, time, begin } = await world();
     const [first, second] = [begin(), begin()];

@@ -1,9 +1,14 @@
 /** `db.transaction`, and what is refused of transactions. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { Transaction } from 'varve';
 import { describe, expect, test } from 'vitest';
-import { inMemory, texts } from './in-memory.ts';
+import { inMemory, type Texts, texts } from './in-memory.ts';
 import { expectRefusal } from './refusal.ts';
 import { transactionWorld as world } from './transaction-world.ts';
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
 
 describe('db.transaction', () => {
   test('commits what the function wrote and resolves with what it returned', async () => {
@@ -55,6 +60,22 @@ describe('db.transaction', () => {
     expect([runs, data.get('a'), db.stats().transactions.open]).toEqual([1, 'old a', 0]);
   });
 
+  test('what was committed is not done again, whatever the function meets after it', async () => {
+    const { db, data } = await world();
+    const holder = db.begin();
+    await holder.getForUpdate(data, 'b');
+    let runs = 0;
+    const run = db.transaction((tx) => {
+      runs++;
+      tx.put(data, 'a', String(runs));
+      tx.commit();
+      data.put('b', 'x');
+    });
+    await expectRefusal(() => run, 'KEY_LOCKED', 'conflict');
+    expect([runs, data.get('a')]).toEqual([1, '1']);
+    holder.rollback();
+  });
+
   test('a function may end it itself', async () => {
     const { db, data } = await world();
     await db.transaction((tx) => {
@@ -88,6 +109,39 @@ describe('db.transaction', () => {
     expect([data.get('a'), db.stats().transactions.open]).toEqual(['old a', 0]);
     await expectRefusal(() => db.transaction(() => 1, { signal: controller.signal }), 'ABORTED', 'busy');
   });
+});
+
+test('a signal that is aborted before or in the function leaves nothing unhandled', async () => {
+  const { db, data } = await world();
+  const controller = new AbortController();
+  let runs = 0;
+  const write = async (tx: Transaction): Promise<void> => {
+    runs++;
+    controller.abort();
+    await Promise.resolve();
+    tx.put(data, 'a', 'never');
+  };
+  await expectRefusal(() => db.transaction(write, { signal: controller.signal }), 'ABORTED', 'busy');
+  await expectRefusal(() => db.transaction(write, { signal: controller.signal }), 'ABORTED', 'busy');
+  await new Promise((resolve) => setImmediate(resolve));
+  expect([runs, data.get('a')]).toEqual([1, 'old a']);
+});
+
+test('one that is lost is reported, and nothing else happens', async () => {
+  const db = await inMemory();
+  const warned = new Promise<{ code: string; message: string }>((resolve) =>
+    db.events.addEventListener('warning', (event) =>
+      resolve((event as CustomEvent<{ code: string; message: string }>).detail),
+    ),
+  );
+  (() => void db.begin().get(texts(db), 'a'))();
+  // A weak reference made in this turn holds its target until the turn ends.
+  for (let turn = 0; turn < 3; turn++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    collect();
+  }
+  expect((await warned).code).toBe('TRANSACTION_LEAKED');
+  expect(db.stats().transactions.open).toBe(1);
 });
 
 describe('bad input', () => {
@@ -133,6 +187,8 @@ describe('bad input', () => {
       await expectRefusal(() => bad(options), 'OPTION_INVALID', 'invalid');
     await expectRefusal(() => bad({ durability: 'replicated' }), 'DURABILITY_INVALID', 'invalid');
     await expectRefusal(() => db.begin({ timeoutMs: 1 } as object), 'OPTION_INVALID', 'invalid');
+    await expectRefusal(() => db.begin({ durability: 'disk' } as object), 'OPTION_INVALID', 'invalid');
+    expect(await db.transaction(async () => Promise.resolve(1), { timeoutMs: Infinity })).toBe(1);
     await expectRefusal(() => db.transaction(undefined as never), 'OPTION_INVALID', 'invalid');
     await expectRefusal(() => db.begin(null as never), 'OPTION_INVALID', 'invalid');
   });
@@ -172,6 +228,26 @@ describe('bad input', () => {
     tx.put(other, 'a', '1');
     await db.dropKeyspace('other');
     await expectRefusal(() => tx.commit(), 'KEYSPACE_DROPPED', 'invalid');
+    expect(data.get('a')).toBe('old a');
+  });
+
+  test('one that has read a keyspace which was dropped can not know what was written there, and is refused', async () => {
+    const { db, data } = await world();
+    for (const read of [
+      (tx: Transaction, from: Texts) => tx.get(from, 'a'),
+      (tx: Transaction, from: Texts) => [...tx.range(from)],
+    ]) {
+      const other = texts(db, 'other');
+      other.put('a', '1');
+      await db.flush();
+      const tx = db.begin();
+      read(tx, other);
+      tx.put(data, 'a', 'never');
+      other.put('a', '2');
+      await db.flush();
+      await db.dropKeyspace('other');
+      await expectRefusal(() => tx.commit(), 'KEYSPACE_DROPPED', 'invalid', { keyspace: 'other' });
+    }
     expect(data.get('a')).toBe('old a');
   });
 

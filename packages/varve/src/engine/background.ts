@@ -257,7 +257,9 @@ export class Background implements BackgroundWork {
 
   /** Compactions have taken files, or given them back. */
   compactionsChanged(): void {
+    const { waiting } = this.#level0;
     this.#lookAtLevel0(this.#core.installer.current);
+    if (this.#level0.waiting < waiting) this.#core.pressure.relieved();
   }
 
   #lookAtLevel0(version: Version): void {

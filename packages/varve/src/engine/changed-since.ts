@@ -88,7 +88,9 @@ export function rangeChangedSince(tree: Tree, range: KeyRange, since: number): C
 
 /** A key of the range with a version that expires after time `from` and by time `to`. Only worth asking where puts expire. */
 export function rangeExpires(tree: Tree, range: KeyRange, from: number, to: number): Uint8Array | undefined {
-  const source = mergedSources(tree.view, tree.tables, range);
+  const { memtable, immutables, version } = tree.view;
+  const levels = version.levels.map((files) => files.filter(({ expiry }) => expiry !== undefined));
+  const source = mergedSources({ memtable, immutables, version: { levels } }, tree.tables, range);
   if (range.lower === undefined) source.first();
   else source.seek(range.lower, 0, range.lower.length, EVERYTHING);
   for (; source.valid; source.next()) {

@@ -95,16 +95,19 @@ export class CommitPipeline {
   commitIf(batch: BatchBuffer, validate: () => void): number {
     this.checkWritable(batch.length);
     this.admit(batch.length);
-    const { state } = this.#env;
-    if (state.access === undefined) {
+    const { access } = this.#env.state;
+    if (access === undefined) {
       validate();
       return this.#apply(batch, undefined);
     }
-    return state.exclusive(() => {
+    access.lock(this.#env.lockMsMax);
+    try {
       this.checkMutable();
       validate();
       return this.#apply(batch, undefined);
-    });
+    } finally {
+      access.unlock();
+    }
   }
 
   /** Writes the batch; returns its sequence. An empty batch writes nothing and returns the current sequence. */

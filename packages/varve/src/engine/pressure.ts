@@ -93,6 +93,7 @@ export class Pressure {
     this.#queue = new WriteQueue({
       scheduler: env.scheduler,
       owedMs: () => this.#owedMs(),
+      stalled: () => env.makeRoom(),
       grant: (bytes) => this.#grant(bytes),
       takeBack: (bytes) => void (this.#granted -= bytes),
     });
@@ -257,7 +258,12 @@ export class Pressure {
     this.#enter(reason === '' ? 'none' : 'slow', reason);
     if (owedMs < PARK_MS_MIN) return;
     const since = clock.monotonic();
-    runner.wait(Math.min(owedMs, syncWaitMsMax));
+    const until = since + Math.min(owedMs, syncWaitMsMax);
+    for (let left = until - since; left > 0; left = until - clock.monotonic()) {
+      const isShared = this.#env.serve?.() === true;
+      const delivered = runner.wait(isShared ? Math.min(left, SERVE_MS) : left);
+      if (this.#owedMs() < PARK_MS_MIN || (!delivered && runner.kind === 'slices')) break;
+    }
     this.#count('delayed', reason);
     this.#waited(reason, since);
   }

@@ -24,14 +24,14 @@ export interface TransactionOptions {
   isolation?: Isolation;
   /** Milliseconds to wait for a lock (`getForUpdate`, `lockRange`): then `LOCK_TIMEOUT`. 1,000 by default. */
   lockTimeoutMs?: number;
-  /** What a promise of `commit`, and `db.transaction`, wait for. 'memory' by default. */
-  durability?: Durability;
 }
 
 export interface RetryOptions extends TransactionOptions {
+  /** What the promise waits for once it is committed. 'memory' by default. */
+  durability?: Durability;
   /** How often a function that met a conflict is run again: then the conflict is thrown. 20 by default. */
   retriesMax?: number;
-  /** Milliseconds for all attempts together, with the waits between them: then `TRANSACTION_TIMEOUT`. None by default. */
+  /** Milliseconds for all attempts together, until one is committed: then `TRANSACTION_TIMEOUT`. None by default. */
   timeoutMs?: number;
   /** Gives it up: `ABORTED`. */
   signal?: AbortSignal;

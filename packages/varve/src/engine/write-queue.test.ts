@@ -5,6 +5,8 @@ import { WriteQueue } from './write-queue.ts';
 class World {
   owed = 0;
   granted = 0;
+  stalls = 0;
+  onStall: (() => void) | undefined;
   readonly timers: { ms: number; run: () => void; isCancelled: boolean }[] = [];
   readonly order: string[] = [];
   readonly queue: WriteQueue = new WriteQueue({
@@ -17,6 +19,10 @@ class World {
       },
     },
     owedMs: () => this.owed,
+    stalled: () => {
+      this.stalls++;
+      this.onStall?.();
+    },
     grant: (bytes) => {
       this.granted += bytes;
       this.owed = 7;
@@ -84,7 +90,32 @@ test('who gives up is no longer in the way, also when its turn has just come', a
   expect(world.granted).toBe(1);
 });
 
-test('abandoned, all get the error', async () => {
+test('who finds no way on asks for room, and looks again: what came before that is told to nobody', async () => {
+  const world = new World();
+  world.owed = Infinity;
+  world.onStall = () => void (world.owed = 0);
+  await world.write('a');
+  expect([world.stalls, world.order]).toEqual([1, ['a']]);
+});
+
+test('what asking for room sets going may serve the queue itself', async () => {
+  const world = new World();
+  world.owed = Infinity;
+  world.onStall = () => {
+    world.onStall = undefined;
+    world.owed = 0;
+    world.queue.serve();
+  };
+  const writes = [world.write('a'), world.write('b')];
+  await turns();
+  expect(world.order).toEqual(['a']);
+  expect(world.timers.filter(({ isCancelled }) => !isCancelled)).toHaveLength(1);
+  world.owed = 0;
+  world.queue.serve();
+  await Promise.all(writes);
+});
+
+test('abandoned, all get the error, also who comes later', async () => {
   const world = new World();
   world.owed = 50;
   const writes = [world.write('a'), world.write('b')];
@@ -92,4 +123,5 @@ test('abandoned, all get the error', async () => {
   for (const write of writes) await expect(write).rejects.toMatchObject({ code: 'CLOSED' });
   expect(world.timers.every(({ isCancelled }) => isCancelled)).toBe(true);
   expect(world.granted).toBe(0);
+  await expect(world.write('c')).rejects.toMatchObject({ code: 'CLOSED' });
 });

@@ -18,6 +18,8 @@ export interface WriteQueueEnv {
   readonly scheduler: Scheduler;
   /** Milliseconds until the next write may go; Infinity: not before `serve` is called. */
   owedMs(): number;
+  /** Nobody may go before something changes: starts what can, and has this thread told of it. */
+  stalled(): void;
   /** A write may go: it counts from now on. */
   grant(bytes: number): void;
   /** It was granted and will not come. */
@@ -28,6 +30,8 @@ export class WriteQueue {
   readonly #env: WriteQueueEnv;
   readonly #waiters = new Set<Waiter>();
   #timer: Timer | undefined;
+  /** Why nobody waits here any more. */
+  #ended: VarveError | undefined;
 
   constructor(env: WriteQueueEnv) {
     this.#env = env;
@@ -39,6 +43,7 @@ export class WriteQueue {
 
   /** Resolves when it is the turn of a write of `bytes`, which is granted then; rejects when `giveUp` does. */
   async turn(bytes: number, giveUp: Promise<never> | undefined): Promise<void> {
+    if (this.#ended !== undefined) throw this.#ended;
     const waiter: Waiter = { bytes, turn: new Deferred<void>(), state: 'waits' };
     this.#waiters.add(waiter);
     this.serve();
@@ -58,7 +63,14 @@ export class WriteQueue {
     this.#timer?.cancel();
     this.#timer = undefined;
     for (const waiter of this.#waiters) {
-      const owedMs = this.#env.owedMs();
+      let owedMs = this.#env.owedMs();
+      if (owedMs === Number.POSITIVE_INFINITY) {
+        this.#env.stalled();
+        // What came before this thread asked to be told is told to nobody.
+        owedMs = this.#env.owedMs();
+      }
+      // What was started may have served others, and this one.
+      if (waiter.state !== 'waits') continue;
       if (owedMs > 0) {
         if (owedMs < Number.POSITIVE_INFINITY) this.#serveAfter(owedMs);
         return;
@@ -70,13 +82,16 @@ export class WriteQueue {
     }
   }
 
+  /** Who waits gets the error, and so does who comes. */
   abandon(error: VarveError): void {
+    this.#ended = error;
     this.#timer?.cancel();
     for (const waiter of this.#waiters) waiter.turn.reject(error);
     this.#waiters.clear();
   }
 
   #serveAfter(ms: number): void {
+    this.#timer?.cancel();
     this.#timer = this.#env.scheduler.after(Math.max(LEAST_MS, Math.ceil(ms)), () => this.serve());
   }
 }

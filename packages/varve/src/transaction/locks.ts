@@ -17,6 +17,9 @@ import { type BatchBuffer, BatchReader } from '../record/batch.ts';
 import { Deferred } from '../runtime/deferred.ts';
 import type { Timer } from '../runtime/scheduler.ts';
 
+/** The longest time that a timer can be set to, 24 days: later is never. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 /** Who locks. */
 export interface LockOwner {
   readonly id: number;
@@ -167,7 +170,13 @@ export class LockTable implements WriteGuard {
   }
 
   #isAwaited(owner: LockOwner, span: Span): boolean {
-    return this.#waiters.some((waiter) => waiter.owner !== owner && overlap(waiter, span));
+    return this.#waiters.some((waiter) => this.#isAhead(waiter, owner, span));
+  }
+
+  /** Does a waiter go before `owner`? Not when it waits for what the owner has already. */
+  #isAhead(waiter: Waiter, owner: LockOwner, span: Span): boolean {
+    if (waiter.owner === owner || !overlap(waiter, span)) return false;
+    return this.#ownedBy.get(owner)?.some((held) => overlap(held, waiter)) !== true;
   }
 
   #hold(owner: LockOwner, span: Span): void {
@@ -207,14 +216,16 @@ export class LockTable implements WriteGuard {
       });
     }
     this.#waiters.push(waiter);
-    waiter.timer = this.#core.scheduler.after(
-      timeoutMs,
-      () => {
-        this.#giveUp(waiter, this.#late(waiter, timeoutMs));
-        this.#serve();
-      },
-      true,
-    );
+    if (timeoutMs <= TIMER_MS_MAX) {
+      waiter.timer = this.#core.scheduler.after(
+        timeoutMs,
+        () => {
+          this.#giveUp(waiter, this.#late(waiter, timeoutMs));
+          this.#serve();
+        },
+        true,
+      );
+    }
     await waiter.turn.promise;
   }
 
@@ -258,7 +269,7 @@ export class LockTable implements WriteGuard {
     else for (const held of this.#keys.values()) add(held);
     for (const other of this.#waiters) {
       if (other === waiter) break;
-      if (other.owner !== waiter.owner && overlap(other, waiter)) blockers.push(other.owner);
+      if (this.#isAhead(other, waiter.owner, waiter)) blockers.push(other.owner);
     }
     return blockers;
   }

@@ -3,6 +3,9 @@ import { busy, VarveError } from '../base/errors.ts';
 import { Deferred } from '../runtime/deferred.ts';
 import type { Scheduler, Timer } from '../runtime/scheduler.ts';
 
+/** The longest time that a timer can be set to, 24 days: later is never. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 export class Patience {
   readonly #over = new Deferred<never>();
   readonly #timer: Timer | undefined;
@@ -13,7 +16,7 @@ export class Patience {
     this.#signal = signal;
     if (signal?.aborted === true) this.#abort();
     else signal?.addEventListener('abort', this.#abort, { once: true });
-    if (timeoutMs === undefined) return;
+    if (timeoutMs === undefined || timeoutMs > TIMER_MS_MAX) return;
     const message = `the transaction did not go through within ${timeoutMs} ms`;
     this.#timer = scheduler.after(
       timeoutMs,
@@ -24,8 +27,16 @@ export class Patience {
 
   /** What `promise` resolves with, unless patience ends first. What becomes of it then is of no interest. */
   async race<T>(promise: Promise<T>): Promise<T> {
+    const first = Promise.race([promise, this.#over.promise]);
+    // Whatever becomes of the promise is looked at by the race, also when it is not waited for.
+    first.catch(() => undefined);
     this.check();
-    return Promise.race([promise, this.#over.promise]);
+    return first;
+  }
+
+  /** Rejects when it is over. */
+  get over(): Promise<never> {
+    return this.#over.promise;
   }
 
   /** @throws VarveError `TRANSACTION_TIMEOUT` or `ABORTED` (busy) once it is over */

@@ -49,6 +49,13 @@ export class ReadSet {
     return this.#ranges.some(({ tree }) => is(tree));
   }
 
+  /** A keyspace that was read and is no more: what was written there since can not be seen. */
+  droppedTree(): Tree | undefined {
+    return (
+      this.#trees.find(({ isDropped }) => isDropped) ?? this.#ranges.find(({ tree }) => tree.isDropped)?.tree
+    );
+  }
+
   addKey(tree: Tree, key: Uint8Array): void {
     const end = this.#length + key.length;
     if (end > this.#bytes.length) this.#grow(end);

@@ -25,10 +25,11 @@ import type { Isolation, Savepoint, Transaction } from '../engine/transaction-ty
 import type { Tree } from '../engine/tree.ts';
 import { checkPutOptions } from '../engine/write-checks.ts';
 import { checkWait, reach } from '../engine/write-wait.ts';
-import type { LockTable } from './locks.ts';
+import type { LockOwner, LockTable } from './locks.ts';
 import { type Conflict, ReadSet } from './read-set.ts';
+import { SavepointMark } from './savepoint.ts';
 import { TransactionRange } from './transaction-range.ts';
-import { type WriteMark, WriteSet } from './write-set.ts';
+import type { WriteSet } from './write-set.ts';
 
 /** Sets of transactions that have ended, for the next ones. */
 export interface SetPair {
@@ -48,21 +49,6 @@ export interface TransactionEnv {
   committedBy(sequence: number): number | undefined;
 }
 
-class SavepointMark implements Savepoint {
-  readonly mark: WriteMark;
-  readonly of: TransactionHandle;
-  isGone = false;
-
-  constructor(of: TransactionHandle, mark: WriteMark) {
-    this.of = of;
-    this.mark = mark;
-  }
-
-  get operations(): number {
-    return this.mark.operations;
-  }
-}
-
 export class TransactionHandle implements Transaction, ReadPoint {
   readonly id: number;
   readonly isolation: Isolation;
@@ -74,6 +60,8 @@ export class TransactionHandle implements Transaction, ReadPoint {
   #time: number;
   #sets: SetPair | undefined;
   #savepoints: SavepointMark[] | undefined;
+  /** Once it has asked for a lock. The table of locks holds it, and not the transaction: a lost one is to be found lost. */
+  #owner: LockOwner | undefined;
   /** It has read at its point: the point can not move any more. */
   #hasRead = false;
   #endedBy: 'commit' | 'rollback' | undefined;
@@ -178,8 +166,8 @@ export class TransactionHandle implements Transaction, ReadPoint {
     const handle = this.#handle(keyspace);
     const bytes = cloneOf(handle.encodeKey(key));
     const { locks } = this.#env;
-    if (!locks.tryKey(this, handle.tree, bytes)) {
-      await locks.waitForKey(this, handle.tree, bytes, this.#lockTimeoutMs);
+    if (!locks.tryKey(this.#lockOwner(), handle.tree, bytes)) {
+      await locks.waitForKey(this.#lockOwner(), handle.tree, bytes, this.#lockTimeoutMs);
       this.#open();
     }
     this.#catchUp(() => {
@@ -197,8 +185,8 @@ export class TransactionHandle implements Transaction, ReadPoint {
     const from = cloneOf(ends.from);
     const to = cloneOf(ends.to);
     const { locks } = this.#env;
-    if (!locks.tryRange(this, handle.tree, from, to)) {
-      await locks.waitForRange(this, handle.tree, from, to, this.#lockTimeoutMs);
+    if (!locks.tryRange(this.#lockOwner(), handle.tree, from, to)) {
+      await locks.waitForRange(this.#lockOwner(), handle.tree, from, to, this.#lockTimeoutMs);
       this.#open();
     }
     this.#catchUp(() => {
@@ -278,11 +266,12 @@ export class TransactionHandle implements Transaction, ReadPoint {
   }
 
   /** As `commit`, which under pressure waits its turn as other awaited writes do and does not hold the thread. */
-  commitPaced(): number | Promise<number> {
-    const { pressure } = this.#env.core;
+  commitPaced(giveUp?: Promise<never>): number | Promise<number> {
+    const { pressure, pipeline } = this.#env.core;
     const { batch, count } = this.#open().writes;
     if (count === 0 || !pressure.isTight) return this.#commit();
-    return pressure.paced(batch.length, undefined, () => this.#commit());
+    pipeline.checkWritable(batch.length);
+    return pressure.paced(batch.length, giveUp, () => this.#commit());
   }
 
   #commit(): number {
@@ -296,7 +285,7 @@ export class TransactionHandle implements Transaction, ReadPoint {
     }
     let sequence: number;
     try {
-      locks.checkBatch(this, writes.batch);
+      locks.checkBatch(this.#owner, writes.batch);
       sequence = core.pipeline.commitIf(writes.batch, () => this.#validate());
     } catch (error) {
       // What a conflict or a full disk refused is not there: nothing of it is kept.
@@ -312,6 +301,11 @@ export class TransactionHandle implements Transaction, ReadPoint {
     const { state } = this.#env.core;
     const { sequence } = this;
     const { writes, reads } = this.#sets!;
+    const gone = reads.droppedTree();
+    if (gone !== undefined) {
+      const message = `keyspace '${gone.name}', which the transaction has read, was dropped`;
+      throw invalid('KEYSPACE_DROPPED', message, { keyspace: gone.name });
+    }
     if (state.visible !== sequence) {
       const conflict = writes.changedSince(state.trees, sequence) ?? reads.changedSince(sequence);
       if (conflict !== undefined) throw this.#conflict(conflict);
@@ -352,13 +346,18 @@ export class TransactionHandle implements Transaction, ReadPoint {
     });
   }
 
+  #lockOwner(): LockOwner {
+    this.#owner ??= { id: this.id };
+    return this.#owner;
+  }
+
   #end(how: 'commit' | 'rollback', sequence: number): void {
     const sets = this.#sets!;
     this.#sets = undefined;
     this.#endedBy = how;
     const { core, locks } = this.#env;
     if (!core.state.isClosed) core.register.remove(this.#sequence, this.#time);
-    locks.releaseAll(this);
+    if (this.#owner !== undefined) locks.releaseAll(this.#owner);
     this.#env.ended(this, sets, sequence);
   }
 

@@ -11,7 +11,7 @@ import type {
   TransactionOptions,
   TransactionStats,
 } from '../engine/transaction-types.ts';
-import { checkWait } from '../engine/write-wait.ts';
+import { checkWait, reach } from '../engine/write-wait.ts';
 import { LockTable } from './locks.ts';
 import { ReadSet } from './read-set.ts';
 import { Patience } from './patience.ts';
@@ -28,14 +28,14 @@ const BACKOFF_MS_MAX = 50;
 
 const NONE: RetryOptions = {};
 
-const beginMembers = new Set(['isolation', 'lockTimeoutMs', 'durability']);
-const runMembers = new Set([...beginMembers, 'retriesMax', 'timeoutMs', 'signal']);
+const beginMembers = new Set(['isolation', 'lockTimeoutMs']);
+const runMembers = new Set([...beginMembers, 'durability', 'retriesMax', 'timeoutMs', 'signal']);
 
 export class TransactionTable implements Transactions, TransactionEnv {
   readonly core: Session;
   readonly locks: LockTable;
-  /** Those that their users have to end. */
-  readonly #begun = new Set<TransactionHandle>();
+  /** Those that their users have to end; not held here, or a lost one would never be found lost. */
+  readonly #begun = new Map<number, WeakRef<TransactionHandle>>();
   #openCount = 0;
   readonly #spare: SetPair[] = [];
   readonly #sequences = new Float64Array(COMMITS_MAX);
@@ -56,7 +56,7 @@ export class TransactionTable implements Transactions, TransactionEnv {
     checkOptions('begin', options, beginMembers);
     const transaction = this.#begin(options);
     transaction.isWatched = true;
-    this.#begun.add(transaction);
+    this.#begun.set(transaction.id, new WeakRef(transaction));
     leaks.register(transaction, { core: new WeakRef(this.core), id: transaction.id }, transaction);
     return transaction;
   }
@@ -73,20 +73,22 @@ export class TransactionTable implements Transactions, TransactionEnv {
         : new Patience(this.core.scheduler, timeoutMs, signal);
     try {
       for (let attempt = 0; ; attempt++) {
+        patience?.check();
         const transaction = this.#begin(options);
         try {
           const made = fn(transaction);
           const result = isPromise(made) ? await (patience === undefined ? made : patience.race(made)) : made;
           patience?.check();
           if (transaction.isOpen) {
-            const committed =
-              durability === undefined ? transaction.commitPaced() : transaction.commit({ durability });
-            if (committed instanceof Promise) await committed;
+            const committed = transaction.commitPaced(patience?.over);
+            const sequence = committed instanceof Promise ? await committed : committed;
+            if (durability !== undefined) await reach(this.core, durability, sequence);
           }
           return result;
         } catch (error) {
           transaction.rollback();
-          if (!isConflict(error) || attempt >= retriesMax) throw error;
+          // What is committed is not done again.
+          if (transaction.hasCommitted || !isConflict(error) || attempt >= retriesMax) throw error;
         }
         this.#retries++;
         const wait = this.#backOff(attempt);
@@ -113,7 +115,7 @@ export class TransactionTable implements Transactions, TransactionEnv {
   /** The database closes: whoever waits for a lock gets the error, and what is open is rolled back. */
   close(error: Error): void {
     this.locks.close(error);
-    for (const transaction of this.#begun) transaction.rollback();
+    for (const begun of this.#begun.values()) begun.deref()?.rollback();
   }
 
   takeSets(): SetPair {
@@ -123,7 +125,7 @@ export class TransactionTable implements Transactions, TransactionEnv {
   ended(transaction: TransactionHandle, sets: SetPair, sequence: number): void {
     this.#openCount--;
     if (transaction.isWatched) {
-      this.#begun.delete(transaction);
+      this.#begun.delete(transaction.id);
       leaks.unregister(transaction);
     }
     sets.writes.clear();

@@ -14,6 +14,8 @@ import { BatchBuffer, type BatchMark } from '../record/batch.ts';
 import type { Conflict } from './read-set.ts';
 
 const FEW = 8;
+/** What is kept for the next transaction. */
+const KEPT_FIELDS_MAX = 16 * 1024;
 /** Numbers of one operation: kind, keyspace, and the ends of key and value in the batch. */
 const FIELDS = 6;
 const KIND = 0;
@@ -121,6 +123,7 @@ export class WriteSet {
     this.batch.clear();
     this.#count = 0;
     if (this.#rangeDeletes.length > 0) this.#rangeDeletes = [];
+    if (this.#fields.length > KEPT_FIELDS_MAX) this.#fields = new Int32Array(FEW * FIELDS);
     if (this.#slots.length > 0) this.#slots = new Int32Array(0);
   }
 
@@ -136,11 +139,12 @@ export class WriteSet {
     const order: number[] = [];
     for (let operation = 0; operation < this.#count; operation++) {
       if (this.#field(operation, KEYSPACE) !== keyspace || kind(operation) === KIND_RANGE_DELETE) continue;
-      const bytesOfKey = key(operation);
-      if (lower !== undefined && compareBytes(bytesOfKey, lower) < 0) continue;
-      if (upper !== undefined && compareBytes(bytesOfKey, upper) >= 0) continue;
-      // Older operations on the key, and what a later range delete took.
-      if (this.find(keyspace, bytesOfKey) === operation) order.push(operation);
+      const from = this.keyStart(operation);
+      const to = this.keyEnd(operation);
+      if (lower !== undefined && compareRanges(bytes, from, to, lower, 0, lower.length) < 0) continue;
+      if (upper !== undefined && compareRanges(bytes, from, to, upper, 0, upper.length) >= 0) continue;
+      // Not older operations on the key, and not what a later range delete took.
+      if (this.find(keyspace, key(operation)) === operation) order.push(operation);
     }
     order.sort((a, b) => compareBytes(key(a), key(b)));
     const deletes = this.#rangeDeletes.filter((operation) => this.#field(operation, KEYSPACE) === keyspace);

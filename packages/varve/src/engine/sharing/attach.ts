@@ -38,7 +38,7 @@ import { HeldSnapshots } from '../held-snapshots.ts';
 import { SnapshotRegister } from '../snapshot-register.ts';
 import { EngineState } from '../state.ts';
 import { Tree } from '../tree.ts';
-import type { UpperFloors } from '../database.ts';
+import type { Transactions, UpperFloors } from '../database.ts';
 import { AttachedDatabase } from './attached-database.ts';
 import { AttachedKeyspaces } from './attached-keyspaces.ts';
 import { AttachedRunner } from './attached-runner.ts';
@@ -115,6 +115,7 @@ class Attachment {
   readonly #tables: TableCache;
   readonly #runner: AttachedRunner;
   readonly #reads: BlockFetcher;
+  readonly #transactions: Transactions;
   #timer: Timer | undefined;
   #isClosed = false;
 
@@ -272,6 +273,7 @@ class Attachment {
         return many;
       },
     };
+    this.#transactions = upper.transactions(session);
     const rowCache = new RowCache(Math.min(ROW_BYTES_MAX, Math.floor(options.cacheBytesMax * ROW_SHARE)));
     const keyspaces = new AttachedKeyspaces({
       session,
@@ -296,7 +298,7 @@ class Attachment {
       path: data.path,
       recovered: data.recovered,
       session,
-      transactions: upper.transactions(session),
+      transactions: this.#transactions,
       keyspaces,
       client: this.#client,
       askMsMax: options.syncWaitMsMax,
@@ -376,6 +378,7 @@ class Attachment {
     attachedHere.delete(this.#data.id);
     process.off('exit', this.#exit);
     this.#timer?.cancel();
+    this.#transactions.close(error);
     this.#pressure.abandon(error);
     this.#durability.detach(error, mayWrite);
     this.#client.close(error);

@@ -236,7 +236,7 @@ export class SharedOwner implements OwnerSharing {
     // Also of a thread that died before it could send its request.
     if (Atomics.load(this.#control, ASKED) !== 0) this.#asked();
     if (this.#retired.isEmpty) return;
-    if (this.#retired.collect()) this.progress();
+    if (this.#retired.collect()) this.#hasRetired();
     else if (this.#core.clock.monotonic() - this.#lookedAt > REAP_MS) this.#look();
   }
 
