@@ -2,6 +2,7 @@
  * `npm run bench -- transactions`: what a transaction costs over a bare get and put, what is left of it when many want the
  * same keys, and what lmdb and RocksDB's binding take for the nearest that they have. Each store in a process of its own.
  */
+import { mkdirSync } from 'node:fs';
 import { askChild } from '../child-process.ts';
 import { formatCount } from '../format.ts';
 import { atLeast, type Figure } from '../large/figures.ts';
@@ -36,7 +37,6 @@ export async function transactions(args: readonly string[]): Promise<boolean> {
     return true;
   }
   const job = {
-    path: values.db,
     hotKeys: integer('hot', values.hot, 100, 1_000_000),
     writers: integer('writers', values.writers, 1, 1000),
     ms: integer('ms', values.ms, 10, 600_000),
@@ -47,9 +47,12 @@ export async function transactions(args: readonly string[]): Promise<boolean> {
   const many = integer('keys', values.keys, FEW_KEYS, 100_000_000);
   claimDirectory(values.db, OWNER);
   const ask = async (store: Job['store'], keys: number): Promise<Rates> => {
-    await removeDatabase(values.db, OWNER);
-    claimDirectory(values.db, OWNER);
-    return (await askChild('child', import.meta.url, [JSON.stringify({ ...job, store, keys })])) as Rates;
+    // Each in a directory of its own: files of one engine have names that another takes for its own.
+    const path = `${values.db}/${store}-${keys}`;
+    mkdirSync(path, { recursive: true });
+    return (await askChild('child', import.meta.url, [
+      JSON.stringify({ ...job, path, store, keys }),
+    ])) as Rates;
   };
   for (const keys of [FEW_KEYS, many]) {
     console.log(`${formatCount(keys)} keys`);
@@ -59,7 +62,7 @@ export async function transactions(args: readonly string[]): Promise<boolean> {
       try {
         figures.push(...rivalFigures(own, store, await ask(store, keys)));
       } catch (error) {
-        console.log(`${store} could not be measured: ${String(error).slice(0, 200)}`);
+        console.log(`${store} could not be measured: ${String(error)}`);
       }
     }
     console.log(`${formatFigures(figures)}\n`);
