@@ -14,6 +14,8 @@ export interface PlantedBug {
   /** What is broken, in words. */
   readonly breaks: string;
   readonly edits: readonly SourceEdit[];
+  /** The first of the seeds that are tried, for one that few seeds meet; 1 otherwise. */
+  readonly from?: number;
 }
 
 export const plantedBugs: readonly PlantedBug[] = [
@@ -124,6 +126,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'clock-not-stored-at-close',
     breaks: 'a clean close does not store the clock, which a reopening then finds behind',
+    from: 561,
     edits: [
       {
         file: 'engine/clock-keeper.ts',
