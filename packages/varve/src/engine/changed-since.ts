@@ -10,8 +10,8 @@
  *
  * Runs with the write lock or where nobody else writes.
  */
-import { compareRanges } from '../base/bytes.ts';
-import { PointResult } from '../base/entry.ts';
+import { cloneRange, compareRanges } from '../base/bytes.ts';
+import { type EntryIterator, PointResult } from '../base/entry.ts';
 import { hashHigh, hashKey } from '../base/hash.ts';
 import { KIND_PUT_EXPIRY } from '../base/kinds.ts';
 import { expiryOf } from '../base/expiry.ts';
@@ -74,32 +74,20 @@ export function rangeChangedSince(tree: Tree, range: KeyRange, since: number): C
   if (deleted !== undefined && !deleted.isEmpty && deleted.largestSequence > since) {
     return { key: deleted.bounds!.start, sequence: deleted.largestSequence };
   }
-  const source = mergedSources(view, tree.tables, range);
-  if (range.lower === undefined) source.first();
-  else source.seek(range.lower, 0, range.lower.length, EVERYTHING);
-  for (; source.valid; source.next()) {
-    if (range.upper !== undefined && isAtOrAbove(source, range.upper)) return undefined;
-    if (source.sequence > since) {
-      return { key: source.key.slice(source.keyStart, source.keyEnd), sequence: source.sequence };
-    }
-  }
-  return undefined;
+  const source = firstOf(view, tree, range, ({ sequence }) => sequence > since);
+  return source === undefined ? undefined : { key: keyOf(source), sequence: source.sequence };
 }
 
 /** A key of the range with a version that expires after time `from` and by time `to`. Only worth asking where puts expire. */
 export function rangeExpires(tree: Tree, range: KeyRange, from: number, to: number): Uint8Array | undefined {
   const { memtable, immutables, version } = tree.view;
   const levels = version.levels.map((files) => files.filter(({ expiry }) => expiry !== undefined));
-  const source = mergedSources({ memtable, immutables, version: { levels } }, tree.tables, range);
-  if (range.lower === undefined) source.first();
-  else source.seek(range.lower, 0, range.lower.length, EVERYTHING);
-  for (; source.valid; source.next()) {
-    if (range.upper !== undefined && isAtOrAbove(source, range.upper)) return undefined;
-    if (source.kind !== KIND_PUT_EXPIRY) continue;
-    const expiry = expiryOf(source.value, source.valueStart);
-    if (expiry > from && expiry <= to) return source.key.slice(source.keyStart, source.keyEnd);
-  }
-  return undefined;
+  const source = firstOf({ memtable, immutables, version: { levels } }, tree, range, (entry) => {
+    if (entry.kind !== KIND_PUT_EXPIRY) return false;
+    const expiry = expiryOf(entry.value, entry.valueStart);
+    return expiry > from && expiry <= to;
+  });
+  return source === undefined ? undefined : keyOf(source);
 }
 
 const expiring = new WeakMap<KeyspaceVersion, boolean>();
@@ -124,9 +112,25 @@ function newerThan(view: ScanView, since: number): ScanView {
   };
 }
 
-function isAtOrAbove(
-  source: { readonly key: Uint8Array; readonly keyStart: number; readonly keyEnd: number },
-  upper: Uint8Array,
-): boolean {
-  return compareRanges(source.key, source.keyStart, source.keyEnd, upper, 0, upper.length) >= 0;
+/** Stands at the first entry of the range in the view, of any version, that is so; undefined when none is. */
+function firstOf(
+  view: ScanView,
+  tree: Tree,
+  range: KeyRange,
+  is: (entry: EntryIterator) => boolean,
+): EntryIterator | undefined {
+  const { lower, upper } = range;
+  const source = mergedSources(view, tree.tables, range);
+  if (lower === undefined) source.first();
+  else source.seek(lower, 0, lower.length, EVERYTHING);
+  for (; source.valid; source.next()) {
+    const { key, keyStart, keyEnd } = source;
+    if (upper !== undefined && compareRanges(key, keyStart, keyEnd, upper, 0, upper.length) >= 0) break;
+    if (is(source)) return source;
+  }
+  return undefined;
+}
+
+function keyOf({ key, keyStart, keyEnd }: EntryIterator): Uint8Array {
+  return cloneRange(key, keyStart, keyEnd);
 }

@@ -94,20 +94,7 @@ export class CommitPipeline {
    */
   commitIf(batch: BatchBuffer, validate: () => void): number {
     this.checkWritable(batch.length);
-    this.admit(batch.length);
-    const { access } = this.#env.state;
-    if (access === undefined) {
-      validate();
-      return this.#apply(batch, undefined);
-    }
-    access.lock(this.#env.lockMsMax);
-    try {
-      this.checkMutable();
-      validate();
-      return this.#apply(batch, undefined);
-    } finally {
-      access.unlock();
-    }
+    return this.#admitted(batch, undefined, validate);
   }
 
   /** Writes the batch; returns its sequence. An empty batch writes nothing and returns the current sequence. */
@@ -197,15 +184,21 @@ export class CommitPipeline {
     return sequence;
   }
 
-  #admitted(batch: BatchBuffer, position?: number): number {
-    if (batch.count === 0) return this.#env.state.visible;
+  /** With `validate` in place of the guard, which whoever validates has asked. */
+  #admitted(batch: BatchBuffer, position?: number, validate?: () => void): number {
+    const { state, lockMsMax } = this.#env;
+    if (batch.count === 0) return state.visible;
     this.admit(batch.length);
-    if (this.guard !== undefined) this.guard.batch(batch);
-    const { access } = this.#env.state;
-    if (access === undefined) return this.#apply(batch, position);
-    access.lock(this.#env.lockMsMax);
+    if (validate === undefined && this.guard !== undefined) this.guard.batch(batch);
+    const { access } = state;
+    if (access === undefined) {
+      validate?.();
+      return this.#apply(batch, position);
+    }
+    access.lock(lockMsMax);
     try {
       this.checkMutable();
+      validate?.();
       return this.#apply(batch, position);
     } finally {
       access.unlock();

@@ -3,7 +3,7 @@
  *
  * Made by open.ts. Every method may be called from the owner's thread only.
  */
-import { asError, closed, invalid } from '../base/errors.ts';
+import { closed, invalid } from '../base/errors.ts';
 import type {
   Database,
   DatabaseStats,
@@ -127,16 +127,10 @@ export class DatabaseHandle implements Database {
   }
 
   begin(options?: TransactionOptions): Transaction {
-    this.#core.pipeline.checkWritable(0);
     return this.#transactions.begin(options);
   }
 
   transaction<T>(fn: (transaction: Transaction) => T | Promise<T>, options?: RetryOptions): Promise<T> {
-    try {
-      this.#core.pipeline.checkWritable(0);
-    } catch (error) {
-      return Promise.reject(asError(error));
-    }
     return this.#transactions.run(fn, options);
   }
 

@@ -210,7 +210,7 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   }
 
   has(key: K): boolean {
-    return this.hasAt(key, undefined);
+    return this.hasEncodedAt(this.encodeKey(key), undefined);
   }
 
   count(range: Range<K> = {}): number {
@@ -294,11 +294,10 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     }
   }
 
-  hasAt(key: K, at: ReadPoint | undefined): boolean {
-    const k = this.encodeKey(key);
-    if (this.#core.state.access !== undefined) return this.#entered(() => this.#findAt(k, at));
+  hasEncodedAt(key: Uint8Array, at: ReadPoint | undefined): boolean {
+    if (this.#core.state.access !== undefined) return this.#entered(() => this.#findAt(key, at));
     this.check();
-    return this.#findAt(k, at);
+    return this.#findAt(key, at);
   }
 
   /** A range at a point, or at what is visible when each iteration begins. */

@@ -13,10 +13,14 @@ const TURN_MS = 1;
 /** Entries between two looks at the clock. */
 const CLOCK_ENTRIES = 4;
 
+/** What iteration walks with: a cursor, and calls that spare views and that wait for what other threads read (cursor.ts). */
+export type WalkedCursor = Cursor &
+  Pick<RangeCursor, 'readKey' | 'readValue' | 'tryNext' | 'tryValue' | 'arrival' | 'leave'>;
+
 export interface RangeSource<K, V> {
-  open(): RangeCursor;
+  open(): WalkedCursor;
   /** To be moved by `tryNext`. */
-  openAhead(): RangeCursor;
+  openAhead(): WalkedCursor;
   /** Resolves after other tasks of the event loop had their turn. */
   pause(): Promise<void>;
   /** Monotonic milliseconds. */
@@ -80,7 +84,7 @@ export async function countInTurns<K, V>(range: RangeReader<K, V>): Promise<numb
 function projection<T>(
   source: RangeSource<unknown, unknown>,
   showsValues: boolean,
-  show: (cursor: RangeCursor) => T,
+  show: (cursor: WalkedCursor) => T,
 ): Iterable<T> & AsyncIterable<T> {
   return {
     [Symbol.iterator]: () => walk(source, show),
@@ -90,7 +94,7 @@ function projection<T>(
 
 function* walk<T>(
   source: RangeSource<unknown, unknown>,
-  show: (cursor: RangeCursor) => T,
+  show: (cursor: WalkedCursor) => T,
 ): Generator<T, void, undefined> {
   const cursor = source.open();
   try {
@@ -103,7 +107,7 @@ function* walk<T>(
 async function* walkAsync<T>(
   source: RangeSource<unknown, unknown>,
   showsValues: boolean,
-  show: (cursor: RangeCursor) => T,
+  show: (cursor: WalkedCursor) => T,
 ): AsyncGenerator<T, void, undefined> {
   const cursor = source.openAhead();
   try {
@@ -131,7 +135,7 @@ async function* walkAsync<T>(
 }
 
 /** Has the value of the entry when it is here. */
-async function valueLater(cursor: RangeCursor): Promise<void> {
+async function valueLater(cursor: WalkedCursor): Promise<void> {
   let isHere = false;
   const load = (): void => {
     isHere = cursor.tryValue();
@@ -140,7 +144,7 @@ async function valueLater(cursor: RangeCursor): Promise<void> {
 }
 
 /** Moves when the blocks that a move needs are here. */
-async function moveLater(cursor: RangeCursor): Promise<boolean> {
+async function moveLater(cursor: WalkedCursor): Promise<boolean> {
   let moved: boolean | undefined;
   const move = (): void => {
     moved = cursor.tryNext();

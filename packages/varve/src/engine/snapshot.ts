@@ -6,10 +6,12 @@
  * when the collector runs is nobody's promise.
  */
 import { closed, invalid, VarveError } from '../base/errors.ts';
-import type { Timer } from '../runtime/scheduler.ts';
+import { type Timer, TIMER_MS_MAX } from '../runtime/scheduler.ts';
 import type { Session } from './core.ts';
 import type { ReadPoint } from './read-point.ts';
+import { checkOptionMembers } from './option-members.ts';
 import type { HeldSnapshot } from './held-snapshots.ts';
+import { LeakReports } from './leak-reports.ts';
 import { KeyspaceHandle } from './keyspace.ts';
 import type { Keyspace, Range, RangeView, Snapshot, SnapshotOptions } from './keyspace-types.ts';
 
@@ -32,7 +34,7 @@ export class SnapshotHandle implements Snapshot, ReadPoint {
     this.sequence = core.register.addVisible();
     this.time = core.register.time;
     this.#held = core.snapshots.add(this.sequence, made);
-    leaks.register(this, { core: new WeakRef(core), held: this.#held }, this);
+    leaks.watch(this, core, this.#held);
     if (maxAgeMs === undefined) return;
     this.#timer = core.scheduler.after(maxAgeMs, () => {
       if (!this.#open) return;
@@ -50,7 +52,8 @@ export class SnapshotHandle implements Snapshot, ReadPoint {
   }
 
   has<K, V>(keyspace: Keyspace<K, V>, key: K): boolean {
-    return this.#reader(keyspace).hasAt(key, this);
+    const reader = this.#reader(keyspace);
+    return reader.hasEncodedAt(reader.encodeKey(key), this);
   }
 
   range<K, V>(keyspace: Keyspace<K, V>, range: Range<K> = {}): RangeView<K, V> {
@@ -65,7 +68,7 @@ export class SnapshotHandle implements Snapshot, ReadPoint {
     if (!this.#open) return;
     this.#open = false;
     this.#timer?.cancel();
-    leaks.unregister(this);
+    leaks.forget(this);
     this.#core.snapshots.remove(this.#held);
     this.#core.register.remove(this.sequence, this.time);
   }
@@ -90,23 +93,10 @@ export class SnapshotHandle implements Snapshot, ReadPoint {
 }
 
 const members = new Set(['maxAgeMs']);
-/** The longest time that a timer can be set to. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** The greatest age; undefined for none. @throws invalid `OPTION_INVALID` */
 function checkOptions(options: SnapshotOptions): number | undefined {
-  if (typeof options !== 'object' || options === null) {
-    throw invalid('OPTION_INVALID', `the options of a snapshot are an object; got ${String(options)}`, {
-      got: typeof options,
-    });
-  }
-  const unknown = Object.keys(options).find((name) => !members.has(name));
-  if (unknown !== undefined) {
-    throw invalid('OPTION_INVALID', `a snapshot has no option '${unknown}'`, {
-      got: unknown,
-      wanted: [...members],
-    });
-  }
+  checkOptionMembers('snapshot', options, members);
   const { maxAgeMs } = options;
   if (maxAgeMs === undefined || maxAgeMs === Number.POSITIVE_INFINITY) return undefined;
   if (typeof maxAgeMs === 'number' && maxAgeMs > 0 && maxAgeMs <= TIMER_MS_MAX) return maxAgeMs;
@@ -114,14 +104,7 @@ function checkOptions(options: SnapshotOptions): number | undefined {
   throw invalid('OPTION_INVALID', message, { option: 'maxAgeMs', got: maxAgeMs });
 }
 
-/** Holds the engine weakly: an engine that keeps a snapshot alive (a listener's closure) would else never be collected. */
-const leaks = new FinalizationRegistry<{ core: WeakRef<Session>; held: HeldSnapshot }>(({ core, held }) => {
-  const engine = core.deref();
-  if (engine === undefined || engine.state.isClosed) return;
-  const { sequence, stack } = held;
+const leaks = new LeakReports<HeldSnapshot>('SNAPSHOT_LEAKED', ({ sequence, stack }) => {
   const where = stack === undefined ? '' : `; it was made\n${stack}`;
-  engine.events.emit('warning', () => ({
-    code: 'SNAPSHOT_LEAKED',
-    message: `a snapshot at sequence ${sequence} was never closed; it keeps old versions until the database closes${where}`,
-  }));
+  return `a snapshot at sequence ${sequence} was never closed; it keeps old versions until the database closes${where}`;
 });

@@ -6,14 +6,11 @@
  * the error says in `context.applied`.
  */
 import { asError, busy, invalid, VarveError } from '../base/errors.ts';
-import { Deferred } from '../runtime/deferred.ts';
+import { Patience } from '../runtime/patience.ts';
 import type { Durability, PutOptions, WriteWait } from './keyspace-types.ts';
 import type { Session } from './core.ts';
 
 const classes: readonly Durability[] = ['memory', 'os', 'disk', 'replicated'];
-
-/** The longest time that a timer can be set to, 24 days: a later deadline is none. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
 
 const waitMembers = new Set(['durability', 'signal', 'deadlineMs']);
 
@@ -103,7 +100,7 @@ export async function writeAwaited(
   if (isUnhindered(core, wait)) return reach(core, wait.durability, commit());
   const limit = new WaitLimit(core, wait);
   try {
-    limit.check(false);
+    limit.check();
     core.pipeline.checkWritable(bytes);
     core.runner.poll();
     const sequence = await unlocked(core, limit, () =>
@@ -139,60 +136,36 @@ export function reach(core: Session, durability: Durability, sequence: number): 
   return core.durability.reach(durability as 'os' | 'disk', sequence, true);
 }
 
-/** The end of patience: a promise that only ever rejects. */
+/** The deadline and the signal of one write, and whether it is applied when they end the wait. */
 class WaitLimit {
-  readonly promise: Promise<never> | undefined;
   applied = false;
-  readonly #wait: WriteWait;
-  readonly #end: () => void = () => undefined;
+  readonly isDeadline: boolean;
+  readonly #patience: Patience | undefined;
 
-  constructor(core: Session, wait: WriteWait) {
-    this.#wait = wait;
-    const { signal, deadlineMs } = wait;
+  constructor(core: Session, { signal, deadlineMs, durability }: WriteWait) {
+    this.isDeadline = deadlineMs !== undefined;
     if (signal === undefined && deadlineMs === undefined) return;
-    const deferred = new Deferred<never>();
-    this.promise = deferred.promise;
-    const abort = (): void => deferred.reject(this.#aborted());
-    signal?.addEventListener('abort', abort, { once: true });
-    const timer =
-      deadlineMs === undefined || deadlineMs > TIMER_MS_MAX
-        ? undefined
-        : core.scheduler.after(deadlineMs, () => deferred.reject(this.#late(deadlineMs)), true);
-    this.#end = () => {
-      signal?.removeEventListener('abort', abort);
-      timer?.cancel();
-    };
+    this.#patience = new Patience(core.scheduler, deadlineMs, signal, {
+      late: (ms) =>
+        busy('DEADLINE', `not ${durability} within ${ms} ms`, { applied: this.applied, deadlineMs: ms }),
+      aborted: (cause) => {
+        const { applied } = this;
+        return new VarveError('busy', 'ABORTED', 'the wait was aborted', { applied }, { cause });
+      },
+    });
   }
 
-  get isDeadline(): boolean {
-    return this.#wait.deadlineMs !== undefined;
+  /** Only ever rejects; undefined without a limit. */
+  get promise(): Promise<never> | undefined {
+    return this.#patience?.over;
   }
 
-  check(applied: boolean): void {
-    this.applied = applied;
-    if (this.#wait.signal?.aborted === true) throw this.#aborted();
+  /** Throws when it is over. */
+  check(): void {
+    this.#patience?.check();
   }
 
   end(): void {
-    this.#end();
-  }
-
-  #aborted(): VarveError {
-    return new VarveError(
-      'busy',
-      'ABORTED',
-      'the wait was aborted',
-      { applied: this.applied },
-      {
-        cause: this.#wait.signal?.reason,
-      },
-    );
-  }
-
-  #late(deadlineMs: number): VarveError {
-    return busy('DEADLINE', `not ${this.#wait.durability} within ${deadlineMs} ms`, {
-      applied: this.applied,
-      deadlineMs,
-    });
+    this.#patience?.end();
   }
 }

@@ -11,13 +11,17 @@ export interface Timer {
 export interface Scheduler {
   /** Runs `task` once, after the current turn of the event loop. */
   soon(task: () => void): void;
-  /** Runs `task` once, `ms` milliseconds from now; a pending timer does not keep the process alive unless `keepAlive`. */
+  /**
+   * Runs `task` once, `ms` milliseconds from now; later than TIMER_MS_MAX is never. A pending timer does not keep the process
+   * alive unless `keepAlive`.
+   */
   after(ms: number, task: () => void, keepAlive?: boolean): Timer;
   /** Somebody waits (true) or does no longer: meanwhile the process stays alive, whatever it is that is waited for. */
   keepAlive?(on: boolean): void;
 }
 
-const TIMER_MS_MAX = 2 ** 31 - 1;
+/** The longest time that the system's timers can be set to, 24 days; one that is longer would run at once. */
+export const TIMER_MS_MAX: number = 2 ** 31 - 1;
 let waiting = 0;
 let alive: NodeJS.Timeout | undefined;
 
@@ -26,6 +30,7 @@ export const systemScheduler: Scheduler = {
     setImmediate(task);
   },
   after(ms, task, keepAlive = false) {
+    if (ms > TIMER_MS_MAX) return { cancel: () => undefined };
     const timer = setTimeout(task, ms);
     if (!keepAlive) timer.unref();
     return { cancel: () => clearTimeout(timer) };

@@ -17,9 +17,6 @@ import { type BatchBuffer, BatchReader } from '../record/batch.ts';
 import { Deferred } from '../runtime/deferred.ts';
 import type { Timer } from '../runtime/scheduler.ts';
 
-/** The longest time that a timer can be set to, 24 days: later is never. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
-
 /** Who locks. */
 export interface LockOwner {
   readonly id: number;
@@ -66,27 +63,24 @@ export class LockTable implements WriteGuard {
     return this.#waiters.length;
   }
 
-  /** Locks at once what nobody else has; false when somebody does, or waits for it. */
-  tryKey(owner: LockOwner, tree: Tree, key: Uint8Array): boolean {
-    return this.#try(owner, { keyspaceId: tree.id, name: tree.name, from: key, to: undefined });
-  }
-
-  tryRange(owner: LockOwner, tree: Tree, from: Uint8Array, to: Uint8Array): boolean {
-    return this.#try(owner, { keyspaceId: tree.id, name: tree.name, from, to });
-  }
-
-  async waitForKey(owner: LockOwner, tree: Tree, key: Uint8Array, timeoutMs: number): Promise<void> {
-    await this.#wait(owner, { keyspaceId: tree.id, name: tree.name, from: key, to: undefined }, timeoutMs);
-  }
-
-  async waitForRange(
+  /**
+   * Locks the keys of [from, to), or `from` alone: at once when nobody else has one or waits for one, and then undefined;
+   * else a promise of the lock. Rejects with `DEADLOCK`, `LOCK_TIMEOUT`, or what ended its owner.
+   */
+  lock(
     owner: LockOwner,
     tree: Tree,
     from: Uint8Array,
-    to: Uint8Array,
+    to: Uint8Array | undefined,
     timeoutMs: number,
-  ): Promise<void> {
-    await this.#wait(owner, { keyspaceId: tree.id, name: tree.name, from, to }, timeoutMs);
+  ): Promise<void> | undefined {
+    const span = { keyspaceId: tree.id, name: tree.name, from, to };
+    // Nobody overtakes who waits, but for what the owner has already.
+    if (this.#inTheWay(owner, span) !== undefined || this.#isAwaited(owner, span)) {
+      return this.#wait(owner, span, timeoutMs);
+    }
+    this.#hold(owner, span);
+    return undefined;
   }
 
   releaseAll(owner: LockOwner): void {
@@ -161,14 +155,6 @@ export class LockTable implements WriteGuard {
     });
   }
 
-  #try(owner: LockOwner, span: Span): boolean {
-    if (this.#inTheWay(owner, span) !== undefined) return false;
-    // Nobody overtakes who waits, but for what the owner has already.
-    if (this.#isAwaited(owner, span)) return false;
-    this.#hold(owner, span);
-    return true;
-  }
-
   #isAwaited(owner: LockOwner, span: Span): boolean {
     return this.#waiters.some((waiter) => this.#isAhead(waiter, owner, span));
   }
@@ -216,16 +202,14 @@ export class LockTable implements WriteGuard {
       });
     }
     this.#waiters.push(waiter);
-    if (timeoutMs <= TIMER_MS_MAX) {
-      waiter.timer = this.#core.scheduler.after(
-        timeoutMs,
-        () => {
-          this.#giveUp(waiter, this.#late(waiter, timeoutMs));
-          this.#serve();
-        },
-        true,
-      );
-    }
+    waiter.timer = this.#core.scheduler.after(
+      timeoutMs,
+      () => {
+        this.#giveUp(waiter, this.#late(waiter, timeoutMs));
+        this.#serve();
+      },
+      true,
+    );
     await waiter.turn.promise;
   }
 

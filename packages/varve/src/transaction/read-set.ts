@@ -41,19 +41,13 @@ export class ReadSet {
   #ranges: RangeRead[] = [];
   readonly #found = new PointResult();
 
-  someTree(is: (tree: Tree) => boolean): boolean {
-    // Keys of one keyspace, mostly.
+  /** A keyspace that was read and is so. */
+  findTree(is: (tree: Tree) => boolean): Tree | undefined {
     for (let i = 0; i < this.#trees.length; i++) {
-      if (this.#trees[i] !== this.#trees[i - 1] && is(this.#trees[i]!)) return true;
+      // Keys of one keyspace, mostly.
+      if (this.#trees[i] !== this.#trees[i - 1] && is(this.#trees[i]!)) return this.#trees[i];
     }
-    return this.#ranges.some(({ tree }) => is(tree));
-  }
-
-  /** A keyspace that was read and is no more: what was written there since can not be seen. */
-  droppedTree(): Tree | undefined {
-    return (
-      this.#trees.find(({ isDropped }) => isDropped) ?? this.#ranges.find(({ tree }) => tree.isDropped)?.tree
-    );
+    return this.#ranges.find(({ tree }) => is(tree))?.tree;
   }
 
   addKey(tree: Tree, key: Uint8Array): void {

@@ -8,15 +8,13 @@ import { EXPIRY_BYTES } from '../base/expiry.ts';
 import { KIND_DELETE, KIND_PUT_EXPIRY } from '../base/kinds.ts';
 import type { Cursor, RangeView } from '../engine/keyspace-types.ts';
 import { decodeKey, decodeValue, type KeyCodec, type ValueCodec } from '../engine/codecs/codec.ts';
-import type { CursorRange } from '../engine/cursor.ts';
+import type { Session } from '../engine/core.ts';
+import type { CursorRange, RangeDecode } from '../engine/cursor.ts';
+import { RangeReader, type WalkedCursor } from '../engine/range-view.ts';
 import type { RangeRead } from './read-set.ts';
 import type { Overlay } from './write-set.ts';
 
-const TURN_ENTRIES = 256;
-
-export interface TransactionRangeSource<K, V> {
-  readonly key: KeyCodec<K>;
-  readonly value: ValueCodec<V>;
+export interface OverlaySource {
   readonly bounds: CursorRange;
   /** A walk over the snapshot in the bounds, without a limit. */
   open(): Cursor;
@@ -26,56 +24,31 @@ export interface TransactionRangeSource<K, V> {
   note(): RangeRead | undefined;
   /** Throws when the transaction has ended. */
   check(): void;
-  /** Resolves after other tasks of the event loop had their turn. */
-  pause(): Promise<void>;
 }
 
-export class TransactionRange<K, V> implements RangeView<K, V> {
-  readonly #source: TransactionRangeSource<K, V>;
-
-  constructor(source: TransactionRangeSource<K, V>) {
-    this.#source = source;
-  }
-
-  [Symbol.iterator](): Iterator<[K, V]> {
-    return walk(this.#source, (cursor) => [this.#key(cursor), this.#value(cursor)]);
-  }
-
-  [Symbol.asyncIterator](): AsyncIterator<[K, V]> {
-    return walkInTurns(this.#source, (cursor) => [this.#key(cursor), this.#value(cursor)]);
-  }
-
-  keys(): Iterable<K> & AsyncIterable<K> {
-    return projection(this.#source, (cursor) => this.#key(cursor));
-  }
-
-  values(): Iterable<V> & AsyncIterable<V> {
-    return projection(this.#source, (cursor) => this.#value(cursor));
-  }
-
-  cursor(): Cursor {
-    return new OverlayCursor(this.#source);
-  }
-
-  partitions(): never {
-    throw invalid(
-      'RANGE_INVALID',
-      'a range of a transaction has no partitions; take those of a snapshot',
-      {},
-    );
-  }
-
-  #key({ key }: Cursor): K {
-    return decodeKey(this.#source.key, key, 0, key.length);
-  }
-
-  #value({ value }: Cursor): V {
-    return decodeValue(this.#source.value, value, 0, value.length);
-  }
+/** The range for a user: iterated as any other (engine/range-view.ts). */
+export function transactionRange<K, V>(
+  { clock, scheduler }: Session,
+  codecs: { readonly key: KeyCodec<K>; readonly value: ValueCodec<V> },
+  source: OverlaySource,
+): RangeView<K, V> {
+  const open = (): OverlayCursor => new OverlayCursor(source);
+  return new RangeReader<K, V>({
+    open,
+    openAhead: open,
+    pause: () => new Promise((resolve) => scheduler.soon(resolve)),
+    now: () => clock.monotonic(),
+    partitions: () => {
+      const message = 'a range of a transaction has no partitions; take those of a snapshot';
+      throw invalid('RANGE_INVALID', message, {});
+    },
+    decodeKey: (bytes, start, end) => decodeKey(codecs.key, bytes, start, end),
+    decodeValue: (bytes, start, end) => decodeValue(codecs.value, bytes, start, end),
+  });
 }
 
-class OverlayCursor implements Cursor {
-  readonly #source: TransactionRangeSource<unknown, unknown>;
+class OverlayCursor implements WalkedCursor {
+  readonly #source: OverlaySource;
   readonly #base: Cursor;
   readonly #overlay: Overlay;
   readonly #read: RangeRead | undefined;
@@ -95,7 +68,7 @@ class OverlayCursor implements Cursor {
   #hasShown = false;
   #isAtEnd = false;
 
-  constructor(source: TransactionRangeSource<unknown, unknown>) {
+  constructor(source: OverlaySource) {
     source.check();
     this.#source = source;
     const { reverse, limit } = source.bounds;
@@ -149,6 +122,34 @@ class OverlayCursor implements Cursor {
       this.#at = first < 0 ? order.length : first;
     } else this.#at = order.findLastIndex((position) => !isPassed(position));
     return this.next();
+  }
+
+  readKey<K>(decode: RangeDecode<K>): K {
+    const { key } = this;
+    return decode(key, 0, key.length);
+  }
+
+  readValue<V>(decode: RangeDecode<V>): V {
+    const { value } = this;
+    return decode(value, 0, value.length);
+  }
+
+  /** Its walk reads on this thread: it never has to wait. */
+  tryNext(): boolean {
+    return this.next();
+  }
+
+  tryValue(): boolean {
+    return true;
+  }
+
+  async arrival(again: () => void): Promise<void> {
+    await Promise.resolve();
+    again();
+  }
+
+  leave(): void {
+    this.close();
   }
 
   close(): void {
@@ -214,42 +215,5 @@ class OverlayCursor implements Cursor {
     if (!this.#hasShown) read.isNothing = true;
     else if (this.#step > 0) read.upper = successor(this.key);
     else read.lower = this.key.slice();
-  }
-}
-
-function projection<T>(
-  source: TransactionRangeSource<unknown, unknown>,
-  show: (cursor: Cursor) => T,
-): Iterable<T> & AsyncIterable<T> {
-  return {
-    [Symbol.iterator]: () => walk(source, show),
-    [Symbol.asyncIterator]: () => walkInTurns(source, show),
-  };
-}
-
-function* walk<T>(
-  source: TransactionRangeSource<unknown, unknown>,
-  show: (cursor: Cursor) => T,
-): Generator<T, void, undefined> {
-  const cursor = new OverlayCursor(source);
-  try {
-    while (cursor.next()) yield show(cursor);
-  } finally {
-    cursor.close();
-  }
-}
-
-async function* walkInTurns<T>(
-  source: TransactionRangeSource<unknown, unknown>,
-  show: (cursor: Cursor) => T,
-): AsyncGenerator<T, void, undefined> {
-  const cursor = new OverlayCursor(source);
-  try {
-    for (let shown = 1; cursor.next(); shown++) {
-      yield show(cursor);
-      if (shown % TURN_ENTRIES === 0) await source.pause();
-    }
-  } finally {
-    cursor.close();
   }
 }

@@ -28,7 +28,7 @@ import { checkWait, reach } from '../engine/write-wait.ts';
 import type { LockOwner, LockTable } from './locks.ts';
 import { type Conflict, ReadSet } from './read-set.ts';
 import { SavepointMark } from './savepoint.ts';
-import { TransactionRange } from './transaction-range.ts';
+import { transactionRange } from './transaction-range.ts';
 import type { WriteSet } from './write-set.ts';
 
 /** Sets of transactions that have ended, for the next ones. */
@@ -129,25 +129,24 @@ export class TransactionHandle implements Transaction, ReadPoint {
     if (own >= 0) return isPut(writes.kindOf(own));
     this.#noteKey(handle, bytes);
     this.#hasRead = true;
-    return handle.hasAt(key, this);
+    return handle.hasEncodedAt(bytes, this);
   }
 
   range<K, V>(keyspace: Keyspace<K, V>, range: Range<K> = {}): RangeView<K, V> {
     this.#open();
     const handle = this.#handle(keyspace);
     const bounds = handle.bounds(range);
-    const { scheduler } = this.#env.core;
+    const { core } = this.#env;
     const { lower, upper } = bounds;
     const check = (): void => {
       this.#open();
       handle.check();
     };
-    return new TransactionRange<K, V>({
-      ...handle.codecs,
+    return transactionRange<K, V>(core, handle.codecs, {
       bounds,
       open: () => {
         this.#hasRead = true;
-        return new RangeCursor(this.#env.core, handle.tree, { ...bounds, limit: Infinity }, this, check);
+        return new RangeCursor(core, handle.tree, { ...bounds, limit: Infinity }, this, check);
       },
       overlay: () => this.#open().writes.overlay(handle.id, lower, upper),
       note: () => {
@@ -157,7 +156,6 @@ export class TransactionHandle implements Transaction, ReadPoint {
         return read;
       },
       check,
-      pause: () => new Promise((resolve) => scheduler.soon(resolve)),
     });
   }
 
@@ -165,11 +163,9 @@ export class TransactionHandle implements Transaction, ReadPoint {
     this.#open();
     const handle = this.#handle(keyspace);
     const bytes = cloneOf(handle.encodeKey(key));
-    const { locks } = this.#env;
-    if (!locks.tryKey(this.#lockOwner(), handle.tree, bytes)) {
-      await locks.waitForKey(this.#lockOwner(), handle.tree, bytes, this.#lockTimeoutMs);
-      this.#open();
-    }
+    const wait = this.#lock(handle.tree, bytes, undefined);
+    if (wait !== undefined) await wait;
+    this.#open();
     this.#catchUp(() => {
       const sequence = keyChangedSince(handle.tree, bytes, 0, bytes.length, this.#sequence);
       return sequence === 0 ? undefined : { tree: handle.tree, key: bytes, sequence };
@@ -184,11 +180,9 @@ export class TransactionHandle implements Transaction, ReadPoint {
     if (ends === undefined) return;
     const from = cloneOf(ends.from);
     const to = cloneOf(ends.to);
-    const { locks } = this.#env;
-    if (!locks.tryRange(this.#lockOwner(), handle.tree, from, to)) {
-      await locks.waitForRange(this.#lockOwner(), handle.tree, from, to, this.#lockTimeoutMs);
-      this.#open();
-    }
+    const wait = this.#lock(handle.tree, from, to);
+    if (wait !== undefined) await wait;
+    this.#open();
     this.#catchUp(() => {
       const changed = rangeChangedSince(handle.tree, { lower: from, upper: to }, this.#sequence);
       return changed === undefined ? undefined : { tree: handle.tree, ...changed };
@@ -301,7 +295,7 @@ export class TransactionHandle implements Transaction, ReadPoint {
     const { state } = this.#env.core;
     const { sequence } = this;
     const { writes, reads } = this.#sets!;
-    const gone = reads.droppedTree();
+    const gone = reads.findTree(({ isDropped }) => isDropped);
     if (gone !== undefined) {
       const message = `keyspace '${gone.name}', which the transaction has read, was dropped`;
       throw invalid('KEYSPACE_DROPPED', message, { keyspace: gone.name });
@@ -310,7 +304,8 @@ export class TransactionHandle implements Transaction, ReadPoint {
       const conflict = writes.changedSince(state.trees, sequence) ?? reads.changedSince(sequence);
       if (conflict !== undefined) throw this.#conflict(conflict);
     }
-    const mayExpire = state.hasExpiring || state.access !== undefined || reads.someTree(holdsExpiring);
+    const mayExpire =
+      state.hasExpiring || state.access !== undefined || reads.findTree(holdsExpiring) !== undefined;
     if (!mayExpire) return;
     const expired = reads.expiredSince(this, state.time.now());
     if (expired !== undefined) throw this.#conflict(expired);
@@ -346,9 +341,9 @@ export class TransactionHandle implements Transaction, ReadPoint {
     });
   }
 
-  #lockOwner(): LockOwner {
+  #lock(tree: Tree, from: Uint8Array, to: Uint8Array | undefined): Promise<void> | undefined {
     this.#owner ??= { id: this.id };
-    return this.#owner;
+    return this.#env.locks.lock(this.#owner, tree, from, to, this.#lockTimeoutMs);
   }
 
   #end(how: 'commit' | 'rollback', sequence: number): void {

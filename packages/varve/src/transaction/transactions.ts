@@ -2,7 +2,7 @@
  * All transactions of one thread's session: begins them, runs functions in them again until they go through, and remembers
  * which of them committed what, so that a conflict can name its other side.
  */
-import { invalid, VarveError } from '../base/errors.ts';
+import { busy, invalid, VarveError } from '../base/errors.ts';
 import type { Session } from '../engine/core.ts';
 import type { Transactions } from '../engine/database.ts';
 import type {
@@ -12,9 +12,11 @@ import type {
   TransactionStats,
 } from '../engine/transaction-types.ts';
 import { checkWait, reach } from '../engine/write-wait.ts';
+import { Patience, type PatienceErrors } from '../runtime/patience.ts';
+import { LeakReports } from '../engine/leak-reports.ts';
+import { checkOptionMembers } from '../engine/option-members.ts';
 import { LockTable } from './locks.ts';
 import { ReadSet } from './read-set.ts';
-import { Patience } from './patience.ts';
 import { type SetPair, type TransactionEnv, TransactionHandle } from './transaction.ts';
 import { WriteSet } from './write-set.ts';
 
@@ -27,6 +29,12 @@ const COMMITS_MAX = 1024;
 const BACKOFF_MS_MAX = 50;
 
 const NONE: RetryOptions = {};
+
+const impatience: PatienceErrors = {
+  late: (timeoutMs) =>
+    busy('TRANSACTION_TIMEOUT', `the transaction did not go through within ${timeoutMs} ms`, { timeoutMs }),
+  aborted: (cause) => new VarveError('busy', 'ABORTED', 'the transaction was aborted', {}, { cause }),
+};
 
 const beginMembers = new Set(['isolation', 'lockTimeoutMs']);
 const runMembers = new Set([...beginMembers, 'durability', 'retriesMax', 'timeoutMs', 'signal']);
@@ -53,15 +61,17 @@ export class TransactionTable implements Transactions, TransactionEnv {
   }
 
   begin(options: TransactionOptions = NONE): Transaction {
+    this.core.pipeline.checkWritable(0);
     checkOptions('begin', options, beginMembers);
     const transaction = this.#begin(options);
     transaction.isWatched = true;
     this.#begun.set(transaction.id, new WeakRef(transaction));
-    leaks.register(transaction, { core: new WeakRef(this.core), id: transaction.id }, transaction);
+    leaks.watch(transaction, this.core, transaction.id);
     return transaction;
   }
 
   async run<T>(fn: (transaction: Transaction) => T | Promise<T>, options: RetryOptions = NONE): Promise<T> {
+    this.core.pipeline.checkWritable(0);
     if (typeof fn !== 'function') {
       throw invalid('OPTION_INVALID', `transaction takes a function; got ${typeof fn}`, { got: typeof fn });
     }
@@ -70,7 +80,7 @@ export class TransactionTable implements Transactions, TransactionEnv {
     const patience =
       timeoutMs === undefined && signal === undefined
         ? undefined
-        : new Patience(this.core.scheduler, timeoutMs, signal);
+        : new Patience(this.core.scheduler, timeoutMs, signal, impatience);
     try {
       for (let attempt = 0; ; attempt++) {
         patience?.check();
@@ -126,7 +136,7 @@ export class TransactionTable implements Transactions, TransactionEnv {
     this.#openCount--;
     if (transaction.isWatched) {
       this.#begun.delete(transaction.id);
-      leaks.unregister(transaction);
+      leaks.forget(transaction);
     }
     sets.writes.clear();
     sets.reads.clear();
@@ -183,12 +193,7 @@ function checkOptions(what: string, options: RetryOptions, known: ReadonlySet<st
   if (options === NONE) return;
   const refuse = (message: string, context: Record<string, unknown>): VarveError =>
     invalid('OPTION_INVALID', `${what}: ${message}`, context);
-  if (typeof options !== 'object' || options === null) {
-    throw refuse(`options are an object; got ${String(options)}`, { got: typeof options });
-  }
-  for (const name of Object.keys(options)) {
-    if (!known.has(name)) throw refuse(`there is no option '${name}'`, { got: name, wanted: [...known] });
-  }
+  checkOptionMembers(what, options, known);
   const { isolation, lockTimeoutMs, durability, retriesMax, timeoutMs, signal } = options;
   if (isolation !== undefined && isolation !== 'snapshot' && isolation !== 'serializable') {
     throw refuse(`isolation is 'snapshot' or 'serializable'; got ${String(isolation)}`, {
@@ -210,12 +215,8 @@ function checkOptions(what: string, options: RetryOptions, known: ReadonlySet<st
   if (durability !== undefined) checkWait({ durability });
 }
 
-/** Holds the engine weakly, as for snapshots. */
-const leaks = new FinalizationRegistry<{ core: WeakRef<Session>; id: number }>(({ core, id }) => {
-  const engine = core.deref();
-  if (engine === undefined || engine.state.isClosed) return;
-  engine.events.emit('warning', () => ({
-    code: 'TRANSACTION_LEAKED',
-    message: `transaction ${id} was neither committed nor rolled back; it keeps old versions until the database closes`,
-  }));
-});
+const leaks = new LeakReports<number>(
+  'TRANSACTION_LEAKED',
+  (id) =>
+    `transaction ${id} was neither committed nor rolled back; it keeps old versions until the database closes`,
+);

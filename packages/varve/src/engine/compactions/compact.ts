@@ -16,6 +16,7 @@ import type { Core } from '../core.ts';
 import type { KeyRange } from '../scan.ts';
 import type { Tree } from '../tree.ts';
 import { compactionRefused } from './failures.ts';
+import { checkOptionMembers } from '../option-members.ts';
 import { pickerSettings } from './next-plan.ts';
 import type { PlanRun } from './plan-run.ts';
 import { WorkProgress } from './work-progress.ts';
@@ -48,16 +49,7 @@ export async function compactDatabase(core: Core, options: CompactOptions): Prom
 
 /** @throws VarveError `OPTION_INVALID` for members that are none, and for wrong kinds of those that are */
 export function checkMembers(what: string, options: object, known: ReadonlySet<string>): void {
-  if (typeof options !== 'object' || options === null) {
-    throw invalid('OPTION_INVALID', `the options of ${what} are an object`, { got: typeof options });
-  }
-  const unknown = Object.keys(options).find((name) => !known.has(name));
-  if (unknown !== undefined) {
-    throw invalid('OPTION_INVALID', `${what} has no option '${unknown}'`, {
-      got: unknown,
-      wanted: [...known],
-    });
-  }
+  checkOptionMembers(what, options, known);
   const { signal, onProgress } = options as { signal?: unknown; onProgress?: unknown };
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw invalid('OPTION_INVALID', `${what}: signal is no AbortSignal`, { option: 'signal' });

@@ -15,6 +15,7 @@ import type { Keyspace } from '../keyspace-types.ts';
 import type { Core } from '../core.ts';
 import { isDiskFull } from '../durability.ts';
 import { KeyspaceHandle } from '../keyspace.ts';
+import { checkOptionMembers } from '../option-members.ts';
 import { checkWait, reach } from '../write-wait.ts';
 import type { CommitRequest, Ingesting } from './commit-request.ts';
 import { TableFeed } from './table-feed.ts';
@@ -57,18 +58,7 @@ export async function ingest<K, V>(
 }
 
 function checked(options: IngestOptions): Required<Pick<IngestOptions, 'durability'>> & IngestOptions {
-  if (typeof options !== 'object' || options === null) {
-    throw invalid('OPTION_INVALID', `options of ingest are an object; got ${String(options)}`, {
-      got: typeof options,
-    });
-  }
-  const unknown = Object.keys(options).find((name) => !members.has(name));
-  if (unknown !== undefined) {
-    throw invalid('OPTION_INVALID', `ingest has no option '${unknown}'`, {
-      got: unknown,
-      wanted: [...members],
-    });
-  }
+  checkOptionMembers('ingest', options, members);
   const { durability = 'disk', signal } = options;
   checkWait(signal === undefined ? { durability } : { durability, signal });
   return { durability, ...(signal === undefined ? {} : { signal }) };

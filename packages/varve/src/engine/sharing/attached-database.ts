@@ -2,7 +2,7 @@
  * The public database in an attached thread: the same calls as the owner's, of which those that only the owner can do are
  * asked of it. Closing it ends this thread's use and nothing else.
  */
-import { asError, closed, invalid } from '../../base/errors.ts';
+import { closed, invalid } from '../../base/errors.ts';
 import type {
   Database,
   DatabaseStats,
@@ -87,16 +87,10 @@ export class AttachedDatabase implements Database {
   }
 
   begin(options?: TransactionOptions): Transaction {
-    this.#parts.session.pipeline.checkWritable(0);
     return this.#parts.transactions.begin(options);
   }
 
   transaction<T>(fn: (transaction: Transaction) => T | Promise<T>, options?: RetryOptions): Promise<T> {
-    try {
-      this.#parts.session.pipeline.checkWritable(0);
-    } catch (error) {
-      return Promise.reject(asError(error));
-    }
     return this.#parts.transactions.run(fn, options);
   }
 
