@@ -1,15 +1,11 @@
 /** Snapshots that are kept too long, or lost: what is told of them, and how they end by themselves. */
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import type { Database } from 'varve';
 import { MemoryFs } from 'varve/testing';
 import { expect, onTestFinished, test } from 'vitest';
+import { collectGarbage, warningOf } from './collect.ts';
 import { inMemory, type Texts, texts } from './in-memory.ts';
 import { ManualScheduler } from './manual-scheduler.ts';
 import { expectRefusal } from './refusal.ts';
-
-setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
 
 async function world(): Promise<{ db: Database; data: Texts; time: ManualScheduler }> {
   const time = new ManualScheduler();
@@ -106,17 +102,9 @@ test('of many in one second only the first have a stack', async () => {
 
 test('one that is lost is reported with its stack, and nothing else happens', async () => {
   const db = await inMemory();
-  const warned = new Promise<{ code: string; message: string }>((resolve) =>
-    db.events.addEventListener('warning', (event) =>
-      resolve((event as CustomEvent<{ code: string; message: string }>).detail),
-    ),
-  );
+  const warned = warningOf(db);
   (() => void madeHere(db))();
-  // A weak reference made in this turn holds its target until the turn ends.
-  for (let turn = 0; turn < 3; turn++) {
-    await new Promise((resolve) => setImmediate(resolve));
-    collect();
-  }
+  await collectGarbage(3);
   const { code, message } = await warned;
   expect(code).toBe('SNAPSHOT_LEAKED');
   expect(message).toContain('madeHere');

@@ -1,14 +1,10 @@
 /** `db.transaction`, and what is refused of transactions. */
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import type { Transaction } from 'varve';
 import { describe, expect, test } from 'vitest';
+import { collectGarbage, warningOf } from './collect.ts';
 import { inMemory, type Texts, texts } from './in-memory.ts';
 import { expectRefusal } from './refusal.ts';
 import { transactionWorld as world } from './transaction-world.ts';
-
-setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
 
 describe('db.transaction', () => {
   test('commits what the function wrote and resolves with what it returned', async () => {
@@ -129,17 +125,9 @@ test('a signal that is aborted before or in the function leaves nothing unhandle
 
 test('one that is lost is reported, and nothing else happens', async () => {
   const db = await inMemory();
-  const warned = new Promise<{ code: string; message: string }>((resolve) =>
-    db.events.addEventListener('warning', (event) =>
-      resolve((event as CustomEvent<{ code: string; message: string }>).detail),
-    ),
-  );
+  const warned = warningOf(db);
   (() => void db.begin().get(texts(db), 'a'))();
-  // A weak reference made in this turn holds its target until the turn ends.
-  for (let turn = 0; turn < 3; turn++) {
-    await new Promise((resolve) => setImmediate(resolve));
-    collect();
-  }
+  await collectGarbage(3);
   expect((await warned).code).toBe('TRANSACTION_LEAKED');
   expect(db.stats().transactions.open).toBe(1);
 });

@@ -4,9 +4,7 @@ import { open } from 'lmdb';
 import { KeyBuffer } from '../keys.ts';
 import { Random } from '../random.ts';
 import { ValuePool } from '../values.ts';
-import { type Forms, type Job, STRIDE } from './job.ts';
-
-const KEY_SIZE = 16;
+import { type Forms, type Job, KEY_SIZE, oneByOne, STRIDE } from './job.ts';
 
 export async function lmdbForms({ path, keys, valueSize, seed }: Job): Promise<Forms> {
   const db = open<Uint8Array, Uint8Array>({ path, encoding: 'binary', keyEncoding: 'binary', noSync: true });
@@ -28,20 +26,7 @@ export async function lmdbForms({ path, keys, valueSize, seed }: Job): Promise<F
   };
   return {
     forms: [
-      {
-        name: 'transactionSync',
-        async run(end) {
-          let count = 0;
-          for (; performance.now() < end; await turn()) {
-            for (let i = 0; i < STRIDE; i++) {
-              key.set(random.below(keys));
-              db.transactionSync(change);
-            }
-            count += STRIDE;
-          }
-          return count;
-        },
-      },
+      oneByOne('transactionSync', key, keys, random, () => db.transactionSync(change)),
       {
         name: `transaction, ${STRIDE} at once`,
         async run(end) {

@@ -4,9 +4,8 @@ import { RocksLevel } from '@nxtedition/rocksdb';
 import { KeyBuffer } from '../keys.ts';
 import { Random } from '../random.ts';
 import { ValuePool } from '../values.ts';
-import { type Forms, type Job, STRIDE } from './job.ts';
+import { type Forms, type Job, KEY_SIZE, oneByOne, STRIDE } from './job.ts';
 
-const KEY_SIZE = 16;
 const NONE = {};
 
 export async function rocksForms({ path, keys, valueSize, seed }: Job): Promise<Forms> {
@@ -35,21 +34,10 @@ export async function rocksForms({ path, keys, valueSize, seed }: Job): Promise<
   }
   return {
     forms: [
-      {
-        name: 'get and batch',
-        async run(end) {
-          let count = 0;
-          for (; performance.now() < end; await turn()) {
-            for (let i = 0; i < STRIDE; i++) {
-              key.set(random.below(keys));
-              db._getManySync([key.bytes], NONE);
-              write();
-            }
-            count += STRIDE;
-          }
-          return count;
-        },
-      },
+      oneByOne('get and batch', key, keys, random, () => {
+        db._getManySync([key.bytes], NONE);
+        write();
+      }),
     ],
     close: () => db.close(),
   };

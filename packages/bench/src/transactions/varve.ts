@@ -4,9 +4,7 @@ import { type Bytes, type Keyspace, open, type Transaction, VarveError } from 'v
 import { KeyBuffer } from '../keys.ts';
 import { Random } from '../random.ts';
 import { ValuePool } from '../values.ts';
-import { type Form, type Forms, type Job, STRIDE } from './job.ts';
-
-const KEY_SIZE = 16;
+import { type Form, type Forms, type Job, KEY_SIZE, oneByOne, STRIDE } from './job.ts';
 
 type Data = Keyspace<Bytes, Bytes>;
 
@@ -25,22 +23,7 @@ export async function varveForms(job: Job): Promise<Forms> {
   await db.flush();
   await db.compact();
 
-  /** One operation after the other, each on a random key. */
-  const single = (name: string, operate: () => unknown): Form => ({
-    name,
-    async run(end) {
-      let count = 0;
-      for (; performance.now() < end; await turn()) {
-        for (let i = 0; i < STRIDE; i++) {
-          key.set(random.below(keys));
-          const made = operate();
-          if (made instanceof Promise) await made;
-        }
-        count += STRIDE;
-      }
-      return count;
-    },
-  });
+  const single = (name: string, operate: () => unknown): Form => oneByOne(name, key, keys, random, operate);
   const change = (tx: Transaction): void => {
     tx.get(data, key.bytes);
     tx.put(data, key.bytes, values.next());

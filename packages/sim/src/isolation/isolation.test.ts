@@ -1,8 +1,6 @@
 /** The checker sees each anomaly in a history made by hand; the engine shows none that it must not, and planted bugs do. */
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { PLANTED_MS, runPlanted } from '../planted/run-planted.ts';
 import { anomaliesOf, forbidden } from './anomalies.ts';
 import { checkIsolation } from './command.ts';
 import { ABSENT, type Operation, type TransactionRecord } from './history.ts';
@@ -93,21 +91,14 @@ test('25 histories under each isolation show what they may and nothing else', as
   expect(summary.conflicts).toBeGreaterThan(100);
 });
 
-const run = promisify(execFile);
-const main = fileURLToPath(new URL('../main.ts', import.meta.url));
-const register = new URL('../planted/register.ts', import.meta.url).href;
+const main = new URL('../main.ts', import.meta.url);
+const command = ['isolation', '--from', '1', '--seeds', '40', '--stop'];
 
 for (const bug of isolationBugs) {
-  test(`it is found when ${bug.breaks}`, { timeout: 60_000 }, async () => {
-    const flags = ['--conditions=varve-source', '--no-warnings', '--import', register];
-    const command = [main, 'isolation', '--from', '1', '--seeds', '40', '--stop'];
-    const env = { ...process.env, PLANTED_BUG: bug.name };
-    const failed = await run(process.execPath, [...flags, ...command], { env }).then(
-      () => undefined,
-      (error: unknown) => error as { code: number; stdout: string; stderr: string },
-    );
-    for (const { file } of bug.edits) expect(failed?.stderr).toContain(`planted in ${file}`);
-    expect(failed?.stdout).toMatch(/history \d+ under (snapshot|serializable) failed/);
-    expect(failed?.code).toBe(1);
+  test(`it is found when ${bug.breaks}`, { timeout: PLANTED_MS }, async () => {
+    const { code, output } = await runPlanted(main, command, bug.name);
+    for (const { file } of bug.edits) expect(output).toContain(`planted in ${file}`);
+    expect(output).toMatch(/history \d+ under (snapshot|serializable) failed/);
+    expect(code).toBe(1);
   });
 }
