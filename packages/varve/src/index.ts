@@ -71,8 +71,10 @@ export type {
   Disposer,
   Durability,
   Explanation,
+  HistoryOptions,
   Keyspace,
   KeyspaceOptions,
+  KeyVersion,
   PutOptions,
   Range,
   RangeView,
@@ -94,6 +96,7 @@ export type {
   RunningReport,
   TableReport,
 } from './engine/compaction-types.ts';
+export type { Difference, DiffOptions, HistoryStart } from './engine/history-types.ts';
 export type { HeldSnapshotStats } from './engine/held-snapshots.ts';
 export { ownerLevels } from './engine/owner-levels.ts';
 export type { OwnerLevels, OwnerLevelsOptions } from './engine/owner-levels.ts';
@@ -119,3 +122,4 @@ export type {
 } from './options/compaction-picker.ts';
 export type { CompactionOption } from './options/compaction-settings.ts';
 export type { Codec, KeyspaceSettings } from './options/keyspace-settings.ts';
+export type { RetentionOption } from './options/retention.ts';

@@ -3,6 +3,7 @@
  * not import upwards.
  */
 import type { UpperFloors } from './engine/database.ts';
+import { diff } from './history/diff.ts';
 import { checkpoint } from './maintenance/checkpoint.ts';
 import { verify } from './maintenance/verify.ts';
 import { TransactionTable } from './transaction/transactions.ts';
@@ -10,5 +11,6 @@ import { TransactionTable } from './transaction/transactions.ts';
 export const upperFloors: UpperFloors = {
   verify,
   checkpoint,
+  diff,
   transactions: (session) => new TransactionTable(session),
 };

@@ -44,6 +44,8 @@ export interface CompactionInput {
   readonly historyFloor: number;
   /** No reader judges what has expired by an earlier time of the stored clock; read before the register was. */
   readonly readerTime: number;
+  /** So many versions of every key that is there stay, whoever reads. */
+  readonly versions: number;
   /** Bounds of the files in levels below the output level, in any order. */
   readonly below: readonly KeyBounds[];
   /** Files of the level after the output level, sorted: outputs end before they overlap too many of them. */
@@ -89,6 +91,7 @@ export function* compactionJob(input: CompactionInput, env: JobEnv): Generator<v
         entries: part === undefined ? files.reduce((sum, file) => sum + file.entries, 0) : undefined,
         tombstones: FragmentedTombstones.merge(tombstones).clip(part?.from, part?.to),
         readers: new Readers(input.registered, input.historyFloor, oldest, input.readerTime),
+        versions: input.versions,
         below: new KeyRanges(input.below),
         output: {
           directory: input.directory,

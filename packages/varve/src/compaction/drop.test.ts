@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { EXPIRY_BYTES, stampExpiry } from '../base/expiry.ts';
 import { KIND_DELETE, KIND_MERGE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import { Random } from '../base/random.ts';
-import { kindFor, mayDrop, NO_NEWER, Readers } from './drop.ts';
+import { kindFor, mayDrop, NO_NEWER, Readers, staysByCount } from './drop.ts';
 
 /** Keys are small numbers; a range tombstone covers [start, end). */
 interface Version {
@@ -56,7 +56,7 @@ function storedValue(expiry = 0): Uint8Array {
 }
 
 /** The inputs without what the rule drops; tombstones are cut into one fragment per key. */
-function applyRule(inputs: Tree, readers: Readers, nothingBelow: (key: number) => boolean): Tree {
+function applyRule(inputs: Tree, readers: Readers, nothingBelow: (key: number) => boolean, kept = 0): Tree {
   const outputs: Tree = { versions: [], tombstones: [] };
   for (let key = 0; key < KEYS; key++) {
     const over = inputs.tombstones.filter((t) => t.start <= key && key < t.end).map((t) => t.sequence);
@@ -67,12 +67,15 @@ function applyRule(inputs: Tree, readers: Readers, nothingBelow: (key: number) =
       newer = sequence;
     }
     newer = NO_NEWER;
+    let counted = kept;
     const versions = inputs.versions.filter((v) => v.key === key);
     for (const v of versions.toSorted((a, b) => b.sequence - a.sequence)) {
       const reader = readers.lowestFrom(v.sequence);
       const covering = Math.max(0, ...over.filter((sequence) => sequence <= reader));
       const kind = kindFor(readers, v.kind, storedValue(v.expiry), 0);
-      if (!mayDrop(readers, kind, v.sequence, newer, covering, nothingBelow(key))) {
+      const isCounted = counted > 0 && staysByCount(kind, v.sequence, newer, Math.max(0, ...over));
+      counted = isCounted ? counted - 1 : 0;
+      if (isCounted || !mayDrop(readers, kind, v.sequence, newer, covering, nothingBelow(key))) {
         outputs.versions.push({ ...v, kind });
       }
       newer = v.sequence;
@@ -136,7 +139,8 @@ describe('the drop rule', () => {
       const time = Math.min(now, ...registered.map((reader) => reader.time));
       const sequences = registered.map(({ sequence }) => sequence);
       const readers = new Readers(sequences, floor, oldestOf(inputs), time);
-      const outputs = applyRule(inputs, readers, (key) => !belowKeys.has(key));
+      const kept = random.pick([0, 0, 1, 2, 3]);
+      const outputs = applyRule(inputs, readers, (key) => !belowKeys.has(key), kept);
       const everyReader: Reader[] = [...registered];
       const later = [...sequences, latest, latest + 5];
       for (let r = floor; r < latest; r++) later.push(r);
@@ -147,7 +151,7 @@ describe('the drop rule', () => {
         for (let key = 0; key < KEYS; key++) {
           const found = visible([outputs, below], key, reader);
           if (found !== visible([inputs, below], key, reader)) {
-            expect({ round, key, reader, registered, floor, time, inputs, below, found }).toBe(
+            expect({ round, key, reader, registered, floor, time, kept, inputs, below, found }).toBe(
               visible([inputs, below], key, reader),
             );
           }

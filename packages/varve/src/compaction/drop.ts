@@ -39,6 +39,14 @@
  *  - A table of which all entries have expired by `readers.time`, without range tombstones, goes whole when nothing older may
  *    be below it (picker-expired.ts): every reader finds nothing in it, and nothing below, before and after.
  * Filters, when they come, do the same.
+ *
+ * Count. A keyspace may keep the newest n versions of every key that is there, whoever reads (`staysByCount`): from the newest
+ * version of the key in the inputs on, which has to be a put, down to the n-th or to the first that a range tombstone of the
+ * inputs covers. Keeping those although the rule would let them go changes nothing for any reader r: the first is a put and not
+ * covered, so no tombstone of the inputs lies over any of them. When r is at or above the n-th, the newest version at or below r
+ * is one of them, it was in the inputs and it stays. When r is below all of them it does not see them. And the proof above
+ * holds for what is older: nothing that it drops has an older version that stays, since those that stay by count are the newest.
+ * When the newest version is a delete the key is not there, and the rule alone decides.
  */
 import { assert } from '../base/assert.ts';
 import { isExpired } from '../base/expiry.ts';
@@ -98,6 +106,17 @@ export class Readers {
 /** What a version counts as, given its stored value: a put that has expired for all readers is a delete. */
 export function kindFor(readers: Readers, kind: number, value: Uint8Array, valueStart: number): number {
   return kind === KIND_PUT_EXPIRY && isExpired(value, valueStart, readers.time) ? KIND_DELETE : kind;
+}
+
+/**
+ * Is a version one of the newest of its key in the inputs that stay by their count? To be asked from the newest on, until it
+ * says no or there are enough.
+ *
+ * @param newer as for `mayDrop`
+ * @param cover the highest range tombstone of the inputs over the key, whoever sees it; 0 for none
+ */
+export function staysByCount(kind: number, sequence: number, newer: number, cover: number): boolean {
+  return cover <= sequence && (newer !== NO_NEWER || kind !== KIND_DELETE);
 }
 
 /**

@@ -27,6 +27,8 @@ export interface FlushInput {
   readonly historyFloor: number;
   /** No reader judges what has expired by an earlier time of the stored clock; read before the register was. */
   readonly readerTime: number;
+  /** So many versions of every key that is there stay, whoever reads. */
+  readonly versions: number;
   /** The keyspace has no table yet, so deletes have nothing to hide outside of these memtables. */
   readonly nothingBelow: boolean;
   /** The database's next file number. */
@@ -51,6 +53,7 @@ export function* flushJob(input: FlushInput, env: JobEnv): Generator<void, JobOu
       entries: undefined,
       tombstones: FragmentedTombstones.merge(tombstones),
       readers: new Readers(input.registered, input.historyFloor, oldest, input.readerTime),
+      versions: input.versions,
       below: input.nothingBelow ? KeyRanges.none : KeyRanges.all,
       output: {
         directory: input.directory,

@@ -68,6 +68,8 @@ export class TestTree {
   timed: { readonly sequence: number; readonly time: number }[] = [];
   /** The stored clock. */
   time = 0;
+  /** So many versions of a key stay. */
+  versions = 0;
   /** Undefined: no history is kept. */
   historyFloor: number | undefined;
   sequence = 0;
@@ -138,6 +140,7 @@ export class TestTree {
       registered: this.#sequences,
       historyFloor: this.floor,
       readerTime: this.#readerTime,
+      versions: this.versions,
       nothingBelow: this.levels.every((files) => files.length === 0),
       fileNumbers: this.fileNumbers,
     };
@@ -168,6 +171,7 @@ export class TestTree {
       registered: this.#sequences,
       historyFloor: this.floor,
       readerTime: this.#readerTime,
+      versions: this.versions,
       below: this.levels.slice(level + 2).flat(),
       grandparents: this.levels[level + 2] ?? [],
       fileNumbers: this.fileNumbers,

@@ -6,14 +6,14 @@
  * Invariant: the points are judged by all range tombstones of the inputs, also by those that are dropped themselves.
  */
 import { compareRanges } from '../base/bytes.ts';
-import { KEY_BYTES_MAX } from '../base/entry.ts';
+import { type EntryIterator, KEY_BYTES_MAX } from '../base/entry.ts';
 import { corruption } from '../base/errors.ts';
 import { KIND_BLOB, KIND_DELETE, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import { type CoverCursor, FragmentedTombstones, type TombstoneFragment } from '../base/range-tombstones.ts';
 import type { OrderedMerge } from '../iterator/ordered-merge.ts';
 import type { BlobMeta } from '../manifest/blob-meta.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
-import { kindFor, mayDrop, NO_NEWER, type Readers } from './drop.ts';
+import { kindFor, mayDrop, NO_NEWER, type Readers, staysByCount } from './drop.ts';
 import { checkCancelled, type JobEnv } from './job.ts';
 import type { RateLimiter } from '../runtime/rate-limiter.ts';
 import type { JobProgress } from './job-progress.ts';
@@ -36,6 +36,8 @@ export interface RewriteTask {
   /** All range tombstones of the inputs. */
   readonly tombstones: FragmentedTombstones;
   readonly readers: Readers;
+  /** So many versions of every key that is there stay, whoever reads. */
+  readonly versions: number;
   /** Where something older may lie that is not among the inputs. */
   readonly below: KeyRanges;
   readonly output: OutputTask;
@@ -134,12 +136,15 @@ class Rewriter {
   readonly #source: OrderedMerge;
   readonly #cover: CoverCursor | undefined;
   readonly #readers: Readers;
+  readonly #versions: number;
   readonly #below: KeyRanges;
   readonly #output: TableOutput;
   readonly #to: Uint8Array | undefined;
   /** Of the entry before: its sequence, whether any version of its key was handed on. */
   #newer: number = NO_NEWER;
   #isWritten = false;
+  /** How many more versions of its key stay by their count. */
+  #counted = 0;
   /** What the current key shares with the one handed on last. */
   #shared = 0;
 
@@ -147,6 +152,7 @@ class Rewriter {
     this.#source = task.source;
     this.#cover = task.tombstones.isEmpty ? undefined : task.tombstones.cursor();
     this.#readers = task.readers;
+    this.#versions = task.versions;
     this.#below = task.below;
     this.#output = output;
     this.#to = task.to;
@@ -171,13 +177,15 @@ class Rewriter {
       if (!source.isSameKey) {
         this.#newer = NO_NEWER;
         this.#isWritten = false;
+        this.#counted = this.#versions;
       }
       const covering =
         this.#cover === undefined
           ? 0
           : this.#cover.coveringSequence(key, keyStart, keyEnd, readers.lowestFrom(sequence));
       const nothingBelow = kind === KIND_DELETE && !this.#below.contains(key, keyStart, keyEnd);
-      if (!mayDrop(readers, kind, sequence, this.#newer, covering, nothingBelow)) {
+      const isCounted = this.#counted > 0 && this.#countsOn(entry, kind);
+      if (isCounted || !mayDrop(readers, kind, sequence, this.#newer, covering, nothingBelow)) {
         if (!this.#isWritten) this.keysOut++;
         this.#output.add(entry, kind, !this.#isWritten, this.#shared);
         this.#isWritten = true;
@@ -193,5 +201,13 @@ class Rewriter {
     }
     this.sliceBytes = SLICE_BYTES - bytes;
     return false;
+  }
+
+  /** Is this version one of those that stay by their count? */
+  #countsOn({ key, keyStart, keyEnd, sequence }: EntryIterator, kind: number): boolean {
+    const cover = this.#cover?.coveringSequence(key, keyStart, keyEnd, NO_NEWER) ?? 0;
+    const isCounted = staysByCount(kind, sequence, this.#newer, cover);
+    this.#counted = isCounted ? this.#counted - 1 : 0;
+    return isCounted;
   }
 }

@@ -9,6 +9,7 @@ import type {
   ReclaimOptions,
   ReclaimReport,
 } from './compaction-types.ts';
+import type { Difference, DiffOptions, HistoryStart } from './history-types.ts';
 import type { HeldSnapshotStats } from './held-snapshots.ts';
 import type {
   Batch,
@@ -75,6 +76,8 @@ export interface DatabaseStats {
       bytes: number;
       memtableBytes: number;
       levels: { files: number; bytes: number }[];
+      /** The first state that can be read, of a keyspace that keeps its past (`retention`). */
+      history?: HistoryStart;
       /** Blob files (`blobValueBytes`) and what of them tables still refer to; not counted in `bytes`. */
       blobs: { files: number; bytes: number; liveBytes: number };
     }
@@ -156,6 +159,34 @@ export interface Database extends AsyncDisposable {
   write(batch: Batch, wait: WriteWait): Promise<Sequence>;
   /** Errors: `OPTION_INVALID`, `CLOSED`. */
   snapshot(options?: SnapshotOptions): Snapshot;
+  /**
+   * The database as it was at a time, or at a sequence: to be closed like a snapshot, and read like one. Only keyspaces that keep
+   * their past (`retention: { ms }`), as far back as they do; a state that is open stays readable when the time is over.
+   *
+   * Errors: `OUTSIDE_HISTORY` (invalid) with the bounds as `from` and `to`, here when no keyspace keeps the state, else at the
+   * read of one that does not; `POINT_INVALID`, `OPTION_INVALID`, `NOT_SUPPORTED_YET` (read-only), `CLOSED`.
+   *
+   * @example
+   * using past = db.at(new Date(Date.now() - 60_000));
+   * console.log(past.get(users, 'ada'));
+   */
+  at(target: Date | Sequence, options?: SnapshotOptions): Snapshot;
+  /**
+   * What differs between two states, now when `to` is left out: in a keyspace, or a range of it, by key; without one in all
+   * keyspaces, which all have to keep both states. Walked when it is iterated; both states stay readable meanwhile.
+   *
+   * Errors: those of `at`, `RANGE_INVALID`, `KEYSPACE_FOREIGN`, `KEYSPACE_DROPPED`.
+   *
+   * @example
+   * for (const { key, before, after } of db.diff(yesterday, new Date(), { keyspace: users, prefix: 'a' })) {
+   *   console.log(key, before, after);
+   * }
+   */
+  diff<K = Bytes, V = Bytes>(
+    from: Date | Sequence,
+    to?: Date | Sequence,
+    options?: DiffOptions<K, V>,
+  ): Iterable<Difference<K, V>>;
   /**
    * Begins a transaction that the caller ends, by `commit` or `rollback`.
    *

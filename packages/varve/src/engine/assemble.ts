@@ -10,7 +10,7 @@ import type { ResolvedDatabaseOptions } from '../options/resolve.ts';
 import type { TableCache } from '../sstable/table-cache.ts';
 import type { EngineState } from './state.ts';
 import { PointResult } from '../base/entry.ts';
-import type { Version } from '../manifest/version.ts';
+import { applyEdit, type Version } from '../manifest/version.ts';
 import type { VersionEdit } from '../manifest/version-edit.ts';
 import { Events } from '../observe/events.ts';
 import { Poison } from '../runtime/poison.ts';
@@ -34,13 +34,14 @@ import { writeFirstManifest } from './first-manifest.ts';
 import { editFacts, obsoleteFiles, releaseLog, removeFiles, replayFloor } from './housekeeping.ts';
 import { ManyGets } from './get-many.ts';
 import { Ingestions } from './ingest/ingestions.ts';
+import { History } from './history.ts';
 import { Installer } from './installer.ts';
 import { writeOptionsFile } from './options-file.ts';
 import { Pressure } from './pressure.ts';
 import type { DirectoryContents } from './recovery.ts';
 import { HeldSnapshots } from './held-snapshots.ts';
 import { SnapshotRegister } from './snapshot-register.ts';
-import { TimeMarks } from './time-marks.ts';
+import type { TimeMarks } from './time-marks.ts';
 import { WarmUp } from './warm-up.ts';
 import { jobs } from './workers/jobs.ts';
 import type { Components } from './components.ts';
@@ -58,6 +59,8 @@ export interface OpeningParts {
   readonly rows: RowCache;
   readonly tables: TableCache;
   readonly fileNumbers: SharedArrayBuffer;
+  /** Those of the manifest and of the log. */
+  readonly marks: TimeMarks;
 }
 
 const SEGMENT_BYTES_MAX = 64 * 1024 * 1024;
@@ -95,7 +98,8 @@ export function assemble(
     : writeFirstManifest(
         fs,
         state,
-        version,
+        // The log may be let go of after this, and with it the times of its batches.
+        applyEdit(version, { timeMarks: parts.marks.take() }),
         contents,
         parts.fileNumbers,
         log?.firstNeeded(replayFloor(state)) ?? version.logSegment,
@@ -123,7 +127,7 @@ export function assemble(
       return state.sharing !== undefined;
     },
   });
-  const marks = new TimeMarks(options.timestamps);
+  const { marks } = parts;
   const pipeline = new CommitPipeline({
     state,
     log,
@@ -181,7 +185,13 @@ export function assemble(
     log,
     durability,
     external,
+    get history() {
+      return history;
+    },
     pressure,
+    get past() {
+      return history;
+    },
     pipeline,
     installer,
     get background() {
@@ -208,10 +218,11 @@ export function assemble(
       many ??= new ManyGets();
       return many;
     },
-    editFacts: (flushed) => editFacts(core, marks, flushed),
+    editFacts: (flushed) => editFacts(core, flushed),
     releaseLog: () => releaseLog(core),
     removeFiles: (paths) => removeFiles(core, paths),
   };
+  const history = new History(core, marks, opened.version.keyspaces.values());
   const background = new Background(core);
   const ingestions = new Ingestions(core);
   const memory = new MemoryTuner(core);

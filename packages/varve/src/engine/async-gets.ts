@@ -9,6 +9,7 @@
  * Where a read waits in one table, the tables behind it are asked for what a miss would need of them (index and filter) at
  * the same time: a key that is in none of many cold tables takes the rounds of one (docs/decisions/async-reads.md).
  */
+import { cloneOf } from '../base/bytes.ts';
 import { invalid } from '../base/errors.ts';
 import { hashHigh, hashKey } from '../base/hash.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
@@ -67,8 +68,28 @@ const nothing: ColdAttempt = {
   want: () => undefined,
 };
 
+/** The value of the key, which may be memory of the caller's: at once where it is in memory, else when threads have read it. */
+export function readLater<V>(
+  core: Session,
+  tree: Tree,
+  key: Uint8Array,
+  codec: ValueCodec<V>,
+  check: () => void,
+): V | undefined | Promise<V | undefined> {
+  const { found, state } = core;
+  state.access?.enter();
+  try {
+    const isFound = readNow(core, tree, key);
+    if (isFound === true) return decodeValue(codec, found.value, found.valueStart, found.valueEnd);
+    if (isFound === false) return undefined;
+  } finally {
+    state.access?.leave();
+  }
+  return readCold(core, tree, [cloneOf(key)], codec, check).then(([value]) => value);
+}
+
 /** As `tree.get` at the visible sequence, into `core.found`; undefined when that would read from a file. */
-export function readNow(core: Session, tree: Tree, key: Uint8Array): boolean | undefined {
+function readNow(core: Session, tree: Tree, key: Uint8Array): boolean | undefined {
   const { cold } = core.tables;
   if (core.reads.isUseful) {
     cold.attempt = nothing;

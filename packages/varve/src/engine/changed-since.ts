@@ -90,6 +90,38 @@ export function rangeExpires(tree: Tree, range: KeyRange, from: number, to: numb
   return source === undefined ? undefined : keyOf(source);
 }
 
+/** Was a part of the range deleted as a range after `since`? */
+export function rangeDeletedSince(tree: Tree, range: KeyRange, since: number): boolean {
+  const deleted = tombstonesOf(newerThan(tree.view, since), tree.tables, range)?.clip(
+    range.lower,
+    range.upper,
+  );
+  return deleted !== undefined && !deleted.isEmpty && deleted.largestSequence > since;
+}
+
+/** The first keys of the range, at most `max`, that were put or deleted one by one after `since`: copies, in their order. */
+export function keysChangedSince(tree: Tree, range: KeyRange, since: number, max: number): Uint8Array[] {
+  const keys: Uint8Array[] = [];
+  firstOf(newerThan(tree.view, since), tree, range, ({ key, keyStart, keyEnd, sequence }) => {
+    const last = keys.at(-1);
+    const isNew =
+      sequence > since &&
+      (last === undefined || compareRanges(key, keyStart, keyEnd, last, 0, last.length) !== 0);
+    if (isNew) keys.push(cloneRange(key, keyStart, keyEnd));
+    return keys.length === max;
+  });
+  return keys;
+}
+
+/** May the tree hold entries that expire, in memory or in tables? */
+export function hasExpiring(
+  state: { readonly hasExpiring: boolean; readonly access: unknown },
+  tree: Tree,
+): boolean {
+  // Of what other threads write this one is not told.
+  return state.hasExpiring || state.access !== undefined || holdsExpiring(tree);
+}
+
 const expiring = new WeakMap<KeyspaceVersion, boolean>();
 
 /** Do tables of the tree hold entries that expire? */

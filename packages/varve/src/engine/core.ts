@@ -11,10 +11,11 @@ import type { FileSystem } from '../fs/file-system.ts';
 import type { CompactionPlan } from '../compaction/plan.ts';
 import type { RunningSet } from '../compaction/running-set.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
-import type { Version } from '../manifest/version.ts';
+import type { KeyspaceVersion, Version } from '../manifest/version.ts';
 import type { VersionEdit } from '../manifest/version-edit.ts';
 import type { Events } from '../observe/events.ts';
 import type { ResolvedDatabaseOptions } from '../options/resolve.ts';
+import type { RetentionOption } from '../options/retention.ts';
 import type { Poison } from '../runtime/poison.ts';
 import type { Scheduler } from '../runtime/scheduler.ts';
 import type { TableCache } from '../sstable/table-cache.ts';
@@ -34,8 +35,11 @@ import type { ManyGets } from './get-many.ts';
 import type { CommitRequest, Ingesting } from './ingest/commit-request.ts';
 import type { HeldSnapshots } from './held-snapshots.ts';
 import type { Installer } from './installer.ts';
+import type { RetentionChange } from './keyspace-change.ts';
+import type { PastReads } from './past.ts';
+import type { ReadPoint } from './read-point.ts';
 import type { Pressure } from './pressure.ts';
-import type { SnapshotRegister } from './snapshot-register.ts';
+import type { JobReaders, SnapshotRegister } from './snapshot-register.ts';
 import type { EngineState } from './state.ts';
 import type { Tree } from './tree.ts';
 
@@ -130,6 +134,24 @@ export interface ClockStore {
   close(): void;
 }
 
+/** How far back keyspaces can be read, and what is kept for that (history.ts). */
+export interface PastKeeping extends PastReads {
+  startOf(keyspace: number): ReadPoint | undefined;
+  versionsOf(keyspace: number): number;
+  readersFor(tree: Tree): TreeReaders;
+  changeTo(tree: Tree, retention: RetentionOption): RetentionChange | undefined;
+  retain(change: RetentionChange): void;
+  forget(keyspace: number): void;
+  note(): void;
+  editFacts(keyspaces: ReadonlyMap<number, KeyspaceVersion>): VersionEdit;
+}
+
+/** What a job has to keep in a tree. */
+export interface TreeReaders extends JobReaders {
+  /** So many versions of every key that is there, whoever reads. */
+  readonly versions: number;
+}
+
 /** What the handles on a database stand on, in the owner's thread and in attached ones. */
 export interface Session {
   readonly state: EngineState;
@@ -143,6 +165,8 @@ export interface Session {
   /** Undefined with an outside log, and when opened read-only. */
   readonly durability: Durability | undefined;
   readonly pressure: Pressure;
+  /** Reads of the past. */
+  readonly past: PastReads;
   readonly pipeline: CommitPipeline;
   readonly tables: TableCache;
   /** Has worker threads read from tables. */
@@ -168,6 +192,7 @@ export interface Core extends Session {
   /** Undefined with an outside log, and when opened read-only. */
   readonly log: Log | undefined;
   readonly external: ExternalPosition;
+  readonly history: PastKeeping;
   readonly installer: Installer;
   readonly background: BackgroundWork;
   readonly ingestions: IngestionWork;

@@ -32,6 +32,7 @@ import { reclaimDatabase } from './compactions/reclaim.ts';
 import type { Core, Session } from './core.ts';
 import { type Follower, notReadOnly } from './follower.ts';
 import { replayFloor } from './housekeeping.ts';
+import type { Difference, DiffOptions } from './history-types.ts';
 import { ingest } from './ingest/ingest.ts';
 import type { KeyspaceHandle } from './keyspace.ts';
 import type { KeyspaceRequest, KeyspaceTable } from './keyspace-table.ts';
@@ -41,6 +42,7 @@ import { collectStats } from './stats.ts';
 import type { RetryOptions, Transaction, TransactionOptions, TransactionStats } from './transaction-types.ts';
 import { withOptions } from './write-wait.ts';
 import { writeBatch } from './write-batch.ts';
+import { answerPast } from './sharing/attached-past.ts';
 import { type OwnerRequests, SharedOwner } from './sharing/owner.ts';
 
 /** The transactions of a session (transaction/). */
@@ -56,6 +58,12 @@ export interface UpperFloors {
   verify(core: Core, full: boolean): Promise<VerifyReport>;
   checkpoint(core: Core, path: string): Promise<void>;
   transactions(session: Session): Transactions;
+  diff<K, V>(
+    session: Session,
+    from: Date | number,
+    to: Date | number | undefined,
+    options: DiffOptions<K, V>,
+  ): Iterable<Difference<K, V>>;
 }
 
 export class DatabaseHandle implements Database {
@@ -136,6 +144,18 @@ export class DatabaseHandle implements Database {
 
   snapshot(options: SnapshotOptions = {}): Snapshot {
     return new SnapshotHandle(this.#core, options, DatabaseHandle.prototype.snapshot);
+  }
+
+  at(target: Date | number, options: SnapshotOptions = {}): Snapshot {
+    return new SnapshotHandle(this.#core, options, DatabaseHandle.prototype.at, { at: target });
+  }
+
+  diff<K = Uint8Array, V = Uint8Array>(
+    from: Date | number,
+    to?: Date | number,
+    options: DiffOptions<K, V> = {},
+  ): Iterable<Difference<K, V>> {
+    return this.#upper.diff(this.#core, from, to, options);
   }
 
   async sync(durability: 'os' | 'disk' = 'disk'): Promise<number> {
@@ -254,6 +274,7 @@ export class DatabaseHandle implements Database {
       resumeCompaction: () => this.resumeCompaction(),
       levels: () => this.levels(),
       stats: () => this.stats(),
+      ...answerPast(this.#core),
     };
   }
 

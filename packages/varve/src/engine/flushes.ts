@@ -93,7 +93,7 @@ export class Flushes {
       const { memtables, through } = tree.takeForFlush();
       const part: FlushPart = { tree, count: memtables.length, through, output: undefined };
       parts.push(part);
-      const { floor, registered, time } = core.register.forJob();
+      const { floor, registered, time, versions } = core.history.readersFor(tree);
       const progress = JobProgress.memory();
       const input: FlushInput = {
         directory: core.state.path,
@@ -103,6 +103,7 @@ export class Flushes {
         registered,
         historyFloor: floor,
         readerTime: time,
+        versions,
         nothingBelow: tree.view.version.levels.every((files) => files.length === 0),
         fileNumbers: core.fileNumbers,
         newestTime: core.state.time.now(),

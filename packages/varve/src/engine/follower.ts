@@ -26,9 +26,9 @@ import type { RefreshReport } from './api-types.ts';
 import { insert } from './commit-pipeline.ts';
 import type { Core } from './core.ts';
 import { isHidden } from './ingest/replay-ingestion.ts';
-import { decodeKeyspaceChange } from './keyspace-change.ts';
+import { decodeKeyspaceChange, editOfChange, recordOf } from './keyspace-change.ts';
 import type { KeyspaceTable } from './keyspace-table.ts';
-import { filesSeen, recordOf } from './recovery.ts';
+import { filesSeen } from './recovery.ts';
 import type { LoggedChange } from './replay-env.ts';
 import type { EngineState } from './state.ts';
 import type { Tree } from './tree.ts';
@@ -218,6 +218,8 @@ export class Follower {
     },
     keyspaceChange: (sequence, _time, bytes, start, end, where) => {
       const change = decodeKeyspaceChange(bytes.slice(start, end), where);
+      // What the writer keeps of the past is not read here.
+      if (change.change === 'retain') return;
       this.#changes.push({ sequence, change });
       if (change.change === 'create') this.#addTree(recordOf(change, sequence));
       else this.#trees.delete(change.id);
@@ -298,11 +300,7 @@ export class Follower {
       const { change } = logged;
       // Salvage steps over what it can not read.
       if (change.change === 'drop' && !version.keyspaces.has(change.id)) continue;
-      const edit =
-        change.change === 'create'
-          ? { keyspacesCreated: [recordOf(change, sequence)] }
-          : { keyspacesDropped: [change.id] };
-      version = applyEdit(version, { ...edit, metaSequence: sequence });
+      version = applyEdit(version, editOfChange(change, sequence));
     }
     return version;
   }

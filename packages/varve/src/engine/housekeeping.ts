@@ -8,18 +8,16 @@ import type { Version } from '../manifest/version.ts';
 import type { Core } from './core.ts';
 import type { DirectoryContents } from './recovery.ts';
 import type { EngineState } from './state.ts';
-import type { TimeMarks } from './time-marks.ts';
 import type { Tree } from './tree.ts';
 
 /** Facts for the next edit: how far sequences and numbers have gone, where the log starts, what time it was when. */
-export function editFacts(core: Core, marks: TimeMarks, flushed?: ReadonlyMap<Tree, number>): VersionEdit {
-  const timeMarks = marks.take();
+export function editFacts(core: Core, flushed?: ReadonlyMap<Tree, number>): VersionEdit {
   return {
     lastSequence: core.state.visible,
     storedTime: core.state.time.now(),
     nextFileNumber: Number(Atomics.load(new BigInt64Array(core.fileNumbers), 0)),
     ...(core.log === undefined ? {} : { logSegment: core.log.firstNeeded(replayFloor(core.state, flushed)) }),
-    ...(timeMarks.length === 0 ? {} : { timeMarks }),
+    ...core.history.editFacts(core.installer.version.keyspaces),
   };
 }
 

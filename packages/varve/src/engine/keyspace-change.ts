@@ -3,14 +3,20 @@
  *
  *   { "change": "create", "id": 3, "name": "users", "keyCodec": "utf8", "valueCodec": "json" }
  *   { "change": "drop", "id": 3 }
+ *   { "change": "retain", "id": 3, "ms": 3600000, "versions": 0, "since": 1790000000000, "floor": 17 }
  *
  * PERSISTED: names never change meaning; an unknown change is refused by name.
  */
 import { corruption, invalid } from '../base/errors.ts';
+import type { KeyspaceRecord, Retention, VersionEdit } from '../manifest/version-edit.ts';
 
 export type KeyspaceChange =
   | { change: 'create'; id: number; name: string; keyCodec: string; valueCodec: string }
-  | { change: 'drop'; id: number };
+  | { change: 'drop'; id: number }
+  | RetentionChange;
+
+/** How much of its past the keyspace keeps from now on (manifest/version-edit.ts); states before `floor` are not kept by it. */
+export type RetentionChange = { change: 'retain'; id: number; floor: number } & Retention;
 
 export function encodeKeyspaceChange(change: KeyspaceChange): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(change));
@@ -27,13 +33,44 @@ export function decodeKeyspaceChange(
     throw corruption('a keyspace record is not readable', where, cause);
   }
   const { change, id, name, keyCodec, valueCodec } = parsed;
-  if (change !== 'create' && change !== 'drop') {
+  if (change !== 'create' && change !== 'drop' && change !== 'retain') {
     throw invalid('UNSUPPORTED_KIND', `a keyspace record has the unknown change '${String(change)}'`, where);
   }
   if (!Number.isSafeInteger(id)) throw corruption('a keyspace record has no id', where);
   if (change === 'drop') return { change, id: id as number };
+  if (change === 'retain') {
+    const { ms, versions, since, floor } = parsed;
+    const numbers = { ms, versions, since, floor };
+    for (const [field, value] of Object.entries(numbers)) {
+      if (!Number.isSafeInteger(value) || (value as number) < 0)
+        throw corruption(`a keyspace record has no ${field}`, where);
+    }
+    return { change, id: id as number, ...(numbers as Record<keyof typeof numbers, number>) };
+  }
   if (typeof name !== 'string' || typeof keyCodec !== 'string' || typeof valueCodec !== 'string') {
     throw corruption('a keyspace record lacks its names', where);
   }
   return { change, id: id as number, name, keyCodec, valueCodec };
+}
+
+/** The record of a keyspace that was created at `sequence`. */
+export function recordOf(
+  change: Extract<KeyspaceChange, { change: 'create' }>,
+  sequence: number,
+): KeyspaceRecord {
+  const { id, name, keyCodec, valueCodec } = change;
+  return { id, name, keyCodec, valueCodec, createdSequence: sequence };
+}
+
+/** What the manifest says of a change that stands in the log at `sequence`. */
+export function editOfChange(change: KeyspaceChange, sequence: number): VersionEdit {
+  if (change.change === 'create')
+    return { keyspacesCreated: [recordOf(change, sequence)], metaSequence: sequence };
+  if (change.change === 'drop') return { keyspacesDropped: [change.id], metaSequence: sequence };
+  const { id: keyspace, ms, versions, since, floor } = change;
+  return {
+    retention: [{ keyspace, ms, versions, since }],
+    historyFloor: [{ keyspace, sequence: floor }],
+    metaSequence: sequence,
+  };
 }

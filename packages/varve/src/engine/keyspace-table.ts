@@ -8,6 +8,7 @@
 import { invalid } from '../base/errors.ts';
 import type { KeyspaceRecord, VersionEdit } from '../manifest/version-edit.ts';
 import { gatheredFiles, withoutPicker } from '../options/compaction-settings.ts';
+import type { RetentionOption } from '../options/retention.ts';
 import { RECORD_KEYSPACE } from '../record/log-record.ts';
 import { type ResolvedKeyspaceSettings, resolveKeyspaceSettings } from '../options/resolve.ts';
 import type { KeyspaceOptions } from './keyspace-types.ts';
@@ -16,7 +17,7 @@ import type { KeyCodec, ValueCodec } from './codecs/codec.ts';
 import type { Core } from './core.ts';
 import { writableCodec } from './job-input.ts';
 import { KeyspaceHandle } from './keyspace.ts';
-import { encodeKeyspaceChange } from './keyspace-change.ts';
+import { editOfChange, encodeKeyspaceChange } from './keyspace-change.ts';
 import { Tree } from './tree.ts';
 
 const NAME_BYTES_MAX = 255;
@@ -100,8 +101,14 @@ export class KeyspaceTable {
   }
 
   #resolve(settings: Record<string, unknown>): ResolvedKeyspaceSettings {
-    const { keyspaceDefaults, memtableBytesMax, defragment } = this.#core.options;
-    const resolved = resolveKeyspaceSettings(settings, keyspaceDefaults, memtableBytesMax, defragment);
+    const { keyspaceDefaults, memtableBytesMax, defragment, timestamps } = this.#core.options;
+    const resolved = resolveKeyspaceSettings(
+      settings,
+      keyspaceDefaults,
+      memtableBytesMax,
+      defragment,
+      timestamps,
+    );
     for (const codec of resolved.compression) writableCodec(codec);
     return resolved;
   }
@@ -119,6 +126,7 @@ export class KeyspaceTable {
     core.state.trees.delete(tree.id);
     this.#trees.delete(name);
     this.#handles.delete(name);
+    core.history.forget(tree.id);
     tree.drop();
     core.pressure.relieved();
     core.state.sharing?.progress();
@@ -138,6 +146,7 @@ export class KeyspaceTable {
   #set(tree: Tree, settings: ResolvedKeyspaceSettings): void {
     const before = gatheredFiles(tree.settings.compaction);
     tree.settings = settings;
+    if (settings.retention !== undefined) this.#retain(tree, settings.retention);
     this.#core.state.sharing?.flushSizeChanged(tree);
     this.#core.state.sharing?.ttlChanged(tree);
     // How many files in level 0 are too many depends on it.
@@ -145,6 +154,22 @@ export class KeyspaceTable {
       this.#core.background.versionInstalled(this.#core.installer.current);
     }
     this.#core.background.schedule();
+  }
+
+  #retain(tree: Tree, retention: RetentionOption): void {
+    const core = this.#core;
+    const change = core.history.changeTo(tree, retention);
+    if (change === undefined) return;
+    core.pipeline.checkMutable();
+    const sequence = this.#log(change);
+    core.history.retain(change);
+    const edit = (): VersionEdit => {
+      core.state.pendingChanges.delete(sequence);
+      return { ...editOfChange(change, sequence), ...core.editFacts() };
+    };
+    void this.#install(edit).catch(() => {
+      // Poisoned or closed: the log record has it, and the next write says why.
+    });
   }
 
   #create(name: string, keyCodec: string, valueCodec: string): Tree {

@@ -139,10 +139,35 @@ export interface Keyspace<K, V> {
   /** Bytes in tables, and of the values that they refer to in blob files, that the range takes: estimated from indexes. */
   approximateSize(range?: Range<K>): number;
   range(range?: Range<K>): RangeView<K, V>;
+  /**
+   * The versions of a key, newest first, as far as the setting `retention` promises them; without one, that of now. Errors:
+   * `OPTION_INVALID`, `CLOSED`, `KEYSPACE_DROPPED`, `CORRUPTION`, `IO_ERROR`.
+   *
+   * @example
+   * for (const { time, value } of users.history('ada')) console.log(new Date(time ?? 0), value);
+   */
+  history(key: K, options?: HistoryOptions): KeyVersion<V>[];
   /** A later release; refused by name (`NOT_SUPPORTED_YET`) until then. */
   merge(key: K, operand: V): Sequence;
   /** A later release; refused by name (`NOT_SUPPORTED_YET`) until then. */
   explain(target: K | Range<K>): Explanation;
+}
+
+export interface HistoryOptions {
+  /** Versions shown at most; all by default. */
+  limit?: number;
+}
+
+/** What a key had from `sequence` on, until its next version. */
+export interface KeyVersion<V> {
+  readonly sequence: Sequence;
+  /** When it was written, milliseconds since 1970: at this time or a little before. Undefined: not known. */
+  readonly time: number | undefined;
+  /** By a delete or by the delete of a range over the key; there is no value then. */
+  readonly isDeleted: boolean;
+  readonly value: V | undefined;
+  /** When it expires, or did, milliseconds since 1970. */
+  readonly expiresAt?: number;
 }
 
 /** What `explain` will tell. */

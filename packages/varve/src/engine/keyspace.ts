@@ -10,7 +10,8 @@ import { invalid } from '../base/errors.ts';
 import { withTtl } from '../base/expiry.ts';
 import { KIND_DELETE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import { BATCH_OVERHEAD_MAX, BatchBuffer } from '../record/batch.ts';
-import type { Keyspace, PutOptions, Range, WriteWait } from './keyspace-types.ts';
+import type { HistoryOptions, Keyspace, KeyVersion, PutOptions, Range, WriteWait } from './keyspace-types.ts';
+import { keyHistory } from './key-history.ts';
 import { encodeRange } from './bounds.ts';
 import {
   decodeValue,
@@ -20,7 +21,7 @@ import {
   keyPrefixEnd,
   type ValueCodec,
 } from './codecs/codec.ts';
-import { keysInvalid, readCold, readNow } from './async-gets.ts';
+import { keysInvalid, readCold, readLater } from './async-gets.ts';
 import type { Session } from './core.ts';
 import { findValue } from './find-value.ts';
 import { type CursorRange, RangeCursor } from './cursor.ts';
@@ -167,24 +168,9 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   }
 
   async getAsync(key: K): Promise<V | undefined> {
-    const core = this.#core;
     const k = this.encodeKey(key);
     this.check();
-    let isFound: boolean | undefined;
-    let value: V | undefined;
-    core.state.access?.enter();
-    try {
-      isFound = readNow(core, this.#tree, k);
-      if (isFound === true) {
-        const { value: bytes, valueStart, valueEnd } = core.found;
-        value = decodeValue(this.#value, bytes, valueStart, valueEnd);
-      }
-    } finally {
-      core.state.access?.leave();
-    }
-    return isFound === undefined
-      ? (await readCold(core, this.#tree, [cloneOf(k)], this.#value, this.check))[0]
-      : value;
+    return readLater(this.#core, this.#tree, k, this.#value, this.check);
   }
 
   async getManyAsync(keys: readonly K[]): Promise<(V | undefined)[]> {
@@ -238,6 +224,11 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   range(range: Range<K> = {}): RangeReader<K, V> {
     this.check();
     return this.rangeAt(range, undefined, this.check);
+  }
+
+  history(key: K, options: HistoryOptions = {}): KeyVersion<V>[] {
+    this.check();
+    return keyHistory(this.#core, this.#tree, cloneOf(this.encodeKey(key)), this.#value, options);
   }
 
   explain(): never {

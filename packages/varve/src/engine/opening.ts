@@ -28,6 +28,7 @@ import { replayBytesMax, findManifest, readDirectory, replayLog } from './recove
 import type { ReplayEnv } from './replay-env.ts';
 import { flushReplayed } from './replay-flush.ts';
 import { EngineState } from './state.ts';
+import { TimeMarks } from './time-marks.ts';
 import { Tree } from './tree.ts';
 import { assemble, type OpeningParts } from './assemble.ts';
 import type { Components } from './components.ts';
@@ -107,7 +108,7 @@ export class Opening {
     if (this.#options.recovery === 'salvage' && !this.#options.readOnly) {
       flushReplayed(recovering, fs, this.#fileNumbers);
     }
-    const core = assemble(this.#parts(), recovering.version, report, contents);
+    const core = assemble(this.#parts(recovering.marks), recovering.version, report, contents);
     const recovered: OpenReport = {
       batches: report.batches,
       bytes: report.bytes,
@@ -159,6 +160,7 @@ export class Opening {
       readOnly: this.#options.readOnly,
       version,
       changes: [],
+      marks: marksOf(version, this.#options.timestamps),
       newTree: (record) => this.#newTree(state, record, recovering.version),
       warnings: [],
       replayed: () => this.#flushInline(recovering),
@@ -228,7 +230,7 @@ export class Opening {
     flushReplayed(recovering, this.#fs, this.#fileNumbers);
   }
 
-  #parts(): OpeningParts {
+  #parts(marks: TimeMarks): OpeningParts {
     const poolNow = (): SegmentPool => this.#pool;
     return {
       fs: this.#fs,
@@ -243,6 +245,15 @@ export class Opening {
       rows: this.#rows,
       tables: this.#tables,
       fileNumbers: this.#fileNumbers,
+      marks,
     };
   }
+}
+
+/** Those of the manifest, to which the log adds its own: each of its batches when somebody keeps the past. */
+function marksOf({ timeMarks, keyspaces }: Version, timestamps: boolean): TimeMarks {
+  const marks = new TimeMarks(timestamps);
+  marks.load(timeMarks);
+  marks.isKept = [...keyspaces.values()].some(({ retention }) => retention !== undefined && retention.ms > 0);
+  return marks;
 }

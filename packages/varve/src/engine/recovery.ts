@@ -8,7 +8,6 @@
 import { corruption } from '../base/errors.ts';
 import { blobName, inDirectory, parseFileName, tableName } from '../fs/file-names.ts';
 import type { FileSystem } from '../fs/file-system.ts';
-import type { KeyspaceRecord } from '../manifest/version-edit.ts';
 import { withUnreferencedBlobs } from '../manifest/blob-files.ts';
 import { decodeIngestion } from '../manifest/ingestion.ts';
 import { type LoadedManifest, loadManifest } from '../manifest/manifest-file.ts';
@@ -18,7 +17,7 @@ import { cutTail } from '../wal/cut-tail.ts';
 import { replay } from '../wal/replay.ts';
 import type { ReplayReport } from '../wal/replay-run.ts';
 import { applyBatch } from './commit-pipeline.ts';
-import { decodeKeyspaceChange, type KeyspaceChange } from './keyspace-change.ts';
+import { decodeKeyspaceChange, editOfChange, recordOf } from './keyspace-change.ts';
 import { replayIngestion } from './ingest/replay-ingestion.ts';
 import type { ReplayEnv } from './replay-env.ts';
 
@@ -83,15 +82,6 @@ export function replayBytesMax(fs: FileSystem, directory: string): number {
   return bytes * REPLAY_FACTOR;
 }
 
-/** The record of a keyspace that was created at `sequence`. */
-export function recordOf(
-  change: Extract<KeyspaceChange, { change: 'create' }>,
-  sequence: number,
-): KeyspaceRecord {
-  const { id, name, keyCodec, valueCodec } = change;
-  return { id, name, keyCodec, valueCodec, createdSequence: sequence };
-}
-
 /** Replays the log on top of `env.version`; the trees and `state.visible` are then as recovered. */
 export function replayLog(env: ReplayEnv, logs: readonly number[]): ReplayReport {
   const { fs, state } = env;
@@ -109,7 +99,8 @@ export function replayLog(env: ReplayEnv, logs: readonly number[]): ReplayReport
       mode: env.mode,
     },
     {
-      batch(sequence, _time, bytes, start, end) {
+      batch(sequence, time, bytes, start, end) {
+        if (time > 0) env.marks.sample(time, sequence);
         applyBatch(state, reader, bytes, start, end, sequence);
         state.visible = sequence;
         env.replayed();
@@ -123,9 +114,14 @@ export function replayLog(env: ReplayEnv, logs: readonly number[]): ReplayReport
           // Salvage steps over records: whoever made the name again had dropped it.
           for (const tree of state.trees.values()) if (tree.name === name) dropTree(env, tree.id, sequence);
           env.changes.push({ sequence, change });
-          const record = recordOf(change, sequence);
-          env.version = applyEdit(env.version, { keyspacesCreated: [record], metaSequence: sequence });
-          state.trees.set(id, env.newTree(record));
+          env.version = applyEdit(env.version, editOfChange(change, sequence));
+          state.trees.set(id, env.newTree(recordOf(change, sequence)));
+        } else if (change.change === 'retain') {
+          // Salvage steps over records, also over the one that made it.
+          if (!env.version.keyspaces.has(change.id)) return;
+          env.version = applyEdit(env.version, editOfChange(change, sequence));
+          env.marks.isKept ||= change.ms > 0;
+          env.marks.sample(change.since, sequence);
         } else if (state.trees.has(change.id)) dropTree(env, change.id, sequence);
         else if (env.mode !== 'salvage')
           throw corruption('a keyspace is dropped that is not there', { ...where });
@@ -142,8 +138,9 @@ export function replayLog(env: ReplayEnv, logs: readonly number[]): ReplayReport
 }
 
 function dropTree(env: ReplayEnv, id: number, sequence: number): void {
-  env.changes.push({ sequence, change: { change: 'drop', id } });
-  env.version = applyEdit(env.version, { keyspacesDropped: [id], metaSequence: sequence });
+  const change = { change: 'drop', id } as const;
+  env.changes.push({ sequence, change });
+  env.version = applyEdit(env.version, editOfChange(change, sequence));
   env.state.trees.get(id)?.drop();
   env.state.trees.delete(id);
 }

@@ -8,6 +8,7 @@ import type { KeyspaceRecord } from '../manifest/version-edit.ts';
 import type { Version } from '../manifest/version.ts';
 import type { KeyspaceChange } from './keyspace-change.ts';
 import type { EngineState } from './state.ts';
+import type { TimeMarks } from './time-marks.ts';
 import type { Tree } from './tree.ts';
 
 /** A keyspace change or an ingestion as it stood in the log. */
@@ -25,6 +26,8 @@ export interface ReplayEnv {
   version: Version;
   /** Keyspace changes and ingestions of the log that the manifest did not have, in their order. */
   readonly changes: LoggedChange[];
+  /** When which sequence was the latest one. */
+  readonly marks: TimeMarks;
   /** What salvage had to leave out. */
   readonly warnings: string[];
   newTree(record: KeyspaceRecord): Tree;

@@ -15,13 +15,17 @@ export function flushReplayed(env: ReplayEnv, fs: FileSystem, fileNumbers: Share
   for (const tree of env.state.trees.values()) {
     if (!tree.rotate()) continue;
     const { memtables, through } = tree.takeForFlush();
+    // Made in the log after the manifest: it says nothing of it yet.
+    const keyspace = env.version.keyspaces.get(tree.id)!;
+    const retention = keyspace.retention ?? { ms: 0, versions: 0 };
     const input: FlushInput = {
       directory: env.state.path,
       keyspace: tree.id,
       memtables: memtables.map((memtable) => memtable.handle()),
       table: flushSettings(tree),
       registered: [],
-      historyFloor: env.state.visible,
+      historyFloor: retention.ms > 0 ? keyspace.historyFloor : env.state.visible,
+      versions: retention.versions,
       // The clock is known when the whole log is read.
       readerTime: 0,
       nothingBelow: tree.view.version.levels.every((files) => files.length === 0),

@@ -68,6 +68,12 @@ export class SnapshotRegister {
     return this.#time;
   }
 
+  /** Registers a reader of the past. Whoever calls it makes sure that no job has dropped what it sees (history.ts). */
+  addPast(sequence: number, time: number): void {
+    if (this.#shared !== undefined) this.#shared.addPast(sequence, time);
+    else this.#held.addPast(sequence, time);
+  }
+
   /** Registers another reader at the sequence and time of one that is registered. */
   add(sequence: number, time: number): void {
     if (this.#shared !== undefined) this.#shared.add(sequence, time);

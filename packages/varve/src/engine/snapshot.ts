@@ -1,5 +1,5 @@
 /**
- * A snapshot: a sequence and a time to read at, registered so that flush and compaction keep what it needs. Pins no memory, no file.
+ * A snapshot, of now or of the past: a sequence and a time to read at, registered so that flush and compaction keep what it needs. Pins no memory, no file.
  *
  * One with a greatest age gives its sequence back by itself; from then on it is refused by name.
  * Closing gives the sequence back; a snapshot that was dropped unclosed is only reported (a warning event), because
@@ -8,6 +8,7 @@
 import { closed, invalid, VarveError } from '../base/errors.ts';
 import { type Timer, TIMER_MS_MAX } from '../runtime/scheduler.ts';
 import type { Session } from './core.ts';
+import { checkPast, type PastState, type PastTarget } from './past.ts';
 import type { ReadPoint } from './read-point.ts';
 import { checkOptionMembers } from './option-members.ts';
 import type { HeldSnapshot } from './held-snapshots.ts';
@@ -22,17 +23,27 @@ export class SnapshotHandle implements Snapshot, ReadPoint {
   readonly #core: Session;
   readonly #held: HeldSnapshot;
   readonly #timer: Timer | undefined;
+  readonly #past: PastState | undefined;
   #open = true;
   /** It got older than it was to be. */
   #expiredMs: number | undefined;
 
-  /** @param made the method that the user has called */
-  constructor(core: Session, options: SnapshotOptions, made: (...args: never[]) => unknown) {
+  /**
+   * @param made the method that the user has called
+   * @param target of a snapshot of the past
+   */
+  constructor(
+    core: Session,
+    options: SnapshotOptions,
+    made: (...args: never[]) => unknown,
+    target?: { readonly at: PastTarget },
+  ) {
     core.state.checkOpen();
     const maxAgeMs = checkOptions(options);
     this.#core = core;
-    this.sequence = core.register.addVisible();
-    this.time = core.register.time;
+    this.#past = target === undefined ? undefined : core.past.at(target.at);
+    this.sequence = this.#past?.sequence ?? core.register.addVisible();
+    this.time = this.#past?.time ?? core.register.time;
     this.#held = core.snapshots.add(this.sequence, made);
     leaks.watch(this, core, this.#held);
     if (maxAgeMs === undefined) return;
@@ -88,7 +99,9 @@ export class SnapshotHandle implements Snapshot, ReadPoint {
 
   #reader<K, V>(keyspace: Keyspace<K, V>): KeyspaceHandle<K, V> {
     this.#check();
-    return KeyspaceHandle.of(keyspace, this.#core);
+    const handle = KeyspaceHandle.of(keyspace, this.#core);
+    if (this.#past !== undefined) checkPast(this.#past, handle.tree);
+    return handle;
   }
 }
 

@@ -3,6 +3,7 @@
  */
 import type { DatabaseStats } from './api-types.ts';
 import type { Core } from './core.ts';
+import type { HistoryStart } from './history-types.ts';
 import type { TransactionStats } from './transaction-types.ts';
 import type { Tree } from './tree.ts';
 import { liveBlobs } from '../manifest/blob-files.ts';
@@ -29,6 +30,7 @@ export function collectStats(core: Core, transactions: TransactionStats): Databa
       memtableBytes: tree.memtableBytes,
       levels,
       blobs: blobStats(tree),
+      ...historyOf(core, tree),
     };
   }
   const oldest = register.oldest();
@@ -75,6 +77,11 @@ export function collectStats(core: Core, transactions: TransactionStats): Databa
     transactions,
     threads: state.sharing?.threads() ?? [],
   };
+}
+
+function historyOf({ history }: Core, { id }: Tree): { history?: HistoryStart } {
+  const start = history.startOf(id);
+  return start === undefined ? {} : { history: start };
 }
 
 export function blobStats({ view }: Tree): { files: number; bytes: number; liveBytes: number } {

@@ -71,6 +71,9 @@ function* itemLines({ offset, edit }: ManifestRecord): Generator<DumpLine, void>
   }
   for (const flushed of edit.flushedSequence ?? []) yield { offset, kind: 'flushed', detail: { ...flushed } };
   for (const floor of edit.historyFloor ?? []) yield { offset, kind: 'history-floor', detail: { ...floor } };
+  for (const { since, ...retention } of edit.retention ?? []) {
+    yield { offset, kind: 'retention', detail: { ...retention, since: showTime(since) } };
+  }
   for (const ingested of edit.ingestedSequence ?? [])
     yield { offset, kind: 'ingested', detail: { ...ingested } };
   for (const { time, sequence } of edit.timeMarks ?? []) {

@@ -26,6 +26,7 @@
  *    19  addedBlobs        varint keyspace, blob file (blob-meta.ts)
  *    20  removedBlobs      varint keyspace, varint number
  *    21  ingestedSequence  varint keyspace, varint sequence
+ *    22  retention         varint keyspace, varint ms, varint versions, varint since (ms since the epoch); 0: none
  *
  * Tags from 11 on but 18 repeat, one payload an item. Invariant: an unknown tag is refused by name (`UNSUPPORTED_MANIFEST`): an
  * edit that is understood in part would be a wrong state.
@@ -86,6 +87,20 @@ export interface TimeMark {
   readonly sequence: number;
 }
 
+/** How much of its past a keyspace keeps, whatever it is opened with next. */
+export interface Retention {
+  /** States of so many milliseconds ago can be read; 0: none. */
+  readonly ms: number;
+  /** So many versions of a key stay; 0: as many as the rest asks for. */
+  readonly versions: number;
+  /** No state from before this time of the stored clock was kept for `ms`. */
+  readonly since: number;
+}
+
+export interface KeyspaceRetention extends Retention {
+  readonly keyspace: number;
+}
+
 export interface VersionEdit {
   readonly formatVersion?: number;
   /** Name of the key order. */
@@ -121,6 +136,7 @@ export interface VersionEdit {
   readonly removedBlobs?: readonly RemovedBlob[];
   /** Ingestions into the keyspace up to the sequence are in its tables: replay passes them over. */
   readonly ingestedSequence?: readonly KeyspaceSequence[];
+  readonly retention?: readonly KeyspaceRetention[];
 }
 
 const TEXT_BYTES_MAX = 65_535;
@@ -138,6 +154,7 @@ const TAG_STORED_TIME = 18;
 const TAG_BLOB_ADDED = 19;
 const TAG_BLOB_REMOVED = 20;
 const TAG_INGESTED_SEQUENCE = 21;
+const TAG_RETENTION = 22;
 
 /** The fields that are one varint. */
 const numberFields = [
@@ -199,6 +216,9 @@ export function encodeEdit(edit: VersionEdit): Uint8Array {
   for (const { keyspace, sequence } of edit.ingestedSequence ?? []) {
     field(TAG_INGESTED_SEQUENCE, (payload) => payload.varint(keyspace).varint(sequence));
   }
+  for (const { keyspace, ms, versions, since } of edit.retention ?? []) {
+    field(TAG_RETENTION, (payload) => payload.varint(keyspace).varint(ms).varint(versions).varint(since));
+  }
   return to.finish();
 }
 
@@ -258,6 +278,7 @@ class EditLists {
   readonly #addedBlobs: AddedBlob[] = [];
   readonly #removedBlobs: RemovedBlob[] = [];
   readonly #ingestedSequence: KeyspaceSequence[] = [];
+  readonly #retention: KeyspaceRetention[] = [];
 
   /** Reads one item; false when the tag is none of these. */
   take(tag: number, from: FieldReader): boolean {
@@ -278,6 +299,7 @@ class EditLists {
       const keyspace = from.varint('a keyspace');
       this.#removedBlobs.push({ keyspace, number: from.varint('the number of a blob file') });
     } else if (tag === TAG_INGESTED_SEQUENCE) this.#ingestedSequence.push(decodeSequence(from));
+    else if (tag === TAG_RETENTION) this.#retention.push(decodeRetention(from));
     else return false;
     return true;
   }
@@ -295,6 +317,7 @@ class EditLists {
       ...(this.#addedBlobs.length > 0 && { addedBlobs: this.#addedBlobs }),
       ...(this.#removedBlobs.length > 0 && { removedBlobs: this.#removedBlobs }),
       ...(this.#ingestedSequence.length > 0 && { ingestedSequence: this.#ingestedSequence }),
+      ...(this.#retention.length > 0 && { retention: this.#retention }),
     };
   }
 }
@@ -318,6 +341,15 @@ function decodePlace(from: FieldReader): { keyspace: number; level: number } {
 
 function decodeSequence(from: FieldReader): KeyspaceSequence {
   return { keyspace: from.varint('a keyspace'), sequence: from.varint('a sequence') };
+}
+
+function decodeRetention(from: FieldReader): KeyspaceRetention {
+  return {
+    keyspace: from.varint('a keyspace'),
+    ms: from.varint('the milliseconds of a retention'),
+    versions: from.varint('the versions of a retention'),
+    since: from.varint('the beginning of a retention'),
+  };
 }
 
 function decodeTimeMark(from: FieldReader): TimeMark {

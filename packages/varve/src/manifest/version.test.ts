@@ -128,7 +128,8 @@ describe('a version', () => {
 
   test('keeps the time marks that a reader of the past may ask for', () => {
     const marks = [10, 20, 30, 40].map((sequence) => ({ time: sequence * 1000, sequence }));
-    let version = applyEdit(withSpaces, { timeMarks: marks });
+    const retention = [1, 2].map((keyspace) => ({ keyspace, ms: 1000, versions: 0, since: 0 }));
+    let version = applyEdit(withSpaces, { retention, timeMarks: marks });
     version = applyEdit(version, {
       timeMarks: [
         { time: 5, sequence: 41 },
@@ -139,6 +140,9 @@ describe('a version', () => {
     const floors = [1, 2].map((keyspace) => ({ keyspace, sequence: 25 + keyspace * 3 }));
     version = applyEdit(version, { historyFloor: floors, timeMarks: [{ time: 50_000, sequence: 50 }] });
     expect(version.timeMarks.map((mark) => mark.sequence)).toEqual([20, 30, 40, 50]);
+    const ended = retention.map((each) => ({ ...each, ms: 0 }));
+    version = applyEdit(version, { retention: ended, timeMarks: [{ time: 60_000, sequence: 60 }] });
+    expect(version.timeMarks.map((mark) => mark.sequence)).toEqual([60]);
   });
 
   test('is the same after its snapshot', () => {

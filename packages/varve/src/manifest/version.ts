@@ -15,6 +15,7 @@ import { corruption, internal } from '../base/errors.ts';
 import { comparePosition, type LogPosition } from '../record/log-record.ts';
 import { type BlobMeta, impossibleBlob } from './blob-meta.ts';
 import type { RecordPlace } from './fields.ts';
+import { joinMarks } from './time-marks.ts';
 import { endsBefore, type FileMeta, impossible, type KeySpan, spansOverlap } from './file-meta.ts';
 import {
   type KeyspaceRecord,
@@ -22,6 +23,7 @@ import {
   LEVELS,
   MANIFEST_COMPARATOR,
   MANIFEST_FORMAT,
+  type Retention,
   type TimeMark,
   type VersionEdit,
 } from './version-edit.ts';
@@ -36,6 +38,8 @@ export interface KeyspaceVersion {
   readonly flushedSequence: number;
   /** States before this sequence can not be read any more. */
   readonly historyFloor: number;
+  /** How much of the past is kept; undefined when nobody ever asked for any. */
+  readonly retention: Retention | undefined;
   /** Ingestions up to this sequence are in the levels: replay passes them over. 0 when there never was one. */
   readonly ingestedSequence: number;
 }
@@ -82,7 +86,15 @@ const noBlobs: ReadonlyMap<number, BlobMeta> = new Map();
 /** A keyspace without files. */
 export function emptyKeyspace(record: KeyspaceRecord): KeyspaceVersion {
   const levels = Array.from({ length: LEVELS }, () => []);
-  return { record, levels, blobs: noBlobs, flushedSequence: 0, historyFloor: 0, ingestedSequence: 0 };
+  return {
+    record,
+    levels,
+    blobs: noBlobs,
+    flushedSequence: 0,
+    historyFloor: 0,
+    retention: undefined,
+    ingestedSequence: 0,
+  };
 }
 
 /**
@@ -119,7 +131,16 @@ export function applyEdit(version: Version, edit: VersionEdit, place?: RecordPla
     appliedPosition: Math.max(version.appliedPosition, edit.appliedPosition ?? 0),
     storedTime: Math.max(version.storedTime, edit.storedTime ?? 0),
   };
-  return { ...next, timeMarks: joinMarks(version.timeMarks, edit.timeMarks ?? [], keyspaces) };
+  return { ...next, timeMarks: joinMarks(version.timeMarks, edit.timeMarks ?? [], oldestAsked(keyspaces)) };
+}
+
+/** The lowest sequence that a keyspace which keeps its past may be asked for; Infinity when none does. */
+function oldestAsked(keyspaces: ReadonlyMap<number, KeyspaceVersion>): number {
+  let oldest = Number.POSITIVE_INFINITY;
+  for (const { retention, historyFloor } of keyspaces.values()) {
+    if (retention !== undefined && retention.ms > 0) oldest = Math.min(oldest, historyFloor);
+  }
+  return oldest;
 }
 
 /** The edit that makes `version` out of an empty one. */
@@ -145,6 +166,9 @@ export function snapshotEdit(version: Version): VersionEdit {
     timeMarks,
     ingestedSequence: sequences((keyspace) => keyspace.ingestedSequence).filter(
       ({ sequence }) => sequence > 0,
+    ),
+    retention: all.flatMap(({ record, retention }) =>
+      retention === undefined ? [] : [{ keyspace: record.id, ...retention }],
     ),
   };
 }
@@ -198,6 +222,7 @@ class KeyspaceChange {
   readonly addedBlobs: BlobMeta[] = [];
   flushedSequence = 0;
   historyFloor = 0;
+  retention: Retention | undefined;
   ingestedSequence = 0;
 
   applyTo(keyspace: KeyspaceVersion, place: RecordPlace | undefined): KeyspaceVersion {
@@ -211,6 +236,7 @@ class KeyspaceChange {
       blobs,
       flushedSequence: Math.max(keyspace.flushedSequence, this.flushedSequence),
       historyFloor: Math.max(keyspace.historyFloor, this.historyFloor),
+      retention: this.retention ?? keyspace.retention,
       ingestedSequence: Math.max(keyspace.ingestedSequence, this.ingestedSequence),
     };
   }
@@ -301,6 +327,7 @@ function changesByKeyspace(edit: VersionEdit): Map<number, KeyspaceChange> {
   for (const { keyspace, sequence } of edit.flushedSequence ?? []) of(keyspace).flushedSequence = sequence;
   for (const { keyspace, sequence } of edit.historyFloor ?? []) of(keyspace).historyFloor = sequence;
   for (const { keyspace, sequence } of edit.ingestedSequence ?? []) of(keyspace).ingestedSequence = sequence;
+  for (const { keyspace, ...retention } of edit.retention ?? []) of(keyspace).retention = retention;
   return changes;
 }
 
@@ -315,25 +342,6 @@ function bySmallestKey(a: FileMeta, b: FileMeta): number {
 function laterPosition(a: LogPosition | undefined, b: LogPosition | undefined): LogPosition | undefined {
   if (a === undefined || b === undefined) return a ?? b;
   return comparePosition(a, b.segment, b.offset) >= 0 ? a : b;
-}
-
-/** Marks that do not advance say nothing new; of those at or below every floor only the last one can still be asked for. */
-function joinMarks(
-  marks: readonly TimeMark[],
-  more: readonly TimeMark[],
-  keyspaces: ReadonlyMap<number, KeyspaceVersion>,
-): readonly TimeMark[] {
-  if (more.length === 0) return marks;
-  const joined = [...marks];
-  for (const mark of more) {
-    const last = joined.at(-1);
-    if (last === undefined || (mark.time > last.time && mark.sequence >= last.sequence)) joined.push(mark);
-  }
-  let floor = Number.POSITIVE_INFINITY;
-  for (const { historyFloor } of keyspaces.values()) floor = Math.min(floor, historyFloor);
-  let unneeded = 0;
-  while (unneeded + 1 < joined.length && joined[unneeded + 1]!.sequence <= floor) unneeded++;
-  return joined.slice(unneeded);
 }
 
 function contradiction(

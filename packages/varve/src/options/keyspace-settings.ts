@@ -11,6 +11,7 @@ import {
   type ResolvedCompaction,
   strategyNames,
 } from './compaction-settings.ts';
+import { refuseRetention, type RetentionOption } from './retention.ts';
 import type { Setting } from './setting.ts';
 import { byLevel, choice, quantity, setting } from './setting.ts';
 
@@ -32,7 +33,7 @@ export interface KeyspaceSettings {
   tableBytes?: number;
   blobValueBytes?: number;
   ttlMs?: number;
-  retention?: { ms?: number; versions?: number };
+  retention?: RetentionOption;
 }
 
 /** Settings after `resolveKeyspaceSettings`: complete and frozen. */
@@ -51,13 +52,13 @@ export interface ResolvedKeyspaceSettings {
   readonly ttlMs: number | undefined;
   /** Undefined: tables hold all values themselves. */
   readonly blobValueBytes: number | undefined;
+  /** Undefined: as it is stored with the keyspace. */
+  readonly retention: RetentionOption | undefined;
 }
 
 type KeyspaceSettingTable = {
   readonly [Name in keyof KeyspaceSettings]-?: Setting<NonNullable<KeyspaceSettings[Name]>>;
 };
-
-const always = (): boolean => true;
 
 export const keyspaceSettings: KeyspaceSettingTable = {
   memtableBytes: quantity({
@@ -147,11 +148,11 @@ export const keyspaceSettings: KeyspaceSettingTable = {
     max: Number.MAX_SAFE_INTEGER,
     doc: 'Entries expire this long after they were written: gone for every read at once, their space comes back with compaction. Puts and batches may say otherwise for single entries; what is there when it is set stays as it is.',
   }),
-  retention: setting<{ ms?: number; versions?: number }>({
+  retention: setting<RetentionOption>({
     type: '{ ms?, versions? }',
-    doc: 'How much of the past stays readable (later).',
-    refuse: () => undefined,
-    later: always,
+    doc: 'How much of the past stays readable: states of the last `ms` milliseconds (`db.at`, `db.diff`, `history`), and the last `versions` versions of every key that is there (`history`). Kept with the keyspace until it is opened with another one; `{}` ends it.',
+    raiseWhen: 'the past is asked for: every version that is kept takes its space in every level',
+    refuse: refuseRetention,
   }),
 };
 

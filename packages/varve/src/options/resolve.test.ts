@@ -231,7 +231,6 @@ describe('what comes later', () => {
   const defaults = resolveDatabaseOptions({}).keyspaceDefaults;
 
   test.each([
-    ['retention', { retention: { versions: 3 } }],
     ['compression', { compression: 'snappy' }],
     ['compression', { compression: ['none', 'snappy'] }],
   ])('%s is named in NOT_SUPPORTED_YET', (option, settings) => {
@@ -239,6 +238,34 @@ describe('what comes later', () => {
     expect(found.kind).toBe('invalid');
     expect(found.code).toBe('NOT_SUPPORTED_YET');
     expect(found.problems.map((problem) => problem.option)).toEqual([option]);
+  });
+});
+
+describe('retention', () => {
+  const defaults = resolveDatabaseOptions({}).keyspaceDefaults;
+
+  test.each([
+    [5, 'an object'],
+    [{ days: 1 }, "no member 'days'"],
+    [{ ms: 0 }, 'ms as a whole number'],
+    [{ versions: 1.5 }, 'versions as a whole number'],
+    [{ versions: 2_000_000 }, 'versions as a whole number'],
+  ])('%j is refused', (retention, wanted) => {
+    const found = refusal(() => resolveKeyspaceSettings({ retention }, defaults));
+    expect(found.code).toBe('OPTION_INVALID');
+    expect(found.problems[0]!.wanted).toContain(wanted);
+  });
+
+  test('by time needs timestamps, for one keyspace and for all', () => {
+    const retention = { ms: 1000 };
+    expect(refusal(() => resolveKeyspaceSettings({ retention }, defaults, 1e9, undefined, false)).code).toBe(
+      'OPTION_INVALID',
+    );
+    expect(
+      refusal(() => resolveDatabaseOptions({ timestamps: false, keyspaceDefaults: { retention } })).code,
+    ).toBe('OPTION_INVALID');
+    const byCount = resolveKeyspaceSettings({ retention: { versions: 2 } }, defaults, 1e9, undefined, false);
+    expect(byCount.retention).toEqual({ versions: 2 });
   });
 });
 

@@ -26,6 +26,8 @@ import { nearestName } from './suggest.ts';
 
 export type { ResolvedDatabaseOptions, ResolvedKeyspaceSettings };
 
+const NO_TIMES = 'no ms: timestamps are off, so nobody knows when something was written';
+
 /** One thing that is wrong with the options. */
 export interface OptionProblem {
   /** Where: 'cacheBytesMax', 'keyspaceDefaults.blockBytes'. */
@@ -96,6 +98,9 @@ export function resolveDatabaseOptions(options: unknown): ResolvedDatabaseOption
   );
   const defragment = resolveDefragment(given.defragment ?? {});
   refuseContradictions(keyspaceDefaults, defragment, 'keyspaceDefaults.', problems);
+  if (given.timestamps === false && keyspaceDefaults.retention?.ms !== undefined) {
+    problems.add('keyspaceDefaults.retention', keyspaceDefaults.retention, NO_TIMES);
+  }
   problems.throwIfAny();
 
   const value = <Name extends keyof DatabaseOptions>(name: Name): NonNullable<DatabaseOptions[Name]> =>
@@ -145,10 +150,13 @@ export function resolveKeyspaceSettings(
   defaults: ResolvedKeyspaceSettings,
   memtableBytesMax: number = Number.MAX_SAFE_INTEGER,
   defragment?: ResolvedDefragment,
+  timestamps: boolean = true,
 ): ResolvedKeyspaceSettings {
   const problems = new Problems();
   const given = check(keyspaceSettings, settings, '', ['key', 'value'], problems);
   const resolved = completeKeyspace(given, defaults, memtableBytesMax, '', problems);
+  if (!timestamps && resolved.retention?.ms !== undefined)
+    problems.add('retention', resolved.retention, NO_TIMES);
   refuseContradictions(resolved, defragment, '', problems);
   problems.throwIfAny();
   return resolved;
@@ -204,6 +212,7 @@ function builtInKeyspace(memtableBytesMax: number): ResolvedKeyspaceSettings {
     tableBytes: builtIn.tableBytes.default!,
     ttlMs: undefined,
     blobValueBytes: undefined,
+    retention: undefined,
   };
 }
 
@@ -234,6 +243,7 @@ function completeKeyspace(
     tableBytes: given.tableBytes ?? defaults.tableBytes,
     ttlMs: given.ttlMs ?? defaults.ttlMs,
     blobValueBytes: given.blobValueBytes ?? defaults.blobValueBytes,
+    retention: given.retention === undefined ? defaults.retention : Object.freeze({ ...given.retention }),
   });
 }
 

@@ -52,6 +52,8 @@ export class Care implements SpaceCare {
   readonly #lastWrites = new WeakMap<Tree, number>();
   /** Keyspaces that were looked at and may have something to do. */
   readonly #due = new WeakSet<Tree>();
+  /** Tables that care has written of keyspaces that keep versions by their count: what is left in them is to stay. */
+  readonly #keeping = new Set<number>();
   /** Versions in which nothing is covered, with the readers that were there, or NONE without range tombstones. */
   readonly #uncovered = new WeakMap<KeyspaceVersion, string>();
 
@@ -94,11 +96,12 @@ export class Care implements SpaceCare {
   pickBy(tree: Tree, running: RunningSet, wish: CareWish): CompactionPlan | undefined {
     // Merging would tear the windows of a series apart.
     if (tree.settings.compaction.strategy === 'fifo') return undefined;
-    const { registered } = this.#core.register.forJob();
+    const { floor, registered } = this.#core.history.readersFor(tree);
     return pickCare(tree.view.version, running, leveledSettings(pickerSettings(tree)), {
       ...wish,
+      isSettled: (file) => wish.isSettled(file) && !this.#keeping.has(file.number),
       liveOf: (file) => this.live.of(file)?.live,
-      oldestReader: registered[0] ?? Number.POSITIVE_INFINITY,
+      oldestReader: Math.min(registered[0] ?? Number.POSITIVE_INFINITY, floor),
     });
   }
 
@@ -110,9 +113,9 @@ export class Care implements SpaceCare {
       this.#uncovered.set(version, NONE);
       return undefined;
     }
-    const { floor, registered, time } = this.#core.register.forJob();
+    const { floor, registered, time } = this.#core.history.readersFor(tree);
     // Readers that go make more droppable, readers that come do not make less.
-    const readers = `${registered.join()}/${running.size}`;
+    const readers = `${registered.join()}/${running.size}/${this.#core.history.startOf(tree.id)?.sequence}`;
     if (known === readers) return undefined;
     const plan = pickCovered(
       version,
@@ -129,7 +132,10 @@ export class Care implements SpaceCare {
     const outputs = output?.files ?? [];
     if (plan.kind !== 'move') this.live.forget(inputs.map((file) => file.number));
     if (output?.keysOut === output?.entriesOut) this.live.written(tree, plan.outputLevel, outputs);
+    for (const { number } of inputs) this.#keeping.delete(number);
     if (plan.kind !== 'drop' && !CARE_REASONS.has(plan.reason)) return;
+    if (this.#core.history.versionsOf(tree.id) > 0)
+      for (const { number } of outputs) this.#keeping.add(number);
     this.reclaimed.compactions++;
     this.reclaimed.files += inputs.length;
     if (plan.kind !== 'move') this.reclaimed.bytes += Math.max(0, bytesOf(inputs) - bytesOf(outputs));

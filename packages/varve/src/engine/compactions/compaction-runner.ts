@@ -106,7 +106,7 @@ export class CompactionRunner implements Compactions {
     for (const tree of this.#eligible()) {
       const running = this.runningOf(tree);
       const plan = this.#care.pickCovered(tree, running) ?? this.#next.of(tree, running, storedTime);
-      if (plan === undefined || !this.#isTime(plan, now) || !this.#readersAllow(plan)) continue;
+      if (plan === undefined || !this.#isTime(plan, now) || !this.#readersAllow(tree, plan)) continue;
       if (!this.hasRoom && !isUrgent(plan) && plan.kind === 'merge') continue;
       if (best === undefined || isBefore(plan, best.plan)) best = { tree, plan };
     }
@@ -143,9 +143,9 @@ export class CompactionRunner implements Compactions {
   }
 
   /** Files that a strategy gives up go whole only when nobody holds a snapshot that sees them. */
-  #readersAllow(plan: CompactionPlan): boolean {
+  #readersAllow(tree: Tree, plan: CompactionPlan): boolean {
     if (plan.kind !== 'drop' || plan.reason === 'covered') return true;
-    const { floor, registered, time } = this.#core.register.forJob();
+    const { floor, registered, time } = this.#core.history.readersFor(tree);
     const files = filesOf(plan);
     const oldest = files.reduce((least, file) => Math.min(least, file.smallestSequence), Infinity);
     const readers = new Readers(registered, floor, oldest, time);
@@ -227,7 +227,7 @@ export class CompactionRunner implements Compactions {
 
   #inputOf(tree: Tree, plan: CompactionPlan): CompactionInput {
     const core = this.#core;
-    const { floor, registered, time } = core.register.forJob();
+    const { floor, registered, time, versions } = core.history.readersFor(tree);
     return {
       directory: core.state.path,
       keyspace: tree.id,
@@ -236,6 +236,7 @@ export class CompactionRunner implements Compactions {
       table: { ...tableSettings(tree, plan.depth), tableBytesMax: plan.tableBytesMax },
       historyFloor: floor,
       readerTime: time,
+      versions,
       registered,
       below: plan.below,
       grandparents: plan.grandparents,

@@ -41,7 +41,7 @@ export class ExpiredCare {
     if (!this.#isLooking) return undefined;
     const { version } = tree.view;
     if (!holdsExpiring(version)) return undefined;
-    const { time } = this.#core.register.forJob();
+    const { time } = this.#core.history.readersFor(tree);
     return pickExpired(version, running, leveledSettings(pickerSettings(tree)), time);
   }
 

@@ -40,6 +40,7 @@ import { EngineState } from '../state.ts';
 import { Tree } from '../tree.ts';
 import type { Transactions, UpperFloors } from '../database.ts';
 import { AttachedDatabase } from './attached-database.ts';
+import { AttachedPast } from './attached-past.ts';
 import { AttachedKeyspaces } from './attached-keyspaces.ts';
 import { AttachedRunner } from './attached-runner.ts';
 import { AttachedViews } from './attached-views.ts';
@@ -263,6 +264,7 @@ class Attachment {
       snapshots: new HeldSnapshots(systemClock),
       durability: this.#durability,
       pressure: this.#pressure,
+      past: new AttachedPast((...ask) => this.#client.askNow(...ask, options.syncWaitMsMax), register),
       pipeline,
       tables: this.#tables,
       reads: this.#reads,
@@ -302,6 +304,7 @@ class Attachment {
       keyspaces,
       client: this.#client,
       askMsMax: options.syncWaitMsMax,
+      diff: upper.diff,
       close: () => this.#close(),
     });
     process.on('exit', this.#exit);

@@ -17,7 +17,8 @@ import type { LevelsReport, ReclaimOptions, ReclaimReport } from '../compaction-
 import { checkAborted, checkMembers, compactMembers } from '../compactions/compact.ts';
 import { reclaimMembers } from '../compactions/reclaim.ts';
 import type { Session } from '../core.ts';
-import { checkSyncClass, type Transactions } from '../database.ts';
+import { checkSyncClass, type Transactions, type UpperFloors } from '../database.ts';
+import type { Difference, DiffOptions } from '../history-types.ts';
 import { notReadOnly } from '../follower.ts';
 import type { KeyspaceHandle } from '../keyspace.ts';
 import type { PressureStats } from '../pressure-types.ts';
@@ -36,6 +37,7 @@ export interface AttachedDatabaseParts {
   readonly keyspaces: AttachedKeyspaces;
   readonly client: RequestClient;
   readonly askMsMax: number;
+  readonly diff: UpperFloors['diff'];
   close(): Promise<void>;
 }
 
@@ -96,6 +98,18 @@ export class AttachedDatabase implements Database {
 
   snapshot(options: SnapshotOptions = {}): Snapshot {
     return new SnapshotHandle(this.#parts.session, options, AttachedDatabase.prototype.snapshot);
+  }
+
+  at(target: Date | number, options: SnapshotOptions = {}): Snapshot {
+    return new SnapshotHandle(this.#parts.session, options, AttachedDatabase.prototype.at, { at: target });
+  }
+
+  diff<K = Uint8Array, V = Uint8Array>(
+    from: Date | number,
+    to?: Date | number,
+    options: DiffOptions<K, V> = {},
+  ): Iterable<Difference<K, V>> {
+    return this.#parts.diff(this.#parts.session, from, to, options);
   }
 
   async sync(durability: 'os' | 'disk' = 'disk'): Promise<number> {

@@ -336,6 +336,7 @@ export class SharedOwner implements OwnerSharing {
 
   #look(): void {
     this.#lookedAt = this.#core.clock.monotonic();
+    this.#core.history.note();
     // Who set the word may have died before it told.
     if (Atomics.load(this.#control, ASKED) !== 0) this.#asked();
     this.#server.forgetGone((slot, generation) => !isLeft(this.#control, slot, generation));

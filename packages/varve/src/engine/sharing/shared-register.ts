@@ -72,7 +72,11 @@ export class SharedRegister {
 
   /** Takes over what this thread had registered before it shared the database. */
   adopt(held: HeldReaders): void {
-    for (const { sequence, time, latest, count } of held.groups()) {
+    for (const { sequence, time, latest, count, isPast } of held.groups()) {
+      if (isPast) {
+        for (let i = 0; i < count; i++) this.addPast(sequence, time);
+        continue;
+      }
       for (let i = 0; i < count; i++) this.#joined(this.#held.add(sequence, time));
       this.#held.addAgain(sequence, time)!.latest = latest;
       this.#held.remove(sequence, time);
@@ -91,6 +95,11 @@ export class SharedRegister {
       if (loadSequence(this.#control, JOB_FLOOR) <= sequence && this.#clock.last <= time) return sequence;
       this.remove(sequence, time);
     }
+  }
+
+  /** Registers a reader of the past. */
+  addPast(sequence: number, time: number): void {
+    if (!this.#isEnded) this.#joined(this.#held.addPast(sequence, time));
   }
 
   /** Registers another reader at the sequence and time of one that is registered. */

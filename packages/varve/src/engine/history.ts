@@ -1,0 +1,197 @@
+/**
+ * How far back the past of each keyspace can be read, and what jobs keep for that (docs/internals/time-travel.md).
+ *
+ * A keyspace with a retention by time has a window: states from its start on can be read. The start is a state (a sequence)
+ * and a time, both only rise, and `advance` is the one place where they do. A job takes its readers from `readersFor`, which
+ * moves the start first and reads the register after that; whoever reads the past is registered and then looks at the start
+ * (`at`). Both run on the owner's thread and to their end, so nobody falls between (CONTRACT 5). Every edit stores the
+ * sequences of the starts as `historyFloor`, so what a job dropped is past the floor that the manifest names with its output.
+ * The time of a start is that of a mark that the manifest keeps, or when the retention began: no reader judges what has expired
+ * by an earlier one, also after a reopening.
+ */
+import { invalid, type VarveError } from '../base/errors.ts';
+import type { KeyspaceVersion } from '../manifest/version.ts';
+import type { Retention, VersionEdit } from '../manifest/version-edit.ts';
+import type { RetentionOption } from '../options/retention.ts';
+import type { Core, PastKeeping, TreeReaders } from './core.ts';
+import { checkPastOfAny, type KeptVersions, type PastState, type PastTarget } from './past.ts';
+import type { RetentionChange } from './keyspace-change.ts';
+import type { ReadPoint } from './read-point.ts';
+import type { TimeMarks } from './time-marks.ts';
+import type { Tree } from './tree.ts';
+
+class HistoryWindow {
+  readonly retention: Retention;
+  #sequence: number;
+  #time: number;
+
+  constructor(retention: Retention, floor: number) {
+    this.retention = retention;
+    this.#sequence = floor;
+    this.#time = retention.since;
+  }
+
+  /** The first state that can be read now. */
+  advance({ sequence, time }: ReadPoint, marks: TimeMarks): ReadPoint {
+    const from = time - this.retention.ms;
+    // In a database that is not written to it goes on as well.
+    marks.lasts(from, sequence);
+    const mark = marks.at(from);
+    if (mark !== undefined && mark.sequence >= this.#sequence) {
+      this.#sequence = mark.sequence;
+      this.#time = Math.max(this.#time, mark.time);
+    }
+    return { sequence: this.#sequence, time: this.#time };
+  }
+}
+
+const NOTHING: Retention = { ms: 0, versions: 0, since: 0 };
+
+export class History implements PastKeeping {
+  readonly #marks: TimeMarks;
+  readonly #core: Core;
+  readonly #retentions = new Map<number, Retention>();
+  /** Of the keyspaces that keep the past by time. */
+  readonly #windows = new Map<number, HistoryWindow>();
+
+  constructor(core: Core, marks: TimeMarks, keyspaces: Iterable<KeyspaceVersion>) {
+    this.#core = core;
+    this.#marks = marks;
+    for (const { record, retention, historyFloor } of keyspaces) {
+      if (retention !== undefined) this.#set(record.id, retention, historyFloor);
+    }
+  }
+
+  /** How many versions of a key the keyspace keeps; 0: as many as anybody may read. */
+  versionsOf(keyspace: number): number {
+    return this.#retentions.get(keyspace)?.versions ?? 0;
+  }
+
+  /** The first state of the keyspace that can be read now; undefined when it does not keep its past. */
+  startOf(keyspace: number): ReadPoint | undefined {
+    return this.#windows.get(keyspace)?.advance(this.#now(), this.#marks);
+  }
+
+  /** What a job that starts now has to keep in the tree. */
+  readersFor(tree: Tree): TreeReaders {
+    const start = this.startOf(tree.id);
+    const { floor, registered, time } = this.#core.register.forJob();
+    const versions = this.versionsOf(tree.id);
+    if (start === undefined) return { floor, registered, time, versions };
+    return { floor: Math.min(floor, start.sequence), registered, time: Math.min(time, start.time), versions };
+  }
+
+  /** What every edit says of the past. `keyspaces` are those that the manifest has. */
+  editFacts(keyspaces: ReadonlyMap<number, KeyspaceVersion>): VersionEdit {
+    const now = this.#now();
+    const historyFloor: { keyspace: number; sequence: number }[] = [];
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const [keyspace, window] of this.#windows) {
+      const { sequence } = window.advance(now, this.#marks);
+      oldest = Math.min(oldest, sequence);
+      const known = keyspaces.get(keyspace);
+      if (known !== undefined && sequence > known.historyFloor) historyFloor.push({ keyspace, sequence });
+    }
+    const timeMarks = this.#marks.take();
+    if (this.#windows.size > 0) this.#marks.forget(oldest);
+    return {
+      ...(timeMarks.length > 0 && { timeMarks }),
+      ...(historyFloor.length > 0 && { historyFloor }),
+    };
+  }
+
+  /**
+   * What has to be written so that the keyspace keeps this much from now on; undefined when it does. What it keeps already by
+   * time stays readable when it goes on to keep by time.
+   */
+  changeTo(tree: Tree, { ms = 0, versions = 0 }: RetentionOption): RetentionChange | undefined {
+    const core = this.#core;
+    const before = this.#retentions.get(tree.id) ?? NOTHING;
+    if ((before.ms === ms && before.versions === versions) || core.options.readOnly) return undefined;
+    const since = ms > 0 && before.ms > 0 ? before.since : core.state.time.now();
+    const floor = this.startOf(tree.id)?.sequence ?? core.state.visible;
+    return { change: 'retain', id: tree.id, ms, versions, since, floor };
+  }
+
+  /** It is in the log, at the sequence that is visible now. */
+  retain({ id, ms, versions, since, floor }: RetentionChange): void {
+    this.#set(id, { ms, versions, since }, floor);
+    // States from here on are asked for by time.
+    this.#marks.sample(since, this.#core.state.visible);
+  }
+
+  forget(keyspace: number): void {
+    this.#retentions.delete(keyspace);
+    this.#windows.delete(keyspace);
+    this.#marks.isKept = this.#windows.size > 0;
+  }
+
+  at(target: PastTarget): PastState {
+    const { state, register, options } = this.#core;
+    state.checkOpen();
+    if (options.readOnly) {
+      const message =
+        'a read-only database does not read the past: who writes it does not know of its readers';
+      throw invalid('NOT_SUPPORTED_YET', message, { method: 'at' });
+    }
+    const now = this.#now();
+    this.#marks.sample(now.time, now.sequence);
+    const starts = new Map<number, ReadPoint>();
+    for (const [id, window] of this.#windows) starts.set(id, window.advance(now, this.#marks));
+    const past = { ...this.#pointOf(target, now, starts), target, now, starts };
+    checkPastOfAny(past);
+    register.addPast(past.sequence, past.time);
+    return past;
+  }
+
+  keptOf(keyspace: number): KeptVersions {
+    const { register, options } = this.#core;
+    const start = options.readOnly ? undefined : this.startOf(keyspace);
+    if (start !== undefined) register.addPast(start.sequence, start.time);
+    return { start, versions: this.versionsOf(keyspace) };
+  }
+
+  /** Other threads may have committed something since the last mark. */
+  note(): void {
+    const { sequence, time } = this.#now();
+    this.#marks.sample(time, sequence);
+  }
+
+  timesOf(sequences: readonly number[]): (number | undefined)[] {
+    return sequences.map((sequence) => this.#marks.timeOf(sequence));
+  }
+
+  #now(): ReadPoint {
+    const { state } = this.#core;
+    return { sequence: state.visible, time: state.time.now() };
+  }
+
+  #pointOf(target: PastTarget, now: ReadPoint, starts: ReadonlyMap<number, ReadPoint>): ReadPoint {
+    if (target instanceof Date) {
+      const time = target.getTime();
+      if (Number.isNaN(time)) throw pointInvalid('got an invalid Date', String(target));
+      if (time === now.time) return now;
+      return { sequence: this.#marks.at(time)?.sequence ?? 0, time };
+    }
+    if (typeof target !== 'number' || !Number.isSafeInteger(target) || target < 0)
+      throw pointInvalid(`got ${typeof target === 'number' ? target : typeof target}`, target);
+    if (target === now.sequence) return now;
+    // Sequences are committed in the order of their times, so the earliest of the starts that it lies behind is not too late.
+    let time = this.#marks.timeOf(target) ?? now.time;
+    for (const start of starts.values()) {
+      if (start.sequence <= target && start.time > time) time = start.time;
+    }
+    return { sequence: target, time: Math.min(time, now.time) };
+  }
+
+  #set(keyspace: number, retention: Retention, floor: number): void {
+    this.#retentions.set(keyspace, retention);
+    if (retention.ms > 0) this.#windows.set(keyspace, new HistoryWindow(retention, floor));
+    else this.#windows.delete(keyspace);
+    this.#marks.isKept = this.#windows.size > 0;
+  }
+}
+
+function pointInvalid(what: string, got: unknown): VarveError {
+  return invalid('POINT_INVALID', `a state of the past is given by a Date or a sequence; ${what}`, { got });
+}
