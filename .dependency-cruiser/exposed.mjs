@@ -38,6 +38,7 @@ export const exposed = {
     'codecs/u64.ts',
     'codecs/utf8.ts',
     'compaction-types.ts',
+    'commit-env.ts',
     'commit-pipeline.ts',
     'components.ts',
     'core.ts',
@@ -59,6 +60,7 @@ export const exposed = {
     'read-point.ts',
     'sharing/attach.ts',
     'sharing/shared-words.ts',
+    'state.ts',
     'transaction-types.ts',
     'tree.ts',
     'workers/verify-job.ts',
@@ -96,7 +98,7 @@ export const exposed = {
     'version.ts',
   ],
   memtable: ['descriptor.ts', 'memtable.ts'],
-  record: ['batch.ts', 'frame.ts', 'log-record.ts'],
+  record: ['batch.ts', 'frame.ts', 'log-record.ts', 'prepared.ts'],
   sstable: [
     'blob-format.ts',
     'blob-reader.ts',
@@ -118,7 +120,7 @@ export const exposed = {
     'table-window.ts',
     'writer.ts',
   ],
-  transaction: ['transactions.ts'],
+  transaction: ['coordinator.ts', 'transactions.ts'],
   wal: [
     'attached-log.ts',
     'cut-tail.ts',

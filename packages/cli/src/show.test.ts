@@ -58,6 +58,7 @@ test('statistics name every keyspace', () => {
         deadlocks: 0,
         locks: 0,
         waiting: 0,
+        prepared: 0,
       },
       threads: [],
     },

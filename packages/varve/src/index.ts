@@ -104,12 +104,20 @@ export type { PressureCounts, PressureStats } from './engine/pressure-types.ts';
 export type {
   ConflictContext,
   Isolation,
+  PreparedTransaction,
   RetryOptions,
   Savepoint,
   Transaction,
   TransactionOptions,
   TransactionStats,
 } from './engine/transaction-types.ts';
+export { Coordinator, openCoordinator } from './transaction/coordinator.ts';
+export type {
+  CoordinatorOptions,
+  CoordinatorReport,
+  Databases,
+  TogetherOptions,
+} from './transaction/coordinator.ts';
 export { dumpFile } from './maintenance/dump.ts';
 export type { DumpLine } from './maintenance/dump-line.ts';
 export type { FileSystem } from './fs/file-system.ts';

@@ -24,7 +24,13 @@ import type {
   WriteWait,
 } from './keyspace-types.ts';
 import type { PressureStats } from './pressure-types.ts';
-import type { RetryOptions, Transaction, TransactionOptions, TransactionStats } from './transaction-types.ts';
+import type {
+  PreparedTransaction,
+  RetryOptions,
+  Transaction,
+  TransactionOptions,
+  TransactionStats,
+} from './transaction-types.ts';
 /** What to compact; all of every keyspace when nothing is given. */
 export interface CompactOptions {
   keyspace?: string;
@@ -213,6 +219,19 @@ export interface Database extends AsyncDisposable {
    * });
    */
   transaction<T>(fn: (transaction: Transaction) => T | Promise<T>, options?: RetryOptions): Promise<T>;
+  /**
+   * Writes what `Transaction.prepare` has prepared under the id, at the sequence that it returns; it can not meet a conflict. Its
+   * record is handed over like that of any write; with a durability the promise waits for it.
+   *
+   * Errors: `PREPARED_NOT_FOUND`, `PREPARED_ID_INVALID` (invalid), those of a write. It stays prepared when it throws.
+   */
+  commitPrepared(id: string): Sequence;
+  commitPrepared(id: string, wait: { durability: Durability }): Promise<Sequence>;
+  /** Gives it up, and its locks. Errors as `commitPrepared`. */
+  rollbackPrepared(id: string): Sequence;
+  rollbackPrepared(id: string, wait: { durability: Durability }): Promise<Sequence>;
+  /** Those that wait for their decision, the oldest first; after a reopening too. */
+  preparedTransactions(): PreparedTransaction[];
   /** Resolves with the sequence that is safe. Default: 'disk'. */
   sync(durability?: 'os' | 'disk'): Promise<Sequence>;
   syncNow(durability?: 'os' | 'disk'): Sequence;

@@ -3,12 +3,14 @@
  * what an installed version sets going. Flushes run in flushes.ts, compactions in compactions/.
  * Nothing here awaits: outcomes arrive as calls on the owner's thread, between two operations of the user.
  */
+import { VarveError } from '../base/errors.ts';
 import { blobName, tableName, inDirectory } from '../fs/file-names.ts';
 import type { Version } from '../manifest/version.ts';
 import type { BackgroundWork, Core } from './core.ts';
 import { Care } from './compactions/care.ts';
 import { CompactionRunner } from './compactions/compaction-runner.ts';
 import { Flushes } from './flushes.ts';
+import { renewPrepared } from './housekeeping.ts';
 import { emptyLevel0, fullestLevel0, type FullLevel0 } from './level0-files.ts';
 import { LEVEL0_WAITING_STOP, WRITES_HELD } from './pressure.ts';
 import type { Tree } from './tree.ts';
@@ -29,6 +31,7 @@ export class Background implements BackgroundWork {
   #flushed: (() => void)[] = [];
   #level0: FullLevel0 = emptyLevel0;
   #areWritesHeld = false;
+  #isRenewing = false;
   #poolBytesSeen = 0;
   #poolBytesLooked = 0;
 
@@ -198,7 +201,24 @@ export class Background implements BackgroundWork {
       const unflushed = tree.oldestUnflushed();
       if (unflushed !== undefined && unflushed <= oldest.lastSequence) rotated = tree.rotate() || rotated;
     }
+    this.#renewPrepared(oldest.lastSequence);
     return rotated;
+  }
+
+  /** Later: this may be the end of a commit. What can not be written now is tried again with the next one. */
+  #renewPrepared(through: number): void {
+    const { state, scheduler } = this.#core;
+    const isDue = [...state.prepared.values()].some(({ sequence }) => sequence <= through);
+    if (!isDue || this.#isRenewing) return;
+    this.#isRenewing = true;
+    scheduler.soon(() => {
+      this.#isRenewing = false;
+      try {
+        renewPrepared(this.#core, through);
+      } catch (error) {
+        if (!(error instanceof VarveError) || error.kind !== 'busy') this.#core.poison.raise(error);
+      }
+    });
   }
 
   /** A new version is in force: what it made free is given back, what waited goes on. */

@@ -16,43 +16,11 @@ import { busy, invalid, type VarveError } from '../base/errors.ts';
 import { expiryOf, stampExpiry } from '../base/expiry.ts';
 import { KIND_DELETE, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import { BATCH_OVERHEAD_MAX, BatchBuffer, BatchReader } from '../record/batch.ts';
-import { RECORD_BATCH, RECORD_INGESTION } from '../record/log-record.ts';
+import { RECORD_BATCH, RECORD_COMMIT, RECORD_INGESTION } from '../record/log-record.ts';
 import type { Memtable } from '../memtable/memtable.ts';
-import type { Poison } from '../runtime/poison.ts';
-import type { DurableLog } from '../wal/log-options.ts';
-import type { JobRunner } from '../workers/job-runner.ts';
-import type { Durability } from './durability.ts';
-import type { ExternalPosition } from './external-position.ts';
-import type { Pressure } from './pressure.ts';
+import type { CommitEnv, WriteGuard } from './commit-env.ts';
 import type { EngineState } from './state.ts';
 import type { Tree } from './tree.ts';
-
-/** What the pipeline needs from the rest of the engine: testable without opening a database. */
-export interface CommitEnv {
-  readonly state: EngineState;
-  /** Undefined when batches come from an outside log. */
-  readonly log: DurableLog | undefined;
-  readonly durability: Durability | undefined;
-  readonly pressure: Pressure;
-  readonly poison: Poison;
-  readonly runner: JobRunner;
-  readonly batchBytesMax: number;
-  readonly counters: { user: number };
-  /** Longest wait for other threads that write. */
-  readonly lockMsMax: number;
-  readonly isReadOnly: boolean;
-  readonly external: ExternalPosition;
-  /** After each commit, with the trees it wrote to: rotates what is full, starts what is due. */
-  committed(touched: readonly Tree[]): void;
-}
-
-/** Looks at writes before they are made (transaction/locks.ts). @throws conflict `KEY_LOCKED` */
-export interface WriteGuard {
-  one(keyspaceId: number, kind: number, key: Uint8Array, value: Uint8Array): void;
-  batch(batch: BatchBuffer): void;
-  /** Resolves when something has been unlocked. */
-  change(): Promise<void>;
-}
 
 export class CommitPipeline {
   readonly #env: CommitEnv;
@@ -95,6 +63,33 @@ export class CommitPipeline {
   commitIf(batch: BatchBuffer, validate: () => void): number {
     this.checkWritable(batch.length);
     return this.#admitted(batch, undefined, validate);
+  }
+
+  /**
+   * Commits the batch of a prepared transaction, whose locks are its own: as `commitIf`, in a record that begins with
+   * `decision` (record/prepared.ts). An empty batch has its record too.
+   */
+  commitPrepared(batch: BatchBuffer, decision: Uint8Array): number {
+    this.checkWritable(batch.length);
+    if (batch.count === 0) return this.note(RECORD_COMMIT, decision);
+    return this.#admitted(batch, undefined, () => undefined, decision);
+  }
+
+  /**
+   * Writes a record that changes nothing that is seen, and has a sequence. Whoever has something to check first does it in
+   * `validate`, after all waiting.
+   */
+  note(kind: number, body: Uint8Array, validate?: () => void): number {
+    const { state, durability } = this.#env;
+    this.checkMutable();
+    this.admit(body.length);
+    validate?.();
+    const sequence = state.visible + 1;
+    durability!.append(kind, sequence, this.#time(), body, 0, body.length);
+    state.visible = sequence;
+    this.#followed?.push(sequence);
+    this.#env.committed([]);
+    return sequence;
   }
 
   /** Writes the batch; returns its sequence. An empty batch writes nothing and returns the current sequence. */
@@ -185,7 +180,7 @@ export class CommitPipeline {
   }
 
   /** With `validate` in place of the guard, which whoever validates has asked. */
-  #admitted(batch: BatchBuffer, position?: number, validate?: () => void): number {
+  #admitted(batch: BatchBuffer, position?: number, validate?: () => void, decision?: Uint8Array): number {
     const { state, lockMsMax } = this.#env;
     if (batch.count === 0) return state.visible;
     this.admit(batch.length);
@@ -193,7 +188,7 @@ export class CommitPipeline {
     const { access } = state;
     if (access === undefined) {
       validate?.();
-      return this.#apply(batch, position);
+      return this.#apply(batch, position, decision);
     }
     access.lock(lockMsMax);
     try {
@@ -252,7 +247,7 @@ export class CommitPipeline {
   }
 
   // ATOMIC from here to publish: nothing else runs on this thread, and no other thread writes, or it waits for the lock.
-  #apply(batch: BatchBuffer, position: number | undefined): number {
+  #apply(batch: BatchBuffer, position: number | undefined, decision?: Uint8Array): number {
     const { state, durability, external, counters } = this.#env;
     if (batch.count === 1) this.#reserveOne(batch);
     else this.#reserve(batch);
@@ -260,7 +255,12 @@ export class CommitPipeline {
     const time = this.#time();
     if (batch.stamp(time)) state.hasExpiring = true;
     if (position !== undefined) external.advance(position);
-    durability?.append(RECORD_BATCH, sequence, time, batch.bytes, 0, batch.length);
+    if (decision === undefined) {
+      durability?.append(RECORD_BATCH, sequence, time, batch.bytes, 0, batch.length);
+    } else {
+      const body = joined(decision, batch.bytes, batch.length);
+      durability?.append(RECORD_COMMIT, sequence, time, body, 0, body.length);
+    }
     if (batch.count === 1) insert(this.#touched[0]!, batch.last, sequence);
     else applyBatch(state, this.#reader, batch.bytes, 0, batch.length, sequence);
     state.visible = sequence;
@@ -362,6 +362,13 @@ function add(tree: Tree, memtable: Memtable, operation: Operation, sequence: num
     dead.wrote(bytes, keyStart, keyEnd);
   }
   memtable.add(sequence, kind, bytes, keyStart, keyEnd, bytes, valueStart, valueEnd);
+}
+
+function joined(head: Uint8Array, bytes: Uint8Array, length: number): Uint8Array {
+  const whole = new Uint8Array(head.length + length);
+  whole.set(head);
+  whole.set(bytes.subarray(0, length), head.length);
+  return whole;
 }
 
 function dropped(keyspaceId: number): VarveError {

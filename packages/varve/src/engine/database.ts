@@ -17,6 +17,7 @@ import type {
 } from './api-types.ts';
 import type {
   Batch,
+  Durability,
   Keyspace,
   KeyspaceOptions,
   Snapshot,
@@ -39,8 +40,14 @@ import type { KeyspaceRequest, KeyspaceTable } from './keyspace-table.ts';
 import type { PressureStats } from './pressure-types.ts';
 import { SnapshotHandle } from './snapshot.ts';
 import { collectStats } from './stats.ts';
-import type { RetryOptions, Transaction, TransactionOptions, TransactionStats } from './transaction-types.ts';
-import { withOptions } from './write-wait.ts';
+import type {
+  PreparedTransaction,
+  RetryOptions,
+  Transaction,
+  TransactionOptions,
+  TransactionStats,
+} from './transaction-types.ts';
+import { decide, withOptions } from './write-wait.ts';
 import { writeBatch } from './write-batch.ts';
 import { answerPast } from './sharing/attached-past.ts';
 import { type OwnerRequests, SharedOwner } from './sharing/owner.ts';
@@ -51,6 +58,11 @@ export interface Transactions {
   run<T>(fn: (transaction: Transaction) => T | Promise<T>, options?: RetryOptions): Promise<T>;
   stats(): TransactionStats;
   close(error: Error): void;
+  readonly prepared: {
+    commit(id: string): number;
+    rollback(id: string): number;
+    list(): PreparedTransaction[];
+  };
 }
 
 /** What higher floors bring (maintenance, transaction): given to open, so that the engine does not import upwards. */
@@ -140,6 +152,22 @@ export class DatabaseHandle implements Database {
 
   transaction<T>(fn: (transaction: Transaction) => T | Promise<T>, options?: RetryOptions): Promise<T> {
     return this.#transactions.run(fn, options);
+  }
+
+  commitPrepared(id: string): number;
+  commitPrepared(id: string, wait: { durability: Durability }): Promise<number>;
+  commitPrepared(id: string, wait?: { durability: Durability }): number | Promise<number> {
+    return decide(this.#core, wait, () => this.#transactions.prepared.commit(id));
+  }
+
+  rollbackPrepared(id: string): number;
+  rollbackPrepared(id: string, wait: { durability: Durability }): Promise<number>;
+  rollbackPrepared(id: string, wait?: { durability: Durability }): number | Promise<number> {
+    return decide(this.#core, wait, () => this.#transactions.prepared.rollback(id));
+  }
+
+  preparedTransactions(): PreparedTransaction[] {
+    return this.#transactions.prepared.list();
   }
 
   snapshot(options: SnapshotOptions = {}): Snapshot {
@@ -247,6 +275,7 @@ export class DatabaseHandle implements Database {
   share(): ShareHandle {
     const core = this.#core;
     core.state.checkOpen();
+    if (core.state.prepared.size > 0) throw sharedPrepared(core.state.prepared.keys());
     core.state.sharing ??= new SharedOwner(core, {
       path: this.#path,
       recovered: this.recovered,
@@ -313,6 +342,12 @@ export class DatabaseHandle implements Database {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+function sharedPrepared(ids: Iterable<string>): Error {
+  const message =
+    'a database with prepared transactions is not shared: other threads would not see their locks; decide them first';
+  return invalid('SHARE_UNSUPPORTED', message, { prepared: [...ids] });
 }
 
 export function checkSyncClass(durability: unknown): void {

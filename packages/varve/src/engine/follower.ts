@@ -26,6 +26,7 @@ import type { RefreshReport } from './api-types.ts';
 import { insert } from './commit-pipeline.ts';
 import type { Core } from './core.ts';
 import { isHidden } from './ingest/replay-ingestion.ts';
+import { decodeDecision } from '../record/prepared.ts';
 import { decodeKeyspaceChange, editOfChange, recordOf } from './keyspace-change.ts';
 import type { KeyspaceTable } from './keyspace-table.ts';
 import { filesSeen } from './recovery.ts';
@@ -215,6 +216,15 @@ export class Follower {
         insert(tree, reader, sequence);
       }
       this.#batches++;
+    },
+    // Nothing of it is to be seen before it is committed.
+    prepared: () => {
+      this.#batches++;
+    },
+    decision: (sequence, time, bytes, start, end, where) => {
+      const { batchStart } = decodeDecision(bytes, start, end, where);
+      if (batchStart !== undefined) this.#sink.batch(sequence, time, bytes, batchStart, end, where);
+      else this.#batches++;
     },
     keyspaceChange: (sequence, _time, bytes, start, end, where) => {
       const change = decodeKeyspaceChange(bytes.slice(start, end), where);

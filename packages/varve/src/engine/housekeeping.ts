@@ -5,6 +5,8 @@
 import { blobName, inDirectory, logName, tableName } from '../fs/file-names.ts';
 import type { VersionEdit } from '../manifest/version-edit.ts';
 import type { Version } from '../manifest/version.ts';
+import { RECORD_PREPARE } from '../record/log-record.ts';
+import { encodePrepared } from '../record/prepared.ts';
 import type { Core } from './core.ts';
 import type { DirectoryContents } from './recovery.ts';
 import type { EngineState } from './state.ts';
@@ -23,7 +25,8 @@ export function editFacts(core: Core, flushed?: ReadonlyMap<Tree, number>): Vers
 
 /**
  * The sequence through which everything is in tables: what lies above is only in the log and in memtables. A keyspace without unflushed
- * writes does not count, so an idle one pins nothing. Keyspace changes count until the manifest has them.
+ * writes does not count, so an idle one pins nothing. Keyspace changes count until the manifest has them, prepared transactions until
+ * they are decided.
  */
 export function replayFloor(state: EngineState, flushed?: ReadonlyMap<Tree, number>): number {
   let floor = state.visible;
@@ -32,6 +35,7 @@ export function replayFloor(state: EngineState, flushed?: ReadonlyMap<Tree, numb
     if (unflushed !== undefined) floor = Math.min(floor, unflushed - 1);
   }
   for (const sequence of state.pendingChanges) floor = Math.min(floor, sequence - 1);
+  for (const { sequence } of state.prepared.values()) floor = Math.min(floor, sequence - 1);
   return floor;
 }
 
@@ -40,6 +44,15 @@ export function releaseLog(core: Core): void {
   const { log, installer } = core;
   if (log !== undefined) {
     removeFiles(core, log.release(replayFloor(core.state), installer.version.logSegment));
+  }
+}
+
+/** Writes prepared transactions of the log up to `through` anew at its end, so that it can be let go of up to there. */
+export function renewPrepared({ state, pipeline, poison }: Core, through: number): void {
+  for (const [id, prepared] of state.prepared) {
+    if (prepared.sequence > through || state.isClosed || poison.raised) continue;
+    const sequence = pipeline.note(RECORD_PREPARE, encodePrepared({ id, ...prepared }));
+    state.prepared.set(id, { ...prepared, sequence });
   }
 }
 

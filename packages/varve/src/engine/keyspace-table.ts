@@ -5,7 +5,7 @@
  * never reused. The codec names are stored: a keyspace reopened with another key codec is refused, because its order and
  * its keys would mean something else. Leaving the codec out means bytes, for whatever is stored.
  */
-import { invalid } from '../base/errors.ts';
+import { invalid, VarveError } from '../base/errors.ts';
 import type { KeyspaceRecord, VersionEdit } from '../manifest/version-edit.ts';
 import { gatheredFiles, withoutPicker } from '../options/compaction-settings.ts';
 import type { RetentionOption } from '../options/retention.ts';
@@ -122,6 +122,7 @@ export class KeyspaceTable {
       });
     }
     core.pipeline.checkMutable();
+    checkNotPrepared(core, tree);
     const sequence = this.#log({ change: 'drop', id: tree.id });
     core.state.trees.delete(tree.id);
     this.#trees.delete(name);
@@ -234,6 +235,15 @@ export class KeyspaceTable {
     return new Promise<void>((resolve, reject) => {
       this.#core.installer.install(edit, (error) => (error === undefined ? resolve() : reject(error)));
     }).finally(() => this.#core.runner.unhold());
+  }
+}
+
+/** What is prepared is sure to be written when it is decided so. */
+function checkNotPrepared({ state }: Core, tree: Tree): void {
+  for (const [id, { locks }] of state.prepared) {
+    if (!locks.some(({ keyspaceId }) => keyspaceId === tree.id)) continue;
+    const message = `keyspace '${tree.name}' is not dropped while the transaction '${id}', which uses it, is prepared`;
+    throw new VarveError('conflict', 'KEYSPACE_PREPARED', message, { keyspace: tree.name, prepared: id });
   }
 }
 

@@ -108,6 +108,7 @@ export class Opening {
     if (this.#options.recovery === 'salvage' && !this.#options.readOnly) {
       flushReplayed(recovering, fs, this.#fileNumbers);
     }
+    this.#keepPrepared(recovering);
     const core = assemble(this.#parts(recovering.marks), recovering.version, report, contents);
     const recovered: OpenReport = {
       batches: report.batches,
@@ -160,6 +161,7 @@ export class Opening {
       readOnly: this.#options.readOnly,
       version,
       changes: [],
+      prepared: new Map(),
       marks: marksOf(version, this.#options.timestamps),
       newTree: (record) => this.#newTree(state, record, recovering.version),
       warnings: [],
@@ -171,6 +173,13 @@ export class Opening {
       state.trees.set(record.id, this.#newTree(state, record, version));
     }
     return recovering;
+  }
+
+  /** Before the log is let go of: their records are in it and nowhere else. */
+  #keepPrepared({ prepared, state }: ReplayEnv): void {
+    for (const { id, sequence, time, locks, batch } of prepared.values()) {
+      state.prepared.set(id, { sequence, time, locks, batch });
+    }
   }
 
   /** Read-only: what a writer removes from now on can still be read. */

@@ -13,6 +13,7 @@ import { decodeIngestion } from '../manifest/ingestion.ts';
 import { type LoadedManifest, loadManifest } from '../manifest/manifest-file.ts';
 import { applyEdit, type Version } from '../manifest/version.ts';
 import { BatchReader } from '../record/batch.ts';
+import { decodeDecision, decodePrepared } from '../record/prepared.ts';
 import { cutTail } from '../wal/cut-tail.ts';
 import { replay } from '../wal/replay.ts';
 import type { ReplayReport } from '../wal/replay-run.ts';
@@ -104,6 +105,17 @@ export function replayLog(env: ReplayEnv, logs: readonly number[]): ReplayReport
         applyBatch(state, reader, bytes, start, end, sequence);
         state.visible = sequence;
         env.replayed();
+      },
+      prepared(sequence, time, bytes, start, end, where) {
+        state.visible = sequence;
+        const record = decodePrepared(bytes, start, end, where);
+        env.prepared.set(record.id, { ...record, sequence, time });
+      },
+      decision(sequence, time, bytes, start, end, where) {
+        const { id, batchStart } = decodeDecision(bytes, start, end, where);
+        env.prepared.delete(id);
+        if (batchStart !== undefined) this.batch(sequence, time, bytes, batchStart, end, where);
+        else state.visible = sequence;
       },
       keyspaceChange(sequence, _time, bytes, start, end, where) {
         state.visible = sequence;

@@ -6,6 +6,7 @@ import type { FileSystem } from '../fs/file-system.ts';
 import type { IngestionEdit } from '../manifest/ingestion.ts';
 import type { KeyspaceRecord } from '../manifest/version-edit.ts';
 import type { Version } from '../manifest/version.ts';
+import type { PreparedRecord } from '../record/prepared.ts';
 import type { KeyspaceChange } from './keyspace-change.ts';
 import type { EngineState } from './state.ts';
 import type { TimeMarks } from './time-marks.ts';
@@ -16,6 +17,12 @@ export type LoggedChange = { readonly sequence: number } & (
   | { readonly change: KeyspaceChange }
   | { readonly ingestion: IngestionEdit }
 );
+
+/** A prepared transaction as it stood in the log. */
+export interface RecoveredTransaction extends PreparedRecord {
+  readonly sequence: number;
+  readonly time: number;
+}
 
 export interface ReplayEnv {
   readonly fs: FileSystem;
@@ -28,6 +35,8 @@ export interface ReplayEnv {
   readonly changes: LoggedChange[];
   /** When which sequence was the latest one. */
   readonly marks: TimeMarks;
+  /** Transactions that are prepared and not decided, by id. */
+  readonly prepared: Map<string, RecoveredTransaction>;
   /** What salvage had to leave out. */
   readonly warnings: string[];
   newTree(record: KeyspaceRecord): Tree;

@@ -8,6 +8,7 @@
  */
 import { type Clock, systemClock } from '../base/clock.ts';
 import { closed } from '../base/errors.ts';
+import type { LockedKeys } from '../record/prepared.ts';
 import type { ThreadStats } from './api-types.ts';
 import { VISIBLE } from './sharing/control-words.ts';
 import { storeSequence } from './sharing/sequence-words.ts';
@@ -21,6 +22,16 @@ export interface AheadOfManifest {
   prepare(body: Uint8Array, sequence: number): void;
   show(): void;
   forget(): void;
+}
+
+/** A transaction that is prepared: its record stands in the log at `sequence`, and has to stay there. */
+export interface PreparedState {
+  readonly sequence: number;
+  /** When it was prepared, milliseconds since 1970; 0 without timestamps. */
+  readonly time: number;
+  readonly locks: readonly LockedKeys[];
+  /** In the form of the log (record/batch.ts). */
+  readonly batch: Uint8Array;
 }
 
 /** What the parts of the owner's engine tell the threads that have attached its database (sharing/owner.ts). */
@@ -64,6 +75,8 @@ export class EngineState {
   readonly trees: Map<number, Tree> = new Map();
   /** Trees that were dropped and whose memtables a running flush still reads. */
   readonly leaving: Set<Tree> = new Set();
+  /** Prepared transactions by id. */
+  readonly prepared: Map<string, PreparedState> = new Map();
   /** Sequences of keyspace changes that are in the log and not in the manifest yet: replay needs them. */
   readonly pendingChanges: Set<number> = new Set();
 

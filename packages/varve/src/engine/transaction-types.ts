@@ -79,6 +79,34 @@ export interface Transaction extends Disposer {
   commit(): Sequence;
   commit(wait: { durability: Durability }): Promise<Sequence>;
   rollback(): void;
+  /**
+   * The first half of a commit in two: everything is validated and on disk, under an id by which it is decided later, by
+   * `db.commitPrepared` or `db.rollbackPrepared`, also after a crash. Until then what it writes, and under 'serializable' what it has
+   * read, stays locked (`KEY_LOCKED`). Ends this object. Resolves when it is durable, 'disk' by default.
+   *
+   * Errors: those of `commit`, `PREPARED_ID_USED`, `KEY_LOCKED` (conflict), `PREPARED_ID_INVALID`, `PREPARE_UNSUPPORTED` (invalid, when
+   * other threads have attached the database).
+   *
+   * @example
+   * const tx = db.begin();
+   * tx.put(accounts, 'ada', 70);
+   * await tx.prepare('transfer-17');
+   * db.commitPrepared('transfer-17');
+   */
+  prepare(id: string, wait?: { durability: Durability }): Promise<Sequence>;
+}
+
+/** A transaction that waits for its decision. */
+export interface PreparedTransaction {
+  readonly id: string;
+  /** Of its record in the log; it writes at a later one. */
+  readonly sequence: Sequence;
+  /** When it was prepared, milliseconds since 1970; not there without timestamps. */
+  readonly time?: number;
+  /** Those that it writes to. */
+  readonly keyspaces: readonly string[];
+  readonly operations: number;
+  readonly bytes: number;
 }
 
 /** Transactions of this thread since the open. */
@@ -94,6 +122,8 @@ export interface TransactionStats {
   /** Keys and ranges that are locked now, and requests that wait for one. */
   locks: number;
   waiting: number;
+  /** Waiting for their decision. */
+  prepared: number;
 }
 
 /** A key that two transactions met at, as errors tell it. */

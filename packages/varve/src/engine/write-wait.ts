@@ -130,6 +130,19 @@ async function unlocked<T>({ pipeline }: Session, limit: WaitLimit, write: () =>
   }
 }
 
+/** Runs a write that waits for no room and no lock, and where it is given for its durability. */
+export function decide(
+  core: Session,
+  wait: { readonly durability: Durability } | undefined,
+  write: () => number,
+): number | Promise<number> {
+  return withOptions(wait, () => {
+    if (wait === undefined) return write();
+    checkWait(wait);
+    return reach(core, wait.durability, write());
+  });
+}
+
 /** Resolves with `sequence` once it is as durable as asked. */
 export function reach(core: Session, durability: Durability, sequence: number): Promise<number> {
   if (durability === 'memory' || core.durability === undefined) return Promise.resolve(sequence);

@@ -9,7 +9,15 @@ import { decodeKeyspaceChange } from '../engine/keyspace-change.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { BatchReader } from '../record/batch.ts';
 import { decodeIngestion, type IngestionEdit } from '../manifest/ingestion.ts';
-import { HEADER_BYTES, RECORD_BATCH, RECORD_INGESTION, RECORD_KEYSPACE } from '../record/log-record.ts';
+import {
+  HEADER_BYTES,
+  RECORD_BATCH,
+  RECORD_COMMIT,
+  RECORD_INGESTION,
+  RECORD_KEYSPACE,
+  RECORD_PREPARE,
+} from '../record/log-record.ts';
+import { decodeDecision, decodePrepared } from '../record/prepared.ts';
 import { type DumpedGap, type DumpedRecord, dumpSegment } from '../wal/dump.ts';
 import { fileDetail } from './dump-manifest.ts';
 import { type DumpLine, showBytes, showTime, storedDetail } from './dump-line.ts';
@@ -67,14 +75,38 @@ function* recordLines(record: DumpedRecord, path: string): Generator<DumpLine, v
     }
     return;
   }
+  if (kind === RECORD_PREPARE) {
+    const { id, locks, batch } = decodePrepared(body, 0, body.length, { file: path, offset });
+    const started = offset + HEADER_BYTES + body.length - batch.length;
+    yield* batchLines(record, { ...detail, id, locks: locks.length }, batch, started, path);
+    return;
+  }
+  if (kind === RECORD_COMMIT) {
+    const { id, batchStart } = decodeDecision(body, 0, body.length, { file: path, offset });
+    const decided = { ...detail, id, outcome: batchStart === undefined ? 'rolled back' : 'committed' };
+    if (batchStart === undefined || batchStart === body.length)
+      yield { offset, kind: record.kindName, detail: decided };
+    else
+      yield* batchLines(record, decided, body.subarray(batchStart), offset + HEADER_BYTES + batchStart, path);
+    return;
+  }
   if (kind !== RECORD_BATCH) {
     yield { offset, kind: record.kindName, detail };
     return;
   }
+  yield* batchLines(record, detail, body, offset + HEADER_BYTES, path);
+}
+
+function* batchLines(
+  { offset, kindName: kind }: DumpedRecord,
+  detail: Readonly<Record<string, unknown>>,
+  body: Uint8Array,
+  bodyAt: number,
+  path: string,
+): Generator<DumpLine, void> {
   const batch = new BatchReader();
   batch.reset(body, 0, body.length, { file: path, offset });
-  yield { offset, kind: record.kindName, detail: { ...detail, operations: batch.count } };
-  const bodyAt = offset + HEADER_BYTES;
+  yield { offset, kind, detail: { ...detail, operations: batch.count } };
   for (let at = COUNT_BYTES; batch.next(); at = batch.valueEnd) {
     yield { offset: bodyAt + at, kind: kindName(batch.kind), detail: operationDetail(batch) };
   }

@@ -14,7 +14,7 @@
  *       32     4  u32    synced offset
  *       36     8  f64    timestamp         milliseconds since 1970; 0 without flag bit 0
  *       44        bytes  body              batch: record/batch.ts; keyspace change: the engine's; marker: empty;
- *                                         ingestion: manifest/ingestion.ts
+ *                                         ingestion: manifest/ingestion.ts; prepare and commit: record/prepared.ts
  *
  * Body of kind 6, segment start, the first record of every segment (20 bytes):
  *        0     4  u32    flags             bit 0: the file was recycled, stale bytes may follow the last record
@@ -35,8 +35,9 @@ export const RECORD_BATCH = 1;
 export const RECORD_KEYSPACE = 2;
 /** States the synced position; consumes no sequence. */
 export const RECORD_MARKER = 3;
-/** Reserved for two-phase transactions. */
-const RECORD_PREPARE = 4;
+/** A transaction is prepared (record/prepared.ts). */
+export const RECORD_PREPARE = 4;
+/** A prepared transaction was committed, then with its batch, or rolled back. */
 export const RECORD_COMMIT = 5;
 export const RECORD_SEGMENT_START = 6;
 /** Tables that were written beside the log become part of a keyspace. */
@@ -63,7 +64,7 @@ export function recordKindName(kind: number): string {
 
 /** Does a record of this kind change something, and so take a sequence of its own? */
 export function isDataKind(kind: number): boolean {
-  return kind === RECORD_BATCH || kind === RECORD_KEYSPACE || kind === RECORD_INGESTION;
+  return kind !== RECORD_MARKER && kind !== RECORD_SEGMENT_START && names[kind] !== undefined;
 }
 
 /** A place in the log: file number and byte offset. Segment 0 is before every record. */
@@ -138,9 +139,7 @@ export class RecordHeader {
 
   /** True for the kinds, flags and spare bytes that this release knows. */
   get isSupported(): boolean {
-    const known =
-      this.kind <= RECORD_MARKER || this.kind === RECORD_SEGMENT_START || this.kind === RECORD_INGESTION;
-    return known && this.kind > 0 && (this.flags & ~FLAG_TIMESTAMP) === 0 && this.zero === 0;
+    return names[this.kind] !== undefined && (this.flags & ~FLAG_TIMESTAMP) === 0 && this.zero === 0;
   }
 }
 

@@ -8,9 +8,10 @@
  * While anything is locked plain writes are held against it (`WriteGuard`); they never wait for a lock here.
  */
 import { compareBytes } from '../base/bytes.ts';
+import { KEY_BYTES_MAX } from '../base/entry.ts';
 import { busy, VarveError } from '../base/errors.ts';
 import { KIND_RANGE_DELETE } from '../base/kinds.ts';
-import type { WriteGuard } from '../engine/commit-pipeline.ts';
+import type { WriteGuard } from '../engine/commit-env.ts';
 import type { Session } from '../engine/core.ts';
 import type { Tree } from '../engine/tree.ts';
 import { type BatchBuffer, BatchReader } from '../record/batch.ts';
@@ -20,7 +21,21 @@ import type { Timer } from '../runtime/scheduler.ts';
 /** Who locks. */
 export interface LockOwner {
   readonly id: number;
+  /** The id that it was prepared by. */
+  prepared?: string;
 }
+
+/** What somebody locks all at once. */
+export interface LockedSpan {
+  readonly keyspaceId: number;
+  /** Of the keyspace. */
+  readonly name: string;
+  readonly from: Uint8Array;
+  readonly to: Uint8Array | 'key' | undefined;
+}
+
+/** Behind every key. */
+const BEHIND_ALL: Uint8Array = new Uint8Array(KEY_BYTES_MAX + 1).fill(255);
 
 /** Keys of one keyspace: one, or those of [from, to). */
 interface Span {
@@ -81,6 +96,22 @@ export class LockTable implements WriteGuard {
     }
     this.#hold(owner, span);
     return undefined;
+  }
+
+  /**
+   * Locks all of them without waiting, or none.
+   *
+   * @throws conflict `KEY_LOCKED`
+   */
+  lockAll(owner: LockOwner, spans: readonly LockedSpan[]): void {
+    const wanted = spans.map(({ keyspaceId, name, from, to }) => ({
+      keyspaceId,
+      name,
+      from,
+      to: to === 'key' ? undefined : (to ?? BEHIND_ALL),
+    }));
+    for (const { keyspaceId, from, to } of wanted) this.#check(owner, keyspaceId, from, to);
+    for (const span of wanted) this.#hold(owner, span);
   }
 
   releaseAll(owner: LockOwner): void {
@@ -147,11 +178,13 @@ export class LockTable implements WriteGuard {
   ): void {
     const other = this.#inTheWay(owner, { keyspaceId, name: '', from, to });
     if (other === undefined) return;
-    const message = `a key of keyspace '${other.name}' is locked by transaction ${other.owner.id}`;
+    const { id, prepared } = other.owner;
+    const who = prepared === undefined ? `transaction ${id}` : `the prepared transaction '${prepared}'`;
+    const message = `a key of keyspace '${other.name}' is locked by ${who}`;
     throw new VarveError('conflict', 'KEY_LOCKED', message, {
       keyspace: other.name,
       key: from.slice(),
-      transaction: other.owner.id,
+      ...(prepared === undefined ? { transaction: id } : { prepared }),
     });
   }
 

@@ -5,11 +5,12 @@
  *
  * Keys are kept as bytes, one behind the other; nothing is allocated for one.
  */
-import { cloneRange } from '../base/bytes.ts';
+import { cloneRange, EMPTY } from '../base/bytes.ts';
 import { keyChangedSince, rangeChangedSince, rangeExpires } from '../engine/changed-since.ts';
 import type { ReadPoint } from '../engine/read-point.ts';
 import type { Tree } from '../engine/tree.ts';
 import { PointResult } from '../base/entry.ts';
+import type { LockedSpan } from './locks.ts';
 
 const FIRST_BYTES = 256;
 /** What is kept for the next transaction. */
@@ -61,6 +62,20 @@ export class ReadSet {
 
   addRange(range: RangeRead): void {
     this.#ranges.push(range);
+  }
+
+  /** What was read, as keys and ranges to lock. */
+  *spans(): Generator<LockedSpan, void> {
+    let start = 0;
+    for (let i = 0; i < this.#trees.length; i++) {
+      const { id: keyspaceId, name } = this.#trees[i]!;
+      const end = this.#ends[i]!;
+      yield { keyspaceId, name, from: cloneRange(this.#bytes, start, end), to: 'key' };
+      start = end;
+    }
+    for (const { tree, lower, upper, isNothing } of this.#ranges) {
+      if (!isNothing) yield { keyspaceId: tree.id, name: tree.name, from: lower ?? EMPTY, to: upper };
+    }
   }
 
   clear(): void {

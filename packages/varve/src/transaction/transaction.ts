@@ -17,7 +17,6 @@ import { KIND_DELETE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../ba
 import type { Durability, Keyspace, PutOptions, Range, RangeView } from '../engine/keyspace-types.ts';
 import { holdsExpiring, keyChangedSince, rangeChangedSince } from '../engine/changed-since.ts';
 import { decodeValue } from '../engine/codecs/codec.ts';
-import type { Session } from '../engine/core.ts';
 import { RangeCursor } from '../engine/cursor.ts';
 import { KeyspaceHandle } from '../engine/keyspace.ts';
 import type { ReadPoint } from '../engine/read-point.ts';
@@ -25,29 +24,11 @@ import type { Isolation, Savepoint, Transaction } from '../engine/transaction-ty
 import type { Tree } from '../engine/tree.ts';
 import { checkPutOptions } from '../engine/write-checks.ts';
 import { checkWait, reach } from '../engine/write-wait.ts';
-import type { LockOwner, LockTable } from './locks.ts';
-import { type Conflict, ReadSet } from './read-set.ts';
+import type { LockOwner } from './locks.ts';
+import type { Conflict } from './read-set.ts';
 import { SavepointMark } from './savepoint.ts';
+import type { SetPair, TransactionEnv } from './transaction-env.ts';
 import { transactionRange } from './transaction-range.ts';
-import type { WriteSet } from './write-set.ts';
-
-/** Sets of transactions that have ended, for the next ones. */
-export interface SetPair {
-  readonly writes: WriteSet;
-  readonly reads: ReadSet;
-}
-
-export interface TransactionEnv {
-  readonly core: Session;
-  readonly locks: LockTable;
-  takeSets(): SetPair;
-  /** It has ended; `sequence` is that of its batch, 0 when it has written none. */
-  ended(transaction: TransactionHandle, sets: SetPair, sequence: number): void;
-  /** One was refused because of what somebody else has written. */
-  conflicted(): void;
-  /** The transaction that committed at the sequence, if it is remembered. */
-  committedBy(sequence: number): number | undefined;
-}
 
 export class TransactionHandle implements Transaction, ReadPoint {
   readonly id: number;
@@ -64,7 +45,7 @@ export class TransactionHandle implements Transaction, ReadPoint {
   #owner: LockOwner | undefined;
   /** It has read at its point: the point can not move any more. */
   #hasRead = false;
-  #endedBy: 'commit' | 'rollback' | undefined;
+  #endedBy: 'commit' | 'rollback' | 'prepare' | undefined;
 
   constructor(env: TransactionEnv, id: number, isolation: Isolation, lockTimeoutMs: number) {
     const { core } = env;
@@ -241,6 +222,27 @@ export class TransactionHandle implements Transaction, ReadPoint {
     return this.#commitAwaited(wait);
   }
 
+  async prepare(id: string, wait: { durability: Durability } = { durability: 'disk' }): Promise<number> {
+    checkWait(wait);
+    const { writes, reads } = this.#open();
+    const { prepared, core } = this.#env;
+    prepared.checkNew(id);
+    let sequence: number;
+    try {
+      sequence = prepared.prepare(id, {
+        owner: (this.#owner ??= { id: this.id }),
+        batch: writes.batch,
+        reads: () => (this.isolation === 'serializable' ? reads.spans() : []),
+        validate: () => this.#validate(),
+      });
+    } catch (error) {
+      this.rollback();
+      throw error;
+    }
+    this.#end('prepare', 0);
+    return reach(core, wait.durability, sequence);
+  }
+
   rollback(): void {
     if (this.#sets !== undefined) this.#end('rollback', 0);
   }
@@ -346,13 +348,13 @@ export class TransactionHandle implements Transaction, ReadPoint {
     return this.#env.locks.lock(this.#owner, tree, from, to, this.#lockTimeoutMs);
   }
 
-  #end(how: 'commit' | 'rollback', sequence: number): void {
+  #end(how: 'commit' | 'rollback' | 'prepare', sequence: number): void {
     const sets = this.#sets!;
     this.#sets = undefined;
     this.#endedBy = how;
     const { core, locks } = this.#env;
     if (!core.state.isClosed) core.register.remove(this.#sequence, this.#time);
-    if (this.#owner !== undefined) locks.releaseAll(this.#owner);
+    if (this.#owner !== undefined && how !== 'prepare') locks.releaseAll(this.#owner);
     this.#env.ended(this, sets, sequence);
   }
 

@@ -16,8 +16,10 @@ import { Patience, type PatienceErrors } from '../runtime/patience.ts';
 import { LeakReports } from '../engine/leak-reports.ts';
 import { checkOptionMembers } from '../engine/option-members.ts';
 import { LockTable } from './locks.ts';
+import { PreparedTransactions } from './prepared-transactions.ts';
 import { ReadSet } from './read-set.ts';
-import { type SetPair, type TransactionEnv, TransactionHandle } from './transaction.ts';
+import { TransactionHandle } from './transaction.ts';
+import type { EndedTransaction, SetPair, TransactionEnv } from './transaction-env.ts';
 import { WriteSet } from './write-set.ts';
 
 const LOCK_TIMEOUT_MS = 1000;
@@ -42,6 +44,7 @@ const runMembers = new Set([...beginMembers, 'durability', 'retriesMax', 'timeou
 export class TransactionTable implements Transactions, TransactionEnv {
   readonly core: Session;
   readonly locks: LockTable;
+  readonly prepared: PreparedTransactions;
   /** Those that their users have to end; not held here, or a lost one would never be found lost. */
   readonly #begun = new Map<number, WeakRef<TransactionHandle>>();
   #openCount = 0;
@@ -58,6 +61,7 @@ export class TransactionTable implements Transactions, TransactionEnv {
   constructor(core: Session) {
     this.core = core;
     this.locks = new LockTable(core);
+    this.prepared = new PreparedTransactions(core, this.locks);
   }
 
   begin(options: TransactionOptions = NONE): Transaction {
@@ -119,6 +123,7 @@ export class TransactionTable implements Transactions, TransactionEnv {
       deadlocks: this.locks.deadlocks,
       locks: this.locks.count,
       waiting: this.locks.waiting,
+      prepared: this.core.state.prepared.size,
     };
   }
 
@@ -132,7 +137,7 @@ export class TransactionTable implements Transactions, TransactionEnv {
     return this.#spare.pop() ?? { writes: new WriteSet(), reads: new ReadSet() };
   }
 
-  ended(transaction: TransactionHandle, sets: SetPair, sequence: number): void {
+  ended(transaction: EndedTransaction, sets: SetPair, sequence: number): void {
     this.#openCount--;
     if (transaction.isWatched) {
       this.#begun.delete(transaction.id);

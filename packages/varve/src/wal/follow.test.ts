@@ -19,6 +19,8 @@ function follow(bench: LogBench): Following {
   const follower = new LogFollower(bench.fs, DIRECTORY, report, {
     batch: take,
     keyspaceChange: take,
+    prepared: take,
+    decision: take,
     ingestion: take,
   });
   return { follower, sequences };
@@ -108,6 +110,8 @@ test('a sink that throws gets the same record again', () => {
   const follower = new LogFollower(bench.fs, DIRECTORY, bench.recover().report, {
     batch: take,
     keyspaceChange: take,
+    prepared: take,
+    decision: take,
     ingestion: take,
   });
   appendSome(log, 3);

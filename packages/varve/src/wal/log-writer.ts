@@ -15,6 +15,7 @@ import {
   HEADER_BYTES,
   type LogPosition,
   RECORD_BATCH,
+  RECORD_COMMIT,
   RECORD_INGESTION,
   RECORD_MARKER,
 } from '../record/log-record.ts';
@@ -162,7 +163,10 @@ export class LogWriter {
       this.#recordAt = this.buffer.used - (end - start);
     } else this.#appendDirect(kind, sequence, timeMs, body, start, end);
     this.#recordLength = end - start;
-    this.#appended(sequence, kind === RECORD_BATCH || kind === RECORD_INGESTION ? timeMs : this.lastTime);
+    this.#appended(
+      sequence,
+      kind === RECORD_BATCH || kind === RECORD_INGESTION || kind === RECORD_COMMIT ? timeMs : this.lastTime,
+    );
   }
 
   /** Appends a batch of one operation: `Log.appendOperation`. */

@@ -91,6 +91,10 @@ export class LogBench {
           void batches.push({ sequence, timeMs, body: bytes.slice(start, end), ...where }),
         keyspaceChange: (sequence, timeMs, bytes, start, end, where) =>
           void batches.push({ sequence, timeMs, body: bytes.slice(start, end), ...where }),
+        prepared: (sequence, timeMs, bytes, start, end, where) =>
+          void batches.push({ sequence, timeMs, body: bytes.slice(start, end), ...where }),
+        decision: (sequence, timeMs, bytes, start, end, where) =>
+          void batches.push({ sequence, timeMs, body: bytes.slice(start, end), ...where }),
         ingestion: (sequence, timeMs, bytes, start, end, where) =>
           void batches.push({ sequence, timeMs, body: bytes.slice(start, end), ...where }),
       },

@@ -4,7 +4,13 @@
  */
 import type { FileSystem } from '../fs/file-system.ts';
 import type { BatchSource } from '../record/batch.ts';
-import { type LogPosition, RECORD_INGESTION, RECORD_KEYSPACE } from '../record/log-record.ts';
+import {
+  type LogPosition,
+  RECORD_COMMIT,
+  RECORD_INGESTION,
+  RECORD_KEYSPACE,
+  RECORD_PREPARE,
+} from '../record/log-record.ts';
 import type { SegmentReader } from './segment-reader.ts';
 import type { LogSegment } from './segment-writer.ts';
 
@@ -65,6 +71,9 @@ export interface ReplaySink {
   readonly keyspaceChange: TakeRecord;
   /** The body names tables that were ingested (manifest/ingestion.ts). */
   readonly ingestion: TakeRecord;
+  /** The body is that of a prepare or of a commit record (record/prepared.ts). */
+  readonly prepared: TakeRecord;
+  readonly decision: TakeRecord;
 }
 
 /** The running count of a replay. */
@@ -99,6 +108,10 @@ export function deliver(reader: SegmentReader, tally: ReplayTally): void {
     sink.keyspaceChange(sequence, timestampMs, bytes, bodyStart, bodyEnd, where);
   else if (header.kind === RECORD_INGESTION)
     sink.ingestion(sequence, timestampMs, bytes, bodyStart, bodyEnd, where);
+  else if (header.kind === RECORD_PREPARE)
+    sink.prepared(sequence, timestampMs, bytes, bodyStart, bodyEnd, where);
+  else if (header.kind === RECORD_COMMIT)
+    sink.decision(sequence, timestampMs, bytes, bodyStart, bodyEnd, where);
   else sink.batch(sequence, timestampMs, bytes, bodyStart, bodyEnd, where);
   tally.batches++;
   tally.bytes += bodyEnd - reader.offset;

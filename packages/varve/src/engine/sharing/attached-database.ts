@@ -11,7 +11,14 @@ import type {
   ShareHandle,
   VerifyReport,
 } from '../api-types.ts';
-import type { Batch, KeyspaceOptions, Snapshot, SnapshotOptions, WriteWait } from '../keyspace-types.ts';
+import type {
+  Batch,
+  Durability,
+  KeyspaceOptions,
+  Snapshot,
+  SnapshotOptions,
+  WriteWait,
+} from '../keyspace-types.ts';
 import { BatchHandle } from '../batch.ts';
 import type { LevelsReport, ReclaimOptions, ReclaimReport } from '../compaction-types.ts';
 import { checkAborted, checkMembers, compactMembers } from '../compactions/compact.ts';
@@ -23,8 +30,13 @@ import { notReadOnly } from '../follower.ts';
 import type { KeyspaceHandle } from '../keyspace.ts';
 import type { PressureStats } from '../pressure-types.ts';
 import { SnapshotHandle } from '../snapshot.ts';
-import type { RetryOptions, Transaction, TransactionOptions } from '../transaction-types.ts';
-import { withOptions } from '../write-wait.ts';
+import type {
+  PreparedTransaction,
+  RetryOptions,
+  Transaction,
+  TransactionOptions,
+} from '../transaction-types.ts';
+import { decide, withOptions } from '../write-wait.ts';
 import { writeBatch } from '../write-batch.ts';
 import type { AttachedKeyspaces } from './attached-keyspaces.ts';
 import type { RequestClient } from './requests.ts';
@@ -94,6 +106,25 @@ export class AttachedDatabase implements Database {
 
   transaction<T>(fn: (transaction: Transaction) => T | Promise<T>, options?: RetryOptions): Promise<T> {
     return this.#parts.transactions.run(fn, options);
+  }
+
+  /** Of prepared transactions an attached thread has none: who shares the database has decided them before. */
+  commitPrepared(id: string): number;
+  commitPrepared(id: string, wait: { durability: Durability }): Promise<number>;
+  commitPrepared(id: string, wait?: { durability: Durability }): number | Promise<number> {
+    const { session, transactions } = this.#parts;
+    return decide(session, wait, () => transactions.prepared.commit(id));
+  }
+
+  rollbackPrepared(id: string): number;
+  rollbackPrepared(id: string, wait: { durability: Durability }): Promise<number>;
+  rollbackPrepared(id: string, wait?: { durability: Durability }): number | Promise<number> {
+    const { session, transactions } = this.#parts;
+    return decide(session, wait, () => transactions.prepared.rollback(id));
+  }
+
+  preparedTransactions(): PreparedTransaction[] {
+    return this.#parts.transactions.prepared.list();
   }
 
   snapshot(options: SnapshotOptions = {}): Snapshot {
