@@ -9,6 +9,7 @@
  *   npm run sim -- threads --rounds 2000     terminates threads that share a database (real files and threads)
  *   npm run sim -- keyspaces --count 10000   that many keyspaces on disk with the default memory
  *   npm run sim -- isolation --seeds 1000    overlapping transactions, and what their isolation forbids
+ *   npm run sim -- bank --seeds 1000         transfers by many tasks with crashes, looked at from every side
  *   npm run sim -- interleave [--help]       every order of the atomic steps of the shared algorithms, on small instances
  *
  * The simulation draws for each life how tables are read (a copy, past the cache, out of a mapping) and the structure of
@@ -20,6 +21,7 @@
 import { parseArgs } from 'node:util';
 import { explore } from './explore.ts';
 import { runInterleave } from './interleave/command.ts';
+import { checkBanks } from './bank/command.ts';
 import { checkIsolation } from './isolation/command.ts';
 import { runKeyspaces } from './keyspaces/command.ts';
 import { runKillRounds } from './kill/command.ts';
@@ -35,6 +37,7 @@ const usage = `usage: npm run sim -- [--seconds S | --seed N | --seeds COUNT --f
        npm run sim -- threads [--rounds N] [--from SEED] [--workers N]
        npm run sim -- keyspaces [--count N] [VARIANT]
        npm run sim -- isolation [--seeds N] [--from SEED] [--stop]
+       npm run sim -- bank [--seeds N] [--from SEED] [--stop]
        npm run sim -- interleave [--algorithm NAME] [--deep] [--help]
        VARIANT: [--reads pread|direct|mmap] [--memtable btree|skiplist]`;
 
@@ -137,6 +140,14 @@ if (command === 'kill') {
   await runKeyspaces({ count: number('count', 10_000), ...variants(), log });
 } else if (command === 'isolation') {
   const { failed } = await checkIsolation({
+    from: number('from', fresh),
+    count: number('seeds', 1000),
+    stopAtFailure: values['stop'] === true,
+    log,
+  });
+  process.exitCode = failed === 0 ? 0 : 1;
+} else if (command === 'bank') {
+  const { failed } = await checkBanks({
     from: number('from', fresh),
     count: number('seeds', 1000),
     stopAtFailure: values['stop'] === true,

@@ -2,13 +2,14 @@
  * Preloaded (`node --import`) into a run of the simulation or of the interleaving checker: plants the bug named by PLANTED_BUG into the engine's sources.
  */
 import { registerHooks } from 'node:module';
+import { bankBugs } from '../bank/planted-bugs.ts';
 import { isolationBugs } from '../isolation/planted-bugs.ts';
 import { interleavedBugs } from '../interleave/planted-bugs.ts';
 import { threadBugs } from '../threads/planted-bugs.ts';
 import { plantedBugs } from './bugs.ts';
 
 const name = process.env['PLANTED_BUG'];
-const bugs = [...plantedBugs, ...interleavedBugs, ...isolationBugs, ...threadBugs];
+const bugs = [...plantedBugs, ...interleavedBugs, ...isolationBugs, ...threadBugs, ...bankBugs];
 const bug = bugs.find((each) => each.name === name);
 if (bug === undefined)
   throw new Error(`PLANTED_BUG must be one of ${bugs.map((each) => each.name).join(', ')}`);
