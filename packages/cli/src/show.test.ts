@@ -60,6 +60,7 @@ test('statistics name every keyspace', () => {
         waiting: 0,
         prepared: 0,
       },
+      changes: { feeds: 0, retainedSegments: 0, retainedBytes: 0 },
       threads: [],
     },
     recovered,

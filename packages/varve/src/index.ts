@@ -84,6 +84,14 @@ export type {
   WriteWait,
 } from './engine/keyspace-types.ts';
 export type {
+  Change,
+  ChangeFeed,
+  ChangeOperation,
+  ChangesOptions,
+  ChangesStats,
+  ChangeToken,
+} from './engine/change-types.ts';
+export type {
   CompactionProgress,
   DecisionMeasure,
   DecisionReport,
@@ -128,6 +136,7 @@ export type {
   CompactionPicker,
   CompactionView,
 } from './options/compaction-picker.ts';
+export type { ChangesRetention } from './options/changes-settings.ts';
 export type { CompactionOption } from './options/compaction-settings.ts';
 export type { Codec, KeyspaceSettings } from './options/keyspace-settings.ts';
 export type { RetentionOption } from './options/retention.ts';

@@ -4,6 +4,7 @@
  */
 import type { UpperFloors } from './engine/database.ts';
 import { diff } from './history/diff.ts';
+import { ChangeFeedTable } from './history/change-feeds.ts';
 import { checkpoint } from './maintenance/checkpoint.ts';
 import { verify } from './maintenance/verify.ts';
 import { TransactionTable } from './transaction/transactions.ts';
@@ -13,4 +14,5 @@ export const upperFloors: UpperFloors = {
   checkpoint,
   diff,
   transactions: (session) => new TransactionTable(session),
+  changes: (core) => new ChangeFeedTable(core),
 };

@@ -10,6 +10,7 @@ import type {
   ReclaimReport,
 } from './compaction-types.ts';
 import type { Difference, DiffOptions, HistoryStart } from './history-types.ts';
+import type { ChangeFeed, ChangesOptions, ChangesStats } from './change-types.ts';
 import type { HeldSnapshotStats } from './held-snapshots.ts';
 import type {
   Batch,
@@ -99,6 +100,7 @@ export interface DatabaseStats {
   heldSnapshots: HeldSnapshotStats[];
   pressure: PressureStats;
   transactions: TransactionStats;
+  changes: ChangesStats;
   /** Once the database is shared: the threads that have it open, the owner's among them. */
   threads: ThreadStats[];
 }
@@ -232,6 +234,25 @@ export interface Database extends AsyncDisposable {
   rollbackPrepared(id: string, wait: { durability: Durability }): Promise<Sequence>;
   /** Those that wait for their decision, the oldest first; after a reopening too. */
   preparedTransactions(): PreparedTransaction[];
+  /**
+   * The committed batches in their order, from `since` on and then as they come, once they are durable. Complete: what is left
+   * out is only what `keyspaces` and `range` do not ask for. Each has a token to go on from after a restart, while the log
+   * is kept (`changesRetention`).
+   *
+   * Errors: `CHANGES_GONE` (invalid, with `context.oldest`), `CHANGES_LOST` (invalid: beyond the end that was recovered, with
+   * `context.lastCommon`), `OPTION_INVALID`, `RANGE_INVALID`, `KEY_INVALID`, `KEYSPACE_NOT_FOUND`, `KEYSPACE_FOREIGN`,
+   * `KEYSPACE_DROPPED`, `READ_ONLY`, `LOG_EXTERNAL`, `CHANGES_UNSUPPORTED` (invalid, in attached threads), `CLOSED`; of the
+   * iteration see `ChangeFeed`.
+   *
+   * @example
+   * for await (const { token, operations } of db.changes({ since, keyspaces: [users] })) {
+   *   for (const change of operations) if (change.type === 'put') index(change.key, change.value);
+   *   save(token);
+   * }
+   */
+  changes<K, V>(options: ChangesOptions<K> & { keyspaces: readonly [Keyspace<K, V>] }): ChangeFeed<K, V>;
+  changes(options?: ChangesOptions & { keyspaces?: readonly string[] }): ChangeFeed;
+  changes(options: ChangesOptions): ChangeFeed<unknown, unknown>;
   /** Resolves with the sequence that is safe. Default: 'disk'. */
   sync(durability?: 'os' | 'disk'): Promise<Sequence>;
   syncNow(durability?: 'os' | 'disk'): Sequence;

@@ -15,8 +15,10 @@ import type { VersionEdit } from '../manifest/version-edit.ts';
 import { Events } from '../observe/events.ts';
 import { Poison } from '../runtime/poison.ts';
 import { type Scheduler, systemScheduler } from '../runtime/scheduler.ts';
+import { findRetained } from '../wal/find-retained.ts';
 import { Log } from '../wal/log.ts';
 import type { ReplayReport } from '../wal/replay-run.ts';
+import { RetainedLog } from '../wal/retained-log.ts';
 import { SyncPolicy } from '../wal/sync-policy.ts';
 import type { JobRunner } from '../workers/job-runner.ts';
 import { workerEntry } from '../workers/resolve.ts';
@@ -31,8 +33,9 @@ import type { Core, Counters } from './core.ts';
 import { Durability } from './durability.ts';
 import { ExternalPosition } from './external-position.ts';
 import { writeFirstManifest } from './first-manifest.ts';
-import { editFacts, obsoleteFiles, releaseLog, removeFiles, replayFloor } from './housekeeping.ts';
+import { editFacts, obsoleteFiles, releaseLog, removeFiles, replayFloor, trimLog } from './housekeeping.ts';
 import { ManyGets } from './get-many.ts';
+import { KeptTables } from './ingest/kept-tables.ts';
 import { Ingestions } from './ingest/ingestions.ts';
 import { History } from './history.ts';
 import { Installer } from './installer.ts';
@@ -92,7 +95,7 @@ export function assemble(
   const incarnation = version.incarnation + (options.readOnly ? 0 : 1);
   const lastMark = version.timeMarks.at(-1)?.time ?? 0;
   state.time.raise(Math.floor(Math.max(report.lastTimestampMs, lastMark, version.storedTime)));
-  const log = makeLog(parts, incarnation, report, counters);
+  const log = makeLog(parts, incarnation, report, contents, counters);
   const opened = options.readOnly
     ? { version, manifest: { path: '', number: 0, bytes: 0 } }
     : writeFirstManifest(
@@ -219,12 +222,20 @@ export function assemble(
       return many;
     },
     editFacts: (flushed) => editFacts(core, flushed),
-    releaseLog: () => releaseLog(core),
+    get keptTables() {
+      return keptTables;
+    },
+    releaseLog: () => {
+      releaseLog(core);
+      keptTables.prune();
+    },
+    trimLog: () => trimLog(core, keptTables),
     removeFiles: (paths) => removeFiles(core, paths),
   };
   const history = new History(core, marks, opened.version.keyspaces.values());
   const background = new Background(core);
   const ingestions = new Ingestions(core);
+  const keptTables = new KeptTables(core, contents.kept);
   const memory = new MemoryTuner(core);
   const warmUp = new WarmUp(core, contents.caches);
   const clockKeeper = new ClockKeeper(core);
@@ -233,8 +244,8 @@ export function assemble(
     clockKeeper.start();
     const number = Number(Atomics.add(new BigInt64Array(parts.fileNumbers), 0, 1n));
     writeOptionsFile(fs, state, options, number, contents.options);
-    removeFiles(core, obsoleteFiles(state.path, contents, opened.version));
-    releaseLog(core);
+    removeFiles(core, obsoleteFiles(state.path, contents, opened.version, log));
+    core.releaseLog();
   }
   return core;
 }
@@ -243,11 +254,15 @@ function makeLog(
   parts: OpeningParts,
   incarnation: number,
   report: ReplayReport,
+  contents: DirectoryContents,
   counters: Counters,
 ): Log | undefined {
-  const { readOnly, log, logBytesMax, timestamps } = parts.options;
+  const { readOnly, log, logBytesMax, timestamps, recovery } = parts.options;
   if (readOnly || log === 'external') return undefined;
   return new Log({
+    retained: retainedLog(parts, incarnation, report, contents),
+    // What salvage stepped over is not in the log, and no feed may pass it over in silence.
+    holesUpTo: recovery === 'salvage' ? parts.state.visible : 0,
     fs: parts.fs,
     directory: parts.state.path,
     incarnation,
@@ -262,6 +277,29 @@ function makeLog(
     recovered: report.segments,
     counters,
   });
+}
+
+/** What the log was before the segments that replay needed, as far as it is to be kept for change feeds. */
+function retainedLog(
+  { fs, state, options }: OpeningParts,
+  incarnation: number,
+  report: ReplayReport,
+  contents: DirectoryContents,
+): RetainedLog {
+  const { changesRetention, recovery } = options;
+  const isWanted = changesRetention.bytes !== undefined || changesRetention.ms !== undefined;
+  const now = (): number => state.time.now();
+  if (!isWanted || recovery === 'salvage') return new RetainedLog(changesRetention, now);
+  const found = findRetained({
+    fs,
+    directory: state.path,
+    segments: contents.logs,
+    report,
+    lastSequence: state.visible,
+    incarnation: incarnation - 1,
+    now: now(),
+  });
+  return new RetainedLog(changesRetention, now, found);
 }
 
 /** Threads that read blocks: two even on a small machine, because what they wait for is mostly the disk. */

@@ -113,6 +113,13 @@ export interface IngestionWork {
   close(error: Error): Promise<void>;
 }
 
+/** Ingested tables that are kept for change feeds (ingest/kept-tables.ts). */
+export interface KeptForFeeds {
+  ingested(sequence: number, files: readonly FileMeta[]): void;
+  feedBegan(sequence: number): void;
+  pathOf(segment: number, table: number): string;
+}
+
 /** How memory is divided, and what moves it (adaptive/memory-tuner.ts). */
 export interface MemoryBudget {
   readonly split: MemorySplit;
@@ -196,6 +203,7 @@ export interface Core extends Session {
   readonly installer: Installer;
   readonly background: BackgroundWork;
   readonly ingestions: IngestionWork;
+  readonly keptTables: KeptForFeeds;
   readonly warmUp: CacheWarmUp;
   readonly clockKeeper: ClockStore;
   readonly memory: MemoryBudget;
@@ -210,6 +218,8 @@ export interface Core extends Session {
   editFacts(flushed?: ReadonlyMap<Tree, number>): VersionEdit;
   /** Releases the log segments that nothing needs any more. */
   releaseLog(): void;
+  /** Removes the log that was kept for change feeds and is not needed for them any more. */
+  trimLog(): void;
   /** Removes files in the background. */
   removeFiles(paths: readonly string[]): void;
 }

@@ -25,6 +25,7 @@ import type {
   WriteWait,
 } from './keyspace-types.ts';
 import { BatchHandle } from './batch.ts';
+import type { ChangeFeed, ChangesOptions, ChangesStats } from './change-types.ts';
 import { closeDatabase } from './close.ts';
 import type { LevelsReport, ReclaimOptions, ReclaimReport } from './compaction-types.ts';
 import { compactDatabase } from './compactions/compact.ts';
@@ -65,7 +66,14 @@ export interface Transactions {
   };
 }
 
-/** What higher floors bring (maintenance, transaction): given to open, so that the engine does not import upwards. */
+/** The change feeds of a database (history/). */
+export interface ChangeFeeds {
+  open(options?: ChangesOptions<unknown>): ChangeFeed<unknown, unknown>;
+  stats(): ChangesStats;
+  close(error: Error): void;
+}
+
+/** What higher floors bring (maintenance, transaction, history): given to open, so that the engine does not import upwards. */
 export interface UpperFloors {
   verify(core: Core, full: boolean): Promise<VerifyReport>;
   checkpoint(core: Core, path: string): Promise<void>;
@@ -76,6 +84,7 @@ export interface UpperFloors {
     to: Date | number | undefined,
     options: DiffOptions<K, V>,
   ): Iterable<Difference<K, V>>;
+  changes(core: Core): ChangeFeeds;
 }
 
 export class DatabaseHandle implements Database {
@@ -88,6 +97,7 @@ export class DatabaseHandle implements Database {
   readonly #follower: Follower | undefined;
   readonly #release: () => Promise<void>;
   readonly #transactions: Transactions;
+  readonly #changes: ChangeFeeds;
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -107,6 +117,7 @@ export class DatabaseHandle implements Database {
     this.#follower = follower;
     this.#release = release;
     this.#transactions = upper.transactions(core);
+    this.#changes = upper.changes(core);
   }
 
   get path(): string {
@@ -184,6 +195,13 @@ export class DatabaseHandle implements Database {
     options: DiffOptions<K, V> = {},
   ): Iterable<Difference<K, V>> {
     return this.#upper.diff(this.#core, from, to, options);
+  }
+
+  changes<K, V>(options: ChangesOptions<K> & { keyspaces: readonly [Keyspace<K, V>] }): ChangeFeed<K, V>;
+  changes(options?: ChangesOptions & { keyspaces?: readonly string[] }): ChangeFeed;
+  changes(options: ChangesOptions): ChangeFeed<unknown, unknown>;
+  changes(options?: ChangesOptions<unknown>): ChangeFeed<unknown, unknown> {
+    return this.#changes.open(options);
   }
 
   async sync(durability: 'os' | 'disk' = 'disk'): Promise<number> {
@@ -269,7 +287,7 @@ export class DatabaseHandle implements Database {
 
   stats(): DatabaseStats {
     this.#core.state.checkOpen();
-    return collectStats(this.#core, this.#transactions.stats());
+    return collectStats(this.#core, this.#transactions.stats(), this.#changes.stats());
   }
 
   share(): ShareHandle {
@@ -331,7 +349,9 @@ export class DatabaseHandle implements Database {
 
   async #close(): Promise<void> {
     try {
-      this.#transactions.close(closed('the database', { path: this.#path }));
+      const error = closed('the database', { path: this.#path });
+      this.#transactions.close(error);
+      this.#changes.close(error);
       await closeDatabase(this.#core);
     } finally {
       this.#follower?.close();

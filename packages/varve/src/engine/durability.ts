@@ -43,6 +43,8 @@ export interface DurabilityEnv {
 export class Durability {
   /** Writes that were refused because the disk was full. */
   fullDiskRefusals = 0;
+  /** Called when more of the log has reached a class, or none will any more. */
+  progressed: () => void = () => undefined;
   readonly #env: DurabilityEnv;
   readonly #log: DurableLog;
   #handOverScheduled = false;
@@ -193,9 +195,7 @@ export class Durability {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#dueTimer?.cancel();
-    this.#markerTimer?.cancel();
-    this.#retryTimer?.cancel();
+    for (const timer of [this.#dueTimer, this.#markerTimer, this.#retryTimer]) timer?.cancel();
     let failure: unknown = this.#env.poison.raised ? this.#env.poison.error() : undefined;
     if (failure === undefined) {
       try {
@@ -218,9 +218,7 @@ export class Durability {
   detach(error: VarveError, mayWrite: boolean): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#dueTimer?.cancel();
-    this.#retryTimer?.cancel();
-    this.#markerTimer?.cancel();
+    for (const timer of [this.#dueTimer, this.#markerTimer, this.#retryTimer]) timer?.cancel();
     if (mayWrite) this.handOver();
     this.#rejectAll(error);
     this.#log.close();
@@ -346,6 +344,7 @@ export class Durability {
   #settle(): void {
     this.#osWaiters = this.#settled(this.#osWaiters, this.#log.handedOverSequence);
     this.#diskWaiters = this.#settled(this.#diskWaiters, this.#log.syncedSequence);
+    this.progressed();
   }
 
   /** Resolves those of `waiters` who waited for `safe` or less; returns the others. */
@@ -378,6 +377,7 @@ export class Durability {
   /** Called by the poison: nobody waits for what can not come. */
   poisoned(): void {
     this.#rejectAll(this.#env.poison.error());
+    this.progressed();
   }
 
   #rejectAll(error: unknown): void {

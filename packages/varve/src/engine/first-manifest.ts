@@ -4,6 +4,7 @@
  */
 import { inDirectory, manifestName } from '../fs/file-names.ts';
 import type { FileSystem } from '../fs/file-system.ts';
+import { withEnd } from '../manifest/incarnation-ends.ts';
 import { createManifest } from '../manifest/manifest-file.ts';
 import type { Version } from '../manifest/version.ts';
 import type { DirectoryContents } from './recovery.ts';
@@ -31,6 +32,7 @@ export function writeFirstManifest(
     nextFileNumber: Number(Atomics.load(counter, 0)),
     storedTime: state.time.now(),
     logSegment: Math.max(recovered.logSegment, logSegment),
+    incarnationEnds: withEnd(recovered.incarnationEnds, recovered.incarnation, state.visible),
   };
   const bytes = createManifest(fs, state.path, number, version);
   for (const old of contents.manifests) fs.remove(inDirectory(state.path, manifestName(old)));

@@ -2,12 +2,15 @@
  * What an open database tidies up: log segments that every keyspace is past, files that no version names, and the facts
  * that ride along with every edit so that recovery knows where to start.
  */
-import { blobName, inDirectory, logName, tableName } from '../fs/file-names.ts';
+import { blobName, inDirectory, tableName } from '../fs/file-names.ts';
 import type { VersionEdit } from '../manifest/version-edit.ts';
 import type { Version } from '../manifest/version.ts';
 import { RECORD_PREPARE } from '../record/log-record.ts';
 import { encodePrepared } from '../record/prepared.ts';
+import { unretained } from '../wal/find-retained.ts';
+import type { Log } from '../wal/log.ts';
 import type { Core } from './core.ts';
+import type { KeptTables } from './ingest/kept-tables.ts';
 import type { DirectoryContents } from './recovery.ts';
 import type { EngineState } from './state.ts';
 import type { Tree } from './tree.ts';
@@ -56,6 +59,14 @@ export function renewPrepared({ state, pipeline, poison }: Core, through: number
   }
 }
 
+/** Lets go of what was kept for change feeds only, and is not any more. */
+export function trimLog(core: Core, kept: KeptTables): void {
+  const { log, state } = core;
+  if (log === undefined || state.isClosed) return;
+  removeFiles(core, log.trim());
+  kept.prune();
+}
+
 /** Removes files, when there is time. A failure is a warning: the next open removes what is left. */
 export function removeFiles(core: Core, paths: readonly string[]): void {
   if (paths.length === 0) return;
@@ -66,15 +77,26 @@ export function removeFiles(core: Core, paths: readonly string[]): void {
 }
 
 /** After recovery: files that the version in force does not name. */
-export function obsoleteFiles(directory: string, contents: DirectoryContents, version: Version): string[] {
+export function obsoleteFiles(
+  directory: string,
+  contents: DirectoryContents,
+  version: Version,
+  log: Log | undefined,
+): string[] {
   const live = new Set<number>();
   for (const keyspace of version.keyspaces.values()) {
     for (const files of keyspace.levels) for (const file of files) live.add(file.number);
     for (const number of keyspace.blobs.keys()) live.add(number);
   }
-  return [
+  const files = [
     ...contents.tables.filter((number) => !live.has(number)).map(tableName),
     ...contents.blobs.filter((number) => !live.has(number)).map(blobName),
-    ...contents.logs.filter((number) => number < version.logSegment).map(logName),
   ].map((name) => inDirectory(directory, name));
+  return [
+    ...files,
+    ...unretained(directory, contents.logs, version.logSegment, [
+      ...(log?.retained.segments ?? []),
+      ...(log?.segments() ?? []),
+    ]),
+  ];
 }

@@ -2,7 +2,7 @@
  * The body of a keyspace record in the log: JSON, because it is rare, small and read by people in dumps.
  *
  *   { "change": "create", "id": 3, "name": "users", "keyCodec": "utf8", "valueCodec": "json" }
- *   { "change": "drop", "id": 3 }
+ *   { "change": "drop", "id": 3, "name": "users" }
  *   { "change": "retain", "id": 3, "ms": 3600000, "versions": 0, "since": 1790000000000, "floor": 17 }
  *
  * PERSISTED: names never change meaning; an unknown change is refused by name.
@@ -12,7 +12,8 @@ import type { KeyspaceRecord, Retention, VersionEdit } from '../manifest/version
 
 export type KeyspaceChange =
   | { change: 'create'; id: number; name: string; keyCodec: string; valueCodec: string }
-  | { change: 'drop'; id: number }
+  /** Those that the first release wrote have no name. */
+  | { change: 'drop'; id: number; name?: string }
   | RetentionChange;
 
 /** How much of its past the keyspace keeps from now on (manifest/version-edit.ts); states before `floor` are not kept by it. */
@@ -37,7 +38,7 @@ export function decodeKeyspaceChange(
     throw invalid('UNSUPPORTED_KIND', `a keyspace record has the unknown change '${String(change)}'`, where);
   }
   if (!Number.isSafeInteger(id)) throw corruption('a keyspace record has no id', where);
-  if (change === 'drop') return { change, id: id as number };
+  if (change === 'drop') return { change, id: id as number, ...(typeof name === 'string' && { name }) };
   if (change === 'retain') {
     const { ms, versions, since, floor } = parsed;
     const numbers = { ms, versions, since, floor };

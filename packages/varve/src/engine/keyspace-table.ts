@@ -123,7 +123,7 @@ export class KeyspaceTable {
     }
     core.pipeline.checkMutable();
     checkNotPrepared(core, tree);
-    const sequence = this.#log({ change: 'drop', id: tree.id });
+    const sequence = this.#log({ change: 'drop', id: tree.id, name });
     core.state.trees.delete(tree.id);
     this.#trees.delete(name);
     this.#handles.delete(name);

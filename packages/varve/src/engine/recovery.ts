@@ -19,6 +19,7 @@ import { replay } from '../wal/replay.ts';
 import type { ReplayReport } from '../wal/replay-run.ts';
 import { applyBatch } from './commit-pipeline.ts';
 import { decodeKeyspaceChange, editOfChange, recordOf } from './keyspace-change.ts';
+import type { FoundLink } from './ingest/kept-tables.ts';
 import { replayIngestion } from './ingest/replay-ingestion.ts';
 import type { ReplayEnv } from './replay-env.ts';
 
@@ -30,6 +31,8 @@ export interface DirectoryContents {
   readonly blobs: readonly number[];
   readonly options: readonly number[];
   readonly caches: readonly number[];
+  /** Second names of ingested tables, for change feeds. */
+  readonly kept: readonly FoundLink[];
   /** Highest number of any file. */
   readonly highest: number;
 }
@@ -43,9 +46,11 @@ export function readDirectory(fs: FileSystem, directory: string): DirectoryConte
     options: [],
     caches: [],
   };
+  const kept: FoundLink[] = [];
   let highest = 0;
   for (const name of fs.list(directory)) {
     const parsed = parseFileName(name);
+    if (parsed?.kind === 'kept') kept.push(parsed);
     if (parsed === undefined || !('number' in parsed)) continue;
     highest = Math.max(highest, parsed.number);
     if (parsed.kind === 'manifest') found.manifests.push(parsed.number);
@@ -56,7 +61,7 @@ export function readDirectory(fs: FileSystem, directory: string): DirectoryConte
     else if (parsed.kind === 'cache') found.caches.push(parsed.number);
   }
   for (const numbers of Object.values(found)) numbers.sort((a, b) => a - b);
-  return { ...found, highest };
+  return { ...found, kept, highest };
 }
 
 /** What a byte of log takes in a memtable at most: in a batch of many deletes of short keys. */

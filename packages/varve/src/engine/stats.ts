@@ -2,13 +2,18 @@
  * `db.stats()`: plain data, collected when asked for.
  */
 import type { DatabaseStats } from './api-types.ts';
+import type { ChangesStats } from './change-types.ts';
 import type { Core } from './core.ts';
 import type { HistoryStart } from './history-types.ts';
 import type { TransactionStats } from './transaction-types.ts';
 import type { Tree } from './tree.ts';
 import { liveBlobs } from '../manifest/blob-files.ts';
 
-export function collectStats(core: Core, transactions: TransactionStats): DatabaseStats {
+export function collectStats(
+  core: Core,
+  transactions: TransactionStats,
+  changes: ChangesStats,
+): DatabaseStats {
   const { state, log, tables, cache, rows, pool, register, pressure, counters, reads } = core;
   const keyspaces: DatabaseStats['keyspaces'] = {};
   let memtables = 0;
@@ -75,6 +80,7 @@ export function collectStats(core: Core, transactions: TransactionStats): Databa
     heldSnapshots: core.snapshots.stats(state.visible),
     pressure: pressure.report(core.durability?.fullDiskRefusals ?? 0),
     transactions,
+    changes,
     threads: state.sharing?.threads() ?? [],
   };
 }

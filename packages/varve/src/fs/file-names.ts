@@ -3,7 +3,7 @@
  *
  *   MANIFEST-000001   version edits             000002.wal   log segment
  *   OPTIONS-000004    settings in force         000003.sst   table        000005.idx   secondary index segment
- *   000007.blob       values of tables
+ *   000007.blob       values of tables           000002-000003.sst   table 3, kept for feeds by log segment 2
  *   CACHE-000006      blocks that were in use, a hint
  *   LOCK              socket of the owner       LOCK.info    who that is  LOCK.<id>    an opener that competes
  *   archive/          log segments kept for point-in-time recovery
@@ -18,7 +18,9 @@ export type FileName =
   | { readonly kind: NumberedFile; readonly number: number }
   /** The lock itself, its description, or an opener's own socket. */
   | { readonly kind: 'lock' }
-  | { readonly kind: 'archive' };
+  | { readonly kind: 'archive' }
+  /** A second name of an ingested table, good as long as the log segment that names the table is there. */
+  | { readonly kind: 'kept'; readonly segment: number; readonly table: number };
 
 export const LOCK_NAME = 'LOCK';
 export const LOCK_INFO_NAME = 'LOCK.info';
@@ -42,6 +44,10 @@ export function logName(number: number): string {
 
 export function tableName(number: number): string {
   return `${digits(number)}.sst`;
+}
+
+export function keptTableName(segment: number, table: number): string {
+  return `${digits(segment)}-${digits(table)}.sst`;
 }
 
 export function indexName(number: number): string {
@@ -73,6 +79,12 @@ const suffixed: Readonly<Record<string, NumberedFile>> = {
 export function parseFileName(name: string): FileName | undefined {
   if (name === LOCK_NAME || name.startsWith(`${LOCK_NAME}.`)) return { kind: 'lock' };
   if (name === ARCHIVE_NAME) return { kind: 'archive' };
+  const kept = /^(\d{6,16})-(\d{6,16})\.sst$/.exec(name);
+  if (kept !== null) {
+    const [segment, table] = [Number(kept[1]), Number(kept[2])];
+    const isOurs = segment > 0 && table > 0 && keptTableName(segment, table) === name;
+    return isOurs ? { kind: 'kept', segment, table } : undefined;
+  }
   const match = /^(?:(MANIFEST|OPTIONS|CACHE)-(\d{6,16})|(\d{6,16})\.(wal|sst|idx|blob))$/.exec(name);
   if (match === null) return undefined;
   const kind = match[1] === undefined ? suffixed[match[4]!] : prefixed[match[1]];

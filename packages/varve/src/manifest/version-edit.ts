@@ -27,6 +27,7 @@
  *    20  removedBlobs      varint keyspace, varint number
  *    21  ingestedSequence  varint keyspace, varint sequence
  *    22  retention         varint keyspace, varint ms, varint versions, varint since (ms since the epoch); 0: none
+ *    28  incarnationEnds   varint incarnation, varint sequence (incarnation-ends.ts)
  *
  * Tags from 11 on but 18 repeat, one payload an item. Invariant: an unknown tag is refused by name (`UNSUPPORTED_MANIFEST`): an
  * edit that is understood in part would be a wrong state.
@@ -36,6 +37,7 @@ import type { LogPosition } from '../record/log-record.ts';
 import { type BlobMeta, decodeBlobMeta, encodeBlobMeta } from './blob-meta.ts';
 import { FieldReader, FieldWriter, type RecordPlace } from './fields.ts';
 import { decodeFileMeta, encodeFileMeta, type FileMeta } from './file-meta.ts';
+import type { IncarnationEnd } from './incarnation-ends.ts';
 
 /** Levels of a keyspace: 0 to 6. */
 export const LEVELS = 7;
@@ -137,6 +139,8 @@ export interface VersionEdit {
   /** Ingestions into the keyspace up to the sequence are in its tables: replay passes them over. */
   readonly ingestedSequence?: readonly KeyspaceSequence[];
   readonly retention?: readonly KeyspaceRetention[];
+  /** All that are known, in place of those before. */
+  readonly incarnationEnds?: readonly IncarnationEnd[];
 }
 
 const TEXT_BYTES_MAX = 65_535;
@@ -155,6 +159,7 @@ const TAG_BLOB_ADDED = 19;
 const TAG_BLOB_REMOVED = 20;
 const TAG_INGESTED_SEQUENCE = 21;
 const TAG_RETENTION = 22;
+const TAG_INCARNATION_END = 28;
 
 /** The fields that are one varint. */
 const numberFields = [
@@ -219,6 +224,9 @@ export function encodeEdit(edit: VersionEdit): Uint8Array {
   for (const { keyspace, ms, versions, since } of edit.retention ?? []) {
     field(TAG_RETENTION, (payload) => payload.varint(keyspace).varint(ms).varint(versions).varint(since));
   }
+  for (const { incarnation, sequence } of edit.incarnationEnds ?? []) {
+    field(TAG_INCARNATION_END, (payload) => payload.varint(incarnation).varint(sequence));
+  }
   return to.finish();
 }
 
@@ -279,6 +287,7 @@ class EditLists {
   readonly #removedBlobs: RemovedBlob[] = [];
   readonly #ingestedSequence: KeyspaceSequence[] = [];
   readonly #retention: KeyspaceRetention[] = [];
+  readonly #incarnationEnds: IncarnationEnd[] = [];
 
   /** Reads one item; false when the tag is none of these. */
   take(tag: number, from: FieldReader): boolean {
@@ -300,7 +309,12 @@ class EditLists {
       this.#removedBlobs.push({ keyspace, number: from.varint('the number of a blob file') });
     } else if (tag === TAG_INGESTED_SEQUENCE) this.#ingestedSequence.push(decodeSequence(from));
     else if (tag === TAG_RETENTION) this.#retention.push(decodeRetention(from));
-    else return false;
+    else if (tag === TAG_INCARNATION_END) {
+      const incarnation = from.varint('an incarnation');
+      if (incarnation <= (this.#incarnationEnds.at(-1)?.incarnation ?? 0))
+        throw from.bad('the ends of incarnations do not rise');
+      this.#incarnationEnds.push({ incarnation, sequence: from.varint('a sequence') });
+    } else return false;
     return true;
   }
 
@@ -318,6 +332,7 @@ class EditLists {
       ...(this.#removedBlobs.length > 0 && { removedBlobs: this.#removedBlobs }),
       ...(this.#ingestedSequence.length > 0 && { ingestedSequence: this.#ingestedSequence }),
       ...(this.#retention.length > 0 && { retention: this.#retention }),
+      ...(this.#incarnationEnds.length > 0 && { incarnationEnds: this.#incarnationEnds }),
     };
   }
 }

@@ -17,6 +17,7 @@ import { type BlobMeta, impossibleBlob } from './blob-meta.ts';
 import type { RecordPlace } from './fields.ts';
 import { joinMarks } from './time-marks.ts';
 import { endsBefore, type FileMeta, impossible, type KeySpan, spansOverlap } from './file-meta.ts';
+import type { IncarnationEnd } from './incarnation-ends.ts';
 import {
   type KeyspaceRecord,
   type KeyspaceSequence,
@@ -62,6 +63,7 @@ export interface Version {
   readonly timeMarks: readonly TimeMark[];
   /** The database's clock was here when it was last stored; 0 before the first time. */
   readonly storedTime: number;
+  readonly incarnationEnds: readonly IncarnationEnd[];
 }
 
 /** What a database is before its first edit. */
@@ -78,6 +80,7 @@ export function emptyVersion(): Version {
     appliedPosition: 0,
     timeMarks: [],
     storedTime: 0,
+    incarnationEnds: [],
   };
 }
 
@@ -130,6 +133,7 @@ export function applyEdit(version: Version, edit: VersionEdit, place?: RecordPla
     metaSequence: Math.max(version.metaSequence, edit.metaSequence ?? 0),
     appliedPosition: Math.max(version.appliedPosition, edit.appliedPosition ?? 0),
     storedTime: Math.max(version.storedTime, edit.storedTime ?? 0),
+    incarnationEnds: edit.incarnationEnds ?? version.incarnationEnds,
   };
   return { ...next, timeMarks: joinMarks(version.timeMarks, edit.timeMarks ?? [], oldestAsked(keyspaces)) };
 }

@@ -17,6 +17,11 @@ import {
   defragmentSetting,
   type ResolvedDefragment,
 } from './background-settings.ts';
+import {
+  type ChangesRetention,
+  changesRetentionSetting,
+  type ResolvedChangesRetention,
+} from './changes-settings.ts';
 import type { KeyspaceSettings, ResolvedKeyspaceSettings } from './keyspace-settings.ts';
 import type { MemoryLimits } from './memory-limits.ts';
 import type { Setting } from './setting.ts';
@@ -62,6 +67,7 @@ export interface DatabaseOptions<F extends NamedFileSystem = NamedFileSystem> {
   log?: LogMode;
   logBytesMax?: number;
   timestamps?: boolean;
+  changesRetention?: ChangesRetention;
   memoryBytesMax?: number;
   memtableBytesMax?: number;
   cacheBytesMax?: number;
@@ -89,6 +95,7 @@ export interface ResolvedDatabaseOptions {
   readonly log: LogMode;
   readonly logBytesMax: number;
   readonly timestamps: boolean;
+  readonly changesRetention: ResolvedChangesRetention;
   readonly memoryBytesMax: number;
   readonly memtableBytesMax: number;
   readonly cacheBytesMax: number;
@@ -171,6 +178,7 @@ export const databaseSettings: DatabaseSettings = {
     default: true,
     doc: 'Stores the time of every batch in the log (8 bytes a batch).',
   }),
+  changesRetention: changesRetentionSetting,
   memoryBytesMax: quantity({
     unit: 'bytes',
     default: 256 * MIB,

@@ -36,6 +36,7 @@ describe('defaults', () => {
       log: 'own',
       logBytesMax: 512 * MIB,
       timestamps: true,
+      changesRetention: { bytes: undefined, ms: undefined, bytesMax: 1024 * MIB },
       memoryBytesMax: 256 * MIB,
       memtableBytesMax: 64 * MIB,
       cacheBytesMax: (256 - 64 - 32) * MIB,

@@ -17,6 +17,7 @@ import {
   resolveRate,
   resolveWindows,
 } from './background-settings.ts';
+import { resolveChangesRetention } from './changes-settings.ts';
 import { resolveCompaction } from './compaction-settings.ts';
 import { keyspaceSettings } from './keyspace-settings.ts';
 import { memoryLimits, refuseBudget, refusePool } from './memory-limits.ts';
@@ -89,6 +90,9 @@ export function resolveDatabaseOptions(options: unknown): ResolvedDatabaseOption
   if (given.createIfMissing === true && given.readOnly === true) {
     problems.add('createIfMissing', true, 'false or not given together with readOnly: true');
   }
+  if (given.changesRetention?.ms !== undefined && given.timestamps === false) {
+    problems.add('changesRetention', given.changesRetention, 'no ms together with timestamps: false');
+  }
   const keyspaceDefaults = completeKeyspace(
     check(keyspaceSettings, given.keyspaceDefaults, 'keyspaceDefaults.', [], problems),
     builtInKeyspace(memtableBytesMax),
@@ -115,6 +119,7 @@ export function resolveDatabaseOptions(options: unknown): ResolvedDatabaseOption
     log: value('log'),
     logBytesMax: value('logBytesMax'),
     timestamps: value('timestamps'),
+    changesRetention: resolveChangesRetention(value('changesRetention')),
     memoryBytesMax,
     memtableBytesMax,
     cacheBytesMax,

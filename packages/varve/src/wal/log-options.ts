@@ -4,6 +4,7 @@
 import type { FileSystem } from '../fs/file-system.ts';
 import type { EncodedOperation } from '../record/batch.ts';
 import type { LogPosition } from '../record/log-record.ts';
+import type { RetainedLog } from './retained-log.ts';
 import type { LogSegment } from './segment-writer.ts';
 
 /** Where the log of the previous open ended, all of it on disk (wal/cut-tail). */
@@ -29,6 +30,10 @@ export interface LogOptions {
   readonly previous?: LogEnd | undefined;
   /** Segments of earlier opens that still stand: ReplayReport.segments. */
   readonly recovered?: readonly LogSegment[] | undefined;
+  /** What change feeds may read of the log before its live segments; nothing by default. */
+  readonly retained?: RetainedLog | undefined;
+  /** Records up to this sequence may have holes between them ('salvage'). */
+  readonly holesUpTo?: number | undefined;
   /** `log` grows by the bytes handed over. */
   readonly counters?: { log: number } | undefined;
 }

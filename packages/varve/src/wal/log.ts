@@ -21,6 +21,7 @@ import { LogBuffer } from './log-buffer.ts';
 import { LogFront } from './log-front.ts';
 import type { LogOptions, UnsyncedLog } from './log-options.ts';
 import { LogWriter } from './log-writer.ts';
+import type { RetainedLog } from './retained-log.ts';
 import { SegmentList } from './segment-list.ts';
 import { type LogSegment, SegmentWriter } from './segment-writer.ts';
 import type { SharedTail } from './shared-tail.ts';
@@ -56,7 +57,12 @@ export class Log extends LogFront {
     this.#fs = options.fs;
     this.#directory = options.directory;
     this.#nextSegment = options.nextSegment;
-    this.#list = new SegmentList(options.recovered ?? [], 2 * options.segmentBytes);
+    this.#list = new SegmentList(
+      options.recovered ?? [],
+      2 * options.segmentBytes,
+      options.retained,
+      options.holesUpTo,
+    );
   }
 
   /** End of what was appended. */
@@ -204,6 +210,24 @@ export class Log extends LogFront {
     return this.#list.release(upToSequence, manifestSegment);
   }
 
+  /** Segments that were released and are kept for change feeds. */
+  get retained(): RetainedLog {
+    return this.#list.retained;
+  }
+
+  /** What was kept for feeds and is not needed any more leaves the log; paths to remove, as `release`. */
+  trim(): string[] {
+    return this.#list.trim();
+  }
+
+  /**
+   * The segments that a feed can read, oldest first: unbroken in sequence up to what was appended last. Of those that hold no
+   * record none is among them.
+   */
+  readable(): LogSegment[] {
+    return this.#list.readable();
+  }
+
   /** Until the result is called no live segment is recycled: who has one open reads what was in it (CONTRACT 4). */
   pin(): () => void {
     return this.#list.pin();
@@ -226,6 +250,7 @@ export class Log extends LogFront {
     const { writer } = this;
     writer.handOver();
     const last = writer.current;
+    if (last !== undefined) last.endTime = writer.lastTime > 0 ? writer.lastTime : undefined;
     const number = this.#nextSegment();
     const path = inDirectory(this.#directory, logName(number));
     const spare = this.#list.takeSpare();

@@ -5,8 +5,10 @@
  * wrote is kept aside, under its old name, to become a later segment: overwriting blocks that are allocated makes fsync
  * cheaper. One from before the open is returned for removal: after a crash in a rename two names can stand for it.
  * A spare that a running fsync was given by name waits, because that fsync opens it by that name.
+ * Between the two stands what change feeds may still read (wal/retained-log.ts).
  */
 import { comparePosition, type LogPosition } from '../record/log-record.ts';
+import { NO_RETENTION, RetainedLog } from './retained-log.ts';
 import type { LogSegment, SegmentWriter } from './segment-writer.ts';
 
 /** Spares beyond this are removed. */
@@ -31,12 +33,22 @@ export class SegmentList {
   #bytesBefore = 0;
 
   readonly #spareBytesMax: number;
+  readonly retained: RetainedLog;
+  /** Records up to here have holes between them, which no feed may pass over. */
+  readonly #holesUpTo: number;
   /** Readers of whole segments that are under way. */
   #readers = 0;
 
   /** Segments of more than `spareBytesMax` (one huge batch made them so) are removed, not recycled. */
-  constructor(recovered: readonly LogSegment[], spareBytesMax: number) {
+  constructor(
+    recovered: readonly LogSegment[],
+    spareBytesMax: number,
+    retained: RetainedLog = new RetainedLog(NO_RETENTION, () => 0),
+    holesUpTo = 0,
+  ) {
     this.#spareBytesMax = spareBytesMax;
+    this.retained = retained;
+    this.#holesUpTo = holesUpTo;
     this.#recovered = [...recovered].sort((a, b) => a.number - b.number);
     for (const segment of this.#recovered) this.#bytesBefore += segment.bytes;
   }
@@ -59,6 +71,24 @@ export class SegmentList {
   /** Live segments, oldest first. */
   live(): LogSegment[] {
     return [...this.#recovered, ...this.#written];
+  }
+
+  /**
+   * The segments that continue each other up to the current one, oldest first, kept ones among them: what a feed can read.
+   * Those that hold no record are left out.
+   */
+  readable(): LogSegment[] {
+    const all = [...this.retained.segments, ...this.live()];
+    const readable: LogSegment[] = [];
+    let next: LogSegment | undefined;
+    for (let i = all.length - 1; i >= 0; i--) {
+      const segment = all[i]!;
+      if (segment.lastSequence <= this.#holesUpTo) break;
+      if (next !== undefined && segment.lastSequence !== next.firstSequence - 1) break;
+      next = segment;
+      if (segment.lastSequence >= segment.firstSequence) readable.push(segment);
+    }
+    return readable.reverse();
   }
 
   /** `segment` is now the current one; its name is not on disk yet. */
@@ -130,7 +160,6 @@ export class SegmentList {
   /** See `Log.release`. */
   release(upToSequence: number, manifestSegment: number): string[] {
     const current = this.current;
-    const removable: string[] = [];
     for (const segment of this.live()) {
       if (segment === current || segment.lastSequence > upToSequence || segment.number >= manifestSegment)
         break;
@@ -140,10 +169,18 @@ export class SegmentList {
       else this.#written.shift();
       writer?.close();
       this.#bytesBefore -= segment.bytes;
-      const isSmall = segment.bytes <= this.#spareBytesMax;
-      const keep = this.#readers === 0 && isSmall && this.#spares.length < SPARES_MAX;
+      this.retained.add(segment, writer?.endTime, writer);
+    }
+    return this.trim();
+  }
+
+  /** See `Log.trim`. */
+  trim(): string[] {
+    const removable: string[] = [];
+    for (const { writer, path, bytes } of this.retained.trim(this.bytes)) {
+      const keep = this.#readers === 0 && bytes <= this.#spareBytesMax && this.#spares.length < SPARES_MAX;
       if (writer !== undefined && keep) this.#spares.push(writer);
-      else removable.push(segment.path);
+      else removable.push(path);
     }
     return removable;
   }

@@ -46,6 +46,8 @@ export class SegmentWriter implements LogSegment {
   bytes = 0;
   /** Bytes known to be on disk. */
   syncedBytes = 0;
+  /** Stored time of its last record; undefined while it is written. */
+  endTime: number | undefined;
   #file: FileHandle | undefined;
 
   private constructor(number: number, file: FileHandle, lastSequence: number) {

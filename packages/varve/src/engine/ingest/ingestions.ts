@@ -278,6 +278,10 @@ export class Ingestions implements IngestionWork {
       return editFacts();
     };
     installer.installAhead(edit, make, () => this.look());
+    this.#core.keptTables.ingested(
+      sequence,
+      edit.addedFiles.map(({ file }) => file),
+    );
     state.sharing?.ahead.show();
     tree.installVersion(installer.current.keyspaces.get(tree.id)!);
     // Where nothing was visible something may be now.

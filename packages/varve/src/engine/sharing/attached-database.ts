@@ -212,6 +212,16 @@ export class AttachedDatabase implements Database {
     );
   }
 
+  /** The log is read where it is kept. */
+  changes(): never {
+    this.#checkOpen();
+    throw invalid(
+      'CHANGES_UNSUPPORTED',
+      'the thread that opened the database has its change feed; attached threads have none',
+      {},
+    );
+  }
+
   /** What the owner and other threads do is there without it. */
   async refresh(): Promise<never> {
     this.#checkOpen();

@@ -1,0 +1,137 @@
+/**
+ * What an ingestion has brought, as changes: its record names tables, whose entries are read from them in order, a part at a
+ * time. Past the block cache; the table that is read is open until the walk has left it.
+ */
+import { invalid, systemCode } from '../base/errors.ts';
+import { EXPIRY_BYTES, expiryOf } from '../base/expiry.ts';
+import { KIND_PUT_EXPIRY } from '../base/kinds.ts';
+import { SEQUENCE_MAX } from '../base/entry.ts';
+import type { ChangeToken } from '../engine/change-types.ts';
+import { decodeKey, decodeValue } from '../engine/codecs/codec.ts';
+import type { Core } from '../engine/core.ts';
+import type { FileMeta } from '../manifest/file-meta.ts';
+import { TableReader } from '../sstable/reader.ts';
+import type { TableIterator } from '../sstable/table-iterator.ts';
+import type { ChangeFilter, Selection } from './change-feed-filter.ts';
+import type { Operation } from './change-feed-records.ts';
+
+/** Entries of a part, and about the most bytes of their values. */
+const PART_ENTRIES = 256;
+const PART_BYTES = 256 * 1024;
+
+export interface IngestionPlace {
+  readonly token: ChangeToken;
+  /** The segment of the log that has the record. */
+  readonly segment: number;
+  readonly files: readonly FileMeta[];
+}
+
+export class IngestionWalk {
+  readonly place: IngestionPlace;
+  /** Parts given. */
+  parts = 0;
+  readonly #core: Core;
+  readonly #selection: Selection;
+  readonly #filter: ChangeFilter;
+  /** Those that are not begun. */
+  #files: FileMeta[];
+  #table: TableReader | undefined;
+  #at: TableIterator | undefined;
+
+  constructor(core: Core, place: IngestionPlace, selection: Selection, filter: ChangeFilter) {
+    this.place = place;
+    this.#core = core;
+    this.#selection = selection;
+    this.#filter = filter;
+    this.#files = [...place.files];
+  }
+
+  /** The next entries; undefined when there are none. @throws invalid `INGESTION_GONE` */
+  next(): Operation[] | undefined {
+    const operations: Operation[] = [];
+    let bytes = 0;
+    while (operations.length < PART_ENTRIES && bytes < PART_BYTES && this.hasMore) {
+      const at = this.#at!;
+      bytes += at.valueEnd - at.keyStart;
+      operations.push(putOf(at, this.#selection));
+      at.next();
+    }
+    if (operations.length === 0) return undefined;
+    this.parts++;
+    return operations;
+  }
+
+  /** Is there another entry of the range? Then the walk stands at it. */
+  get hasMore(): boolean {
+    for (;;) {
+      const at = this.#at;
+      if (at?.valid === true) {
+        if (this.#filter.hasKey(at.key, at.keyStart, at.keyEnd)) return true;
+        // Behind the range: it began at its lower end, and keys rise.
+        this.#files = [];
+      }
+      this.#closeTable();
+      const file = this.#files.shift();
+      if (file === undefined) return false;
+      this.#begin(file);
+    }
+  }
+
+  close(): void {
+    this.#files = [];
+    this.#closeTable();
+  }
+
+  #begin(file: FileMeta): void {
+    const { fs, keptTables } = this.#core;
+    const path = keptTables.pathOf(this.place.segment, file.number);
+    try {
+      this.#table = TableReader.open({
+        fs,
+        path,
+        fileNumber: file.number,
+        uniqueId: file.uniqueId,
+        bytes: file.bytes,
+        sequenceOverride: file.sequenceOverride,
+      });
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') throw gone(this.place, this.#selection.name);
+      throw error;
+    }
+    this.#at = this.#table.iterator({ fillCache: false });
+    const { lower } = this.#filter;
+    if (lower === undefined) this.#at.first();
+    else this.#at.seek(lower, 0, lower.length, SEQUENCE_MAX);
+  }
+
+  #closeTable(): void {
+    this.#at = undefined;
+    this.#table?.close();
+    this.#table = undefined;
+  }
+}
+
+function putOf(
+  at: TableIterator,
+  { name: keyspace, key: keyCodec, value: valueCodec }: Selection,
+): Operation {
+  const { value, valueStart, valueEnd, kind } = at;
+  const key = decodeKey(keyCodec, at.key, at.keyStart, at.keyEnd);
+  if (kind !== KIND_PUT_EXPIRY) {
+    return { type: 'put', keyspace, key, value: decodeValue(valueCodec, value, valueStart, valueEnd) };
+  }
+  return {
+    type: 'put',
+    keyspace,
+    key,
+    value: decodeValue(valueCodec, value, valueStart + EXPIRY_BYTES, valueEnd),
+    expiresAt: expiryOf(value, valueStart),
+  };
+}
+
+function gone({ token: next }: IngestionPlace, keyspace: string): Error {
+  const message =
+    `what was ingested into '${keyspace}' at sequence ${next.sequence} is not in tables of its own any more, and was not ` +
+    'kept; read the keyspace, and go on from context.next';
+  return invalid('INGESTION_GONE', message, { keyspace, sequence: next.sequence, next });
+}

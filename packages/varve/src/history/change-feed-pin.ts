@@ -1,0 +1,31 @@
+/** What change-feed.ts and change-feeds.ts, one feed and the table of them all, know of each other. */
+import type { ChangeToken } from '../engine/change-types.ts';
+import type { Core } from '../engine/core.ts';
+import type { Log } from '../wal/log.ts';
+
+/** Where a feed stands, and how it is told what concerns it. */
+export class FeedPin {
+  /** What it has looked at. What comes after it is kept for it. */
+  token: ChangeToken;
+  /** Set once it is to end. */
+  error: Error | undefined;
+  /** While it waits for more. */
+  wake: (() => void) | undefined;
+
+  constructor(token: ChangeToken) {
+    this.token = token;
+  }
+}
+
+/** What a feed asks of the table. */
+export interface FeedOwner {
+  readonly core: Core;
+  /** Up to where batches may be shown. */
+  limit(durability: 'os' | 'disk', log: Log): number;
+  /** What feeds have left behind goes. */
+  trim(): void;
+  /** The feed is to end with `error`, and needs nothing any more. */
+  end(pin: FeedPin, error: Error): void;
+  /** It has ended. */
+  left(feed: object, pin: FeedPin): void;
+}
