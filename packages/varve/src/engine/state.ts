@@ -46,6 +46,8 @@ export interface OwnerSharing {
   level0FilesChanged(): void;
   readonly ahead: AheadOfManifest;
   progress(): void;
+  /** A change feed waits: other threads tell when more of the log is handed over. */
+  feedWaits(): void;
   poisoned(cause: unknown): void;
   retire(free: () => void): void;
   serve(): void;

@@ -22,6 +22,8 @@ export interface FeedOwner {
   readonly core: Core;
   /** Up to where batches may be shown. */
   limit(durability: 'os' | 'disk', log: Log): number;
+  /** From now on more is told to the pin; what was durable before is in `limit`. */
+  waits(): void;
   /** What feeds have left behind goes. */
   trim(): void;
   /** The feed is to end with `error`, and needs nothing any more. */

@@ -252,6 +252,9 @@ export class ChangeFeedHandle implements ChangeFeed<unknown, unknown> {
     const { clock } = this.#table.core;
     const more = new Deferred<void>();
     this.#pin.wake = () => more.resolve();
+    this.#table.waits();
+    // Another thread may have handed over more before it could know.
+    if (this.#table.limit(this.#durability, this.#log) > this.#reader.sequence) more.resolve();
     await more.promise;
     this.#records = 0;
     this.#started = clock.monotonic();

@@ -109,6 +109,10 @@ export class ChangeFeedTable implements ChangeFeeds, FeedOwner {
     );
   }
 
+  waits(): void {
+    this.core.state.sharing?.feedWaits();
+  }
+
   #oldest(): number {
     let oldest = Number.POSITIVE_INFINITY;
     for (const { token } of this.#pins) oldest = Math.min(oldest, token.sequence);

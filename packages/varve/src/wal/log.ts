@@ -220,6 +220,12 @@ export class Log extends LogFront {
     return this.#list.trim();
   }
 
+  /** A name was made in the log's directory: the next fsync covers it, also that of the next manifest edit. */
+  nameMade(): void {
+    this.#list.nameMade();
+    this.writer.isDirectoryUnsynced = true;
+  }
+
   /**
    * The segments that a feed can read, oldest first: unbroken in sequence up to what was appended last. Of those that hold no
    * record none is among them.

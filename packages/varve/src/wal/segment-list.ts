@@ -98,6 +98,11 @@ export class SegmentList {
     this.#directoryChanges++;
   }
 
+  /** A name was made in the directory that is to be on disk with what is appended next. */
+  nameMade(): void {
+    this.#directoryChanges++;
+  }
+
   /** A spare that may be renamed now; it is no spare any more. */
   takeSpare(): SegmentWriter | undefined {
     const at = this.#spares.findIndex(

@@ -84,8 +84,10 @@ export class KeptTables implements KeptForFeeds {
   }
 
   #linkAll(ingested: Ingested): void {
-    const { fs, state } = this.#core;
+    const { fs, state, log } = this.#core;
     ingested.isLinked = true;
+    // On disk before an edit that does away with the table.
+    log!.nameMade();
     for (const { number } of ingested.files) {
       try {
         fs.link(inDirectory(state.path, tableName(number)), this.#link(ingested.segment, number));

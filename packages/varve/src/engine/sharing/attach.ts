@@ -209,6 +209,7 @@ class Attachment {
       clock: systemClock,
       poison: this.#poison,
     });
+    this.#durability.progressed = () => runner.tellProgress();
     this.#pressure = new Pressure({
       strategy: options.pressure,
       limitBytes: options.memtableBytesMax,

@@ -3,7 +3,7 @@
  * its own; waiting means to wait until the owner says that something has changed.
  */
 import type { JobOutcome, JobRequest, JobRunner, Lane, RunningJob } from '../../workers/job-runner.ts';
-import { PROGRESS, SLOT_WAITS, slotAt } from './control-words.ts';
+import { FEED_WAITS, PROGRESS, SLOT_WAITS, slotAt } from './control-words.ts';
 import type { RequestClient } from './requests.ts';
 
 /** Longest sleep before flags are looked at again. */
@@ -41,6 +41,13 @@ export class AttachedRunner implements JobRunner {
       outcome = { ok: false, error };
     }
     done(outcome);
+  }
+
+  /** More of the log has reached a class: tells the owner, if somebody there waits for that. */
+  tellProgress(): void {
+    const { control, client } = this.#env;
+    if (Atomics.load(control, FEED_WAITS) === 0) return;
+    if (Atomics.exchange(control, FEED_WAITS, 0) !== 0) client.tell('log-progress', undefined);
   }
 
   prepare(lane: Lane): void {

@@ -42,6 +42,8 @@ export const MEMTABLE_KIB_MAX = 19;
 
 /** Where the ingestion stands that is ahead of the manifest (shared-ahead.ts): index of a word of the pool plus one; 0 for none. */
 export const AHEAD = 20;
+/** 1: a change feed of the owner waits; who hands over more of the log tells it. */
+export const FEED_WAITS = 21;
 
 export const FLAG_CLOSED = 1;
 export const FLAG_POISONED = 2;

@@ -23,6 +23,7 @@ import {
   CACHE_LOCK,
   CONTROL_WORDS,
   EPOCH,
+  FEED_WAITS,
   FLAG_CLOSED,
   FLAG_POISONED,
   FLAGS,
@@ -230,6 +231,10 @@ export class SharedOwner implements OwnerSharing {
     }
   }
 
+  feedWaits(): void {
+    Atomics.store(this.#control, FEED_WAITS, 1);
+  }
+
   /** Answers what was asked, in the middle of the owner's own work: nobody waits for a turn of its event loop. */
   serve(): void {
     this.#server.serve();
@@ -263,6 +268,7 @@ export class SharedOwner implements OwnerSharing {
 
   #answer(name: string, input: unknown): unknown {
     if (name === 'asked') return this.#asked();
+    if (name === 'log-progress') return this.#core.durability!.progressed();
     if (name === 'failed') return this.#core.poison.raise(reviveError(input as TransferredError));
     const request = this.#requests[name];
     if (request === undefined) throw invalid('REQUEST_UNKNOWN', `no request named '${name}'`, { name });
