@@ -117,8 +117,7 @@ class Life {
   /** What consumers have seen is still what there is, up to where they are. */
   #checkConsumers(): void {
     const { sequence } = this.#db.stats();
-    for (const known of this.#world.written.keys())
-      if (known > sequence) this.#world.written.delete(known);
+    for (const known of this.#world.written.keys()) if (known > sequence) this.#world.written.delete(known);
   }
 
   /** Reads everything that there is. */

@@ -4,7 +4,7 @@
  *
  * Of a feed only its pin is held here, so that a feed that was lost can be found lost (leak-reports). Owner's thread.
  */
-import { busy, invalid, VarveError } from '../base/errors.ts';
+import { invalid, VarveError } from '../base/errors.ts';
 import type { ChangeFeed, ChangesOptions, ChangesStats, ChangeToken } from '../engine/change-types.ts';
 import type { Core } from '../engine/core.ts';
 import type { ChangeFeeds } from '../engine/database.ts';
@@ -166,7 +166,7 @@ function tooSlow(token: ChangeToken, bytesMax: number): Error {
   const message =
     `the change feed was so far behind (at sequence ${token.sequence}) that more than ${bytesMax} bytes of log were kept ` +
     'for it; see changesRetention.bytesMax';
-  return busy('CHANGES_TOO_SLOW', message, { token, bytesMax });
+  return new VarveError('closed', 'CHANGES_TOO_SLOW', message, { token, bytesMax });
 }
 
 const leaks = new LeakReports<number>(
