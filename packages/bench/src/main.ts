@@ -10,6 +10,7 @@ import { account } from './account/account.ts';
 import { adapt } from './adapt/adapt.ts';
 import { measureAsync } from './async/async.ts';
 import { blobs } from './blobs/blobs.ts';
+import { measureChanges } from './changes/changes.ts';
 import { check } from './check/check.ts';
 import { compare } from './compare/compare.ts';
 import { compareHelp, parseCompare } from './compare/options.ts';
@@ -69,6 +70,7 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<boo
   adapt,
   async: measureAsync,
   blobs,
+  changes: measureChanges,
   check,
   filters,
   ingest: measureIngest,

@@ -12,7 +12,7 @@ import { open, VarveError } from 'varve';
 
 /** The names a database gives its files: docs/internals/formats.md. Directories are never removed. */
 const DATABASE_FILE =
-  /^(?:(?:MANIFEST|OPTIONS|CACHE)-\d{6,16}|\d{6,16}\.(?:wal|sst|idx|blob)|LOCK(?:\..+)?)$/;
+  /^(?:(?:MANIFEST|OPTIONS|CACHE)-\d{6,16}|(?:\d{6,16}-)?\d{6,16}\.(?:wal|sst|idx|blob)|LOCK(?:\..+)?)$/;
 
 /** Refused: the directory holds something that this program did not make. The message says what to do. */
 export class ForeignDirectoryError extends Error {

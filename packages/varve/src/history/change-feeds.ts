@@ -74,9 +74,11 @@ export class ChangeFeedTable implements ChangeFeeds, FeedOwner {
     };
   }
 
-  /** The database closes. */
+  /** The database closes. What is kept stays, for the next open to decide. */
   close(error: Error): void {
-    for (const pin of this.#pins) this.end(pin, error);
+    const pins = [...this.#pins];
+    this.#pins.clear();
+    for (const pin of pins) this.end(pin, error);
   }
 
   /** The feed is to end with `error`, and needs nothing any more. */

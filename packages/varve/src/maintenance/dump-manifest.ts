@@ -76,6 +76,7 @@ function* itemLines({ offset, edit }: ManifestRecord): Generator<DumpLine, void>
   }
   for (const ingested of edit.ingestedSequence ?? [])
     yield { offset, kind: 'ingested', detail: { ...ingested } };
+  for (const end of edit.incarnationEnds ?? []) yield { offset, kind: 'incarnation-end', detail: { ...end } };
   for (const { time, sequence } of edit.timeMarks ?? []) {
     yield { offset, kind: 'time-mark', detail: { time: showTime(time), sequence } };
   }

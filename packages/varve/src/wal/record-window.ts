@@ -14,6 +14,8 @@ import type { LogSegment } from './segment-writer.ts';
 
 /** Read at a time. */
 const WINDOW_BYTES = 256 * 1024;
+/** The memory of a window that follows the end of the log is no larger than what comes at a time. */
+const BYTES_MIN = 4096;
 /** A window that grew past this for one large record is given back. */
 const KEPT_BYTES_MAX = 1024 * 1024;
 
@@ -116,7 +118,9 @@ export class RecordWindow {
 
   #fill(file: FileHandle, from: number, length: number): void {
     if (length > this.bytes.length || this.bytes.length > KEPT_BYTES_MAX) {
-      this.bytes = new Uint8Array(Math.max(length, WINDOW_BYTES));
+      this.bytes = new Uint8Array(
+        Math.max(BYTES_MIN, length > WINDOW_BYTES ? length : 2 ** Math.ceil(Math.log2(length))),
+      );
       this.#view = viewOf(this.bytes);
     }
     this.#filled = readFully(file, this.bytes, 0, length, from);

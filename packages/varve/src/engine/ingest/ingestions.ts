@@ -252,6 +252,10 @@ export class Ingestions implements IngestionWork {
       if (error instanceof VarveError && error.kind === 'busy') request.mayBeInLog = false;
       throw error;
     }
+    core.keptTables.ingested(
+      request.sequence,
+      tables.map(({ file }) => file),
+    );
     const bytes = tables.reduce((sum, { file }) => sum + file.bytes, 0);
     counters.ingest += bytes;
     core.background.versionInstalled(installer.current);
@@ -278,10 +282,6 @@ export class Ingestions implements IngestionWork {
       return editFacts();
     };
     installer.installAhead(edit, make, () => this.look());
-    this.#core.keptTables.ingested(
-      sequence,
-      edit.addedFiles.map(({ file }) => file),
-    );
     state.sharing?.ahead.show();
     tree.installVersion(installer.current.keyspaces.get(tree.id)!);
     // Where nothing was visible something may be now.
