@@ -9,23 +9,18 @@ import { type Database, utf8, VarveError } from 'varve';
 import { openSimulated, type Random, type SimFs, SimulatedCrash } from 'varve/testing';
 import { Ingests } from './ingests.ts';
 import { brief, checkKeyspace, checkRecovered, type TextKeyspace, Violation } from './check.ts';
+import type { Followers } from './followers.ts';
 import { HeldSnapshots } from './held-snapshots.ts';
 import type { Change, Model, Point, Write } from './model.ts';
 import { ScriptedScheduler } from './scripted-scheduler.ts';
-import type { StoredTime } from './stored-time.ts';
+import { settled } from './steps.ts';
+import type { StoredTime, Times } from './stored-time.ts';
 import { Walks } from './walks.ts';
 import { type Ending, type LifeSettings, padded, randomChange, randomKey } from './workload.ts';
 
 export interface Promised {
   os: number;
   disk: number;
-}
-
-/** What time it is for the database and on the machine. */
-export interface Times {
-  readonly time: StoredTime;
-  /** Milliseconds since 1970 when the life begins. */
-  readonly wall: number;
 }
 
 export class Life {
@@ -45,6 +40,7 @@ export class Life {
   #failure: Error | undefined;
   #crashAfter: number;
   readonly #time: StoredTime;
+  readonly #followers: Followers | undefined;
 
   constructor(
     fs: SimFs,
@@ -53,8 +49,10 @@ export class Life {
     promised: Promised,
     { time, wall }: Times,
     settings: LifeSettings,
+    followers?: Followers,
   ) {
     this.#time = time;
+    this.#followers = followers;
     this.#fs = fs;
     this.#random = random;
     this.#model = model;
@@ -115,6 +113,7 @@ export class Life {
       '/db',
       {
         ...options,
+        ...this.#followers?.options,
         fileSystem: this.#fs,
         clock: this.#scheduler.clock,
       },
@@ -140,10 +139,12 @@ export class Life {
     const at = { sequence: recovered, time: this.#now().time };
     checkRecovered(this.#db, this.#keyspaces, this.#model, at, least);
     this.#ingests.listen(this.#db);
+    this.#followers?.opened(this.#db);
   }
 
   async #act(): Promise<void> {
     this.#catchUp();
+    if (this.#followers !== undefined) this.#background(this.#followers.act(this.#now().time));
     const random = this.#random;
     const roll = random.below(100);
     if (roll < 45) this.#write();
@@ -392,9 +393,4 @@ export class Life {
     this.#snapshots.close();
     await this.#pump(() => this.#db.close());
   }
-}
-
-/** Lets every promise that can settle do so: macrotasks are all in the scripted scheduler. */
-async function settled(): Promise<void> {
-  for (let i = 0; i < 12; i++) await Promise.resolve();
 }

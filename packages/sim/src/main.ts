@@ -4,6 +4,7 @@
  *   npm run sim -- --seconds 60              explores fresh seeds for a time (the default: 60 s)
  *   npm run sim -- --seed 12                 replays one
  *   npm run sim -- --seeds 2000 --from 1     runs a set
+ *   npm run sim -- --feed --seeds 500        with consumers of the change feed
  *   npm run sim -- kill --rounds 200         SIGKILLs a writing process again and again (real files)
  *   npm run sim -- mutate --positions 5000   flips one bit at a time in the files of a database
  *   npm run sim -- threads --rounds 2000     terminates threads that share a database (real files and threads)
@@ -30,7 +31,7 @@ import type { Mutation } from './mutate/judge.ts';
 import { runThreadsCommand } from './threads/command.ts';
 import type { Variants } from './variants.ts';
 
-const usage = `usage: npm run sim -- [--seconds S | --seed N | --seeds COUNT --from FIRST] [--stop]
+const usage = `usage: npm run sim -- [--seconds S | --seed N | --seeds COUNT --from FIRST] [--stop] [--feed]
        npm run sim -- kill [--rounds N] [--seed N] [VARIANT]
        npm run sim -- mutate [--positions N] [--seed N] [VARIANT]
        npm run sim -- mutate --seed N --specimen NAME --file NAME --offset N --bit N [VARIANT]
@@ -47,6 +48,7 @@ const options = {
   seeds: { type: 'string' },
   from: { type: 'string' },
   stop: { type: 'boolean' },
+  feed: { type: 'boolean' },
   rounds: { type: 'string' },
   positions: { type: 'string' },
   specimen: { type: 'string' },
@@ -163,6 +165,7 @@ if (command === 'kill') {
     from,
     count,
     limitMs: seconds * 1000,
+    withFollowers: values['feed'] === true,
     stopAtFailure: values['stop'] === true,
     log,
   });

@@ -3,6 +3,7 @@
  */
 import { open } from 'varve';
 import { Random, SimFs } from 'varve/testing';
+import { Followers } from './followers.ts';
 import { Life, type Promised } from './life.ts';
 import { Model } from './model.ts';
 import { StoredTime } from './stored-time.ts';
@@ -14,6 +15,8 @@ export interface SimulationResult {
   readonly sequences: number;
   /** Operations on the simulated disk. */
   readonly operations: number;
+  /** What followers have done; undefined without. */
+  readonly followed?: Followers['counts'];
 }
 
 /** The first open of a process waits for a library to start, outside of the simulated world: this one does it. */
@@ -25,10 +28,11 @@ async function firstOpen(): Promise<void> {
 }
 
 /** Runs one seed. Throws what went wrong, with `replay` telling how to see it again. */
-export async function simulate(seed: number): Promise<SimulationResult> {
+export async function simulate(seed: number, withFollowers = false): Promise<SimulationResult> {
   await (first ??= firstOpen());
   const random = new Random(seed);
   const model = new Model();
+  const followers = withFollowers ? new Followers(new Random(seed ^ 0x5eed), model) : undefined;
   const promised: Promised = { os: 0, disk: 0 };
   const time = new StoredTime();
   let wall = 1_700_000_000_000;
@@ -40,7 +44,7 @@ export async function simulate(seed: number): Promise<SimulationResult> {
   const uniformBytes = randomUniformBytes(random);
   for (let i = 0; i < lives; i++) {
     const settings = randomLife(random, before, uniformBytes);
-    const life = new Life(fs, random, model, promised, { time, wall }, settings);
+    const life = new Life(fs, random, model, promised, { time, wall }, settings, followers);
     const ended: Ending = await life.run();
     // The machine is off for a while, or its clock is set back meanwhile.
     wall = life.wall + random.pick([0, random.below(10_000), -random.below(20_000)]);
@@ -53,5 +57,5 @@ export async function simulate(seed: number): Promise<SimulationResult> {
     if (ended === 'power') promised.os = promised.disk;
     before = ended;
   }
-  return { seed, lives, sequences, operations };
+  return { seed, lives, sequences, operations, ...(followers && { followed: followers.counts }) };
 }

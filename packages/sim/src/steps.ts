@@ -33,3 +33,8 @@ function applyChange(entries: Map<string, string>, change: Change): void {
   else if (change.kind === 'delete') entries.delete(change.key);
   else for (const key of entries.keys()) if (key >= change.from && key < change.to) entries.delete(key);
 }
+
+/** Lets every promise that can settle do so: macrotasks are all in the scripted scheduler. */
+export async function settled(): Promise<void> {
+  for (let i = 0; i < 12; i++) await Promise.resolve();
+}

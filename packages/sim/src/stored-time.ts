@@ -59,3 +59,10 @@ export class StoredTime {
     if (this.#matters) this.#promised = Math.max(this.#promised, this.#last);
   }
 }
+
+/** What time it is for the database and on the machine. */
+export interface Times {
+  readonly time: StoredTime;
+  /** Milliseconds since 1970 when the life begins. */
+  readonly wall: number;
+}
