@@ -52,6 +52,42 @@ test('a transaction is one change', async () => {
   expect(change!.operations.map(({ type }) => type)).toEqual(['put', 'put', 'delete']);
 });
 
+test('a prepared transaction is shown when it is committed, at that sequence, and never when it is rolled back', async () => {
+  const db = await inMemory();
+  const data = texts(db);
+  const feed = db.changes({ keyspaces: [data] });
+  for (const id of ['one', 'two']) {
+    const tx = db.begin();
+    tx.put(data, id, 'prepared');
+    tx.delete(data, `not ${id}`);
+    tx.prepare(id);
+  }
+  data.put('between', 'shown before');
+  db.rollbackPrepared('two');
+  const sequence = db.commitPrepared('one');
+  db.begin().prepare('nothing');
+  db.commitPrepared('nothing');
+  const last = data.put('after', 'shown after');
+  await db.sync();
+  const shown = await take(feed, 3);
+  expect(shown.map((change) => change.sequence)).toEqual([sequence - 2, sequence, last]);
+  expect(shown[1]!.operations).toEqual([
+    { type: 'put', keyspace: 'texts', key: 'one', value: 'prepared' },
+    { type: 'delete', keyspace: 'texts', key: 'not one' },
+  ]);
+});
+
+test('how much of its past a keyspace keeps is not shown', async () => {
+  const db = await inMemory();
+  const feed = db.changes();
+  const data = db.keyspace('texts', { key: utf8, value: utf8, retention: { ms: 60_000 } });
+  const sequence = data.put('k', 'v');
+  await db.sync();
+  const shown = await take(feed, 2);
+  expect(shown.map(({ operations }) => operations[0]!.type)).toEqual(['createKeyspace', 'put']);
+  expect(shown[1]!.sequence).toBe(sequence);
+});
+
 test('without keyspaces, and for names, keys and values are bytes of the caller', async () => {
   const db = await inMemory();
   const data = texts(db);

@@ -19,19 +19,21 @@ import type { ChangeOperation } from '../engine/change-types.ts';
 import { decodeKey, decodeValue } from '../engine/codecs/codec.ts';
 import { decodeKeyspaceChange } from '../engine/keyspace-change.ts';
 import { BatchReader } from '../record/batch.ts';
+import { decodeDecision } from '../record/prepared.ts';
 import type { RecordWindow } from '../wal/record-window.ts';
 import type { ChangeFilter, Selection } from './change-feed-filter.ts';
 
 export type Operation = ChangeOperation<unknown, unknown>;
 
-/** The operations of a batch. @throws NAME_UNKNOWN and what decoding throws */
+/** The operations of a batch, which begins at `start` of the record. @throws NAME_UNKNOWN and what decoding throws */
 export function batchOperations(
   record: RecordWindow,
   reader: BatchReader,
   filter: ChangeFilter,
+  start: number = record.bodyStart,
 ): Operation[] | undefined {
   let operations: Operation[] | undefined;
-  reader.reset(record.bytes, record.bodyStart, record.bodyEnd, {
+  reader.reset(record.bytes, start, record.bodyEnd, {
     file: record.path,
     offset: record.offset,
   });
@@ -78,6 +80,19 @@ function operationOf(reader: BatchReader, selection: Selection, filter: ChangeFi
         kind,
       });
   }
+}
+
+/** What a prepared transaction wrote, when it was committed: the record of that has it whole. */
+export function decisionOperations(
+  record: RecordWindow,
+  reader: BatchReader,
+  filter: ChangeFilter,
+): Operation[] | undefined {
+  const where = { file: record.path, offset: record.offset };
+  const { batchStart } = decodeDecision(record.bytes, record.bodyStart, record.bodyEnd, where);
+  // An empty transaction has no batch.
+  if (batchStart === undefined || batchStart === record.bodyEnd) return undefined;
+  return batchOperations(record, reader, filter, batchStart);
 }
 
 /** The operation of a keyspace change. */

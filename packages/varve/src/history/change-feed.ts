@@ -5,18 +5,31 @@
  * left it waits until more of the log is durable. Its pin says what it has looked at, which is also what it keeps: one
  * that ends, in whatever way, keeps nothing from then on.
  */
-import { asError, closed } from '../base/errors.ts';
+import { asError, closed, invalid } from '../base/errors.ts';
 import type { Change, ChangeFeed, ChangeToken } from '../engine/change-types.ts';
 import { BatchReader } from '../record/batch.ts';
-import { RECORD_BATCH, RECORD_KEYSPACE } from '../record/log-record.ts';
+import {
+  RECORD_BATCH,
+  RECORD_COMMIT,
+  RECORD_INGESTION,
+  RECORD_KEYSPACE,
+  RECORD_PREPARE,
+  recordKindName,
+} from '../record/log-record.ts';
 import { Deferred } from '../runtime/deferred.ts';
 import { decodeIngestion } from '../manifest/ingestion.ts';
 import type { Log } from '../wal/log.ts';
+import type { RecordWindow } from '../wal/record-window.ts';
 import { type ChangeFilter, NAME_UNKNOWN } from './change-feed-filter.ts';
 import { IngestionWalk } from './change-feed-ingestion.ts';
 import { lookAhead } from './change-feed-names.ts';
 import { ChangeFeedReader } from './change-feed-reader.ts';
-import { batchOperations, keyspaceOperations, type Operation } from './change-feed-records.ts';
+import {
+  batchOperations,
+  decisionOperations,
+  keyspaceOperations,
+  type Operation,
+} from './change-feed-records.ts';
 import type { FeedOwner, FeedPin } from './change-feed-pin.ts';
 
 type AnyChange = Change<unknown, unknown>;
@@ -181,9 +194,16 @@ export class ChangeFeedHandle implements ChangeFeed<unknown, unknown> {
         return batchOperations(record, this.#batch, this.#filter);
       case RECORD_KEYSPACE:
         return keyspaceOperations(record, this.#filter);
-      default:
+      case RECORD_COMMIT:
+        return decisionOperations(record, this.#batch, this.#filter);
+      case RECORD_PREPARE:
+        // Shown when it is committed.
+        return undefined;
+      case RECORD_INGESTION:
         this.#beginIngestion();
         return undefined;
+      default:
+        throw unsupported(record);
     }
   }
 
@@ -281,4 +301,9 @@ export class ChangeFeedHandle implements ChangeFeed<unknown, unknown> {
     this.left();
     this.#table.left(this, this.#pin);
   }
+}
+
+function unsupported({ path: file, offset, header: { kind } }: RecordWindow): Error {
+  const message = `a change feed does not know log records of kind ${recordKindName(kind)}`;
+  return invalid('UNSUPPORTED_KIND', message, { file, offset, kind });
 }
