@@ -60,12 +60,12 @@ test('a prepared transaction is shown when it is committed, at that sequence, an
     const tx = db.begin();
     tx.put(data, id, 'prepared');
     tx.delete(data, `not ${id}`);
-    tx.prepare(id);
+    await tx.prepare(id);
   }
   data.put('between', 'shown before');
   db.rollbackPrepared('two');
   const sequence = db.commitPrepared('one');
-  db.begin().prepare('nothing');
+  await db.begin().prepare('nothing');
   db.commitPrepared('nothing');
   const last = data.put('after', 'shown after');
   await db.sync();

@@ -163,13 +163,12 @@ class Attachment {
       },
     });
     const sharedViews = new SharedViews(pool, rows, access, () => undefined);
-    const manifest = ManifestFollower.fromStart(fs, data.directory, data.manifest);
     const views = new AttachedViews({
       control,
       state,
       rows,
       views: sharedViews,
-      manifest,
+      manifest: ManifestFollower.fromStart(fs, data.directory, data.manifest),
       tables: this.#tables,
       pool,
     });
