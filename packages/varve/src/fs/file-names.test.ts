@@ -3,6 +3,7 @@ import {
   cacheName,
   inDirectory,
   indexName,
+  keptTableName,
   logName,
   manifestName,
   optionsName,
@@ -28,6 +29,7 @@ test('what was formatted is parsed back', () => {
     expect(parseFileName(logName(number))).toEqual({ kind: 'log', number });
     expect(parseFileName(tableName(number))).toEqual({ kind: 'table', number });
     expect(parseFileName(indexName(number))).toEqual({ kind: 'index', number });
+    expect(parseFileName(keptTableName(number, 7))).toEqual({ kind: 'kept', segment: number, table: 7 });
   }
 });
 
@@ -58,6 +60,10 @@ test('a name that would not be written like that is foreign', () => {
     'LOCKED',
     'archived',
     '9999999999999999.sst',
+    '000001-1.sst',
+    '000000-000001.sst',
+    '000001-000002.wal',
+    '9999999999999999-000001.sst',
   ];
   expect(foreign.filter((name) => parseFileName(name) !== undefined)).toEqual([]);
 });

@@ -96,6 +96,10 @@ export function fullEdit(): VersionEdit {
     ],
     removedBlobs: [{ keyspace: 4, number: 10 }],
     ingestedSequence: [{ keyspace: 5, sequence: 99 }],
+    incarnationEnds: [
+      { incarnation: 1, sequence: 40 },
+      { incarnation: 3, sequence: 99 },
+    ],
     retention: [{ keyspace: 5, ms: 3_600_000, versions: 3, since: 1_790_000_000_000 }],
   };
 }
