@@ -201,7 +201,7 @@ test('a record of another incarnation does not replay, even in a segment of the 
 test('a record of a later release is refused by name', () => {
   const { bench, bytes, at } = small(3);
   for (const [offset, value] of [
-    [8, 4],
+    [8, 8],
     [8, 77],
     [9, 3],
     [10, 1],
