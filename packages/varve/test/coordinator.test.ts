@@ -207,7 +207,7 @@ test('the power goes at every step: after it both databases have it or none has,
       break;
     }
     crashes++;
-    for (let seed = 0; seed < 4; seed++) {
+    for (let seed = 0; seed < 16; seed++) {
       const left = fs.crash(new Random(1000 * at + seed));
       const again = await openBoth(left);
       const prepared = again.a.preparedTransactions().length + again.b.preparedTransactions().length;
