@@ -10,6 +10,7 @@ import { account } from './account/account.ts';
 import { adapt } from './adapt/adapt.ts';
 import { measureAsync } from './async/async.ts';
 import { blobs } from './blobs/blobs.ts';
+import { measurePast } from './past/past.ts';
 import { measureChanges } from './changes/changes.ts';
 import { check } from './check/check.ts';
 import { compare } from './compare/compare.ts';
@@ -75,6 +76,7 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<boo
   filters,
   ingest: measureIngest,
   micro,
+  past: measurePast,
   simulate,
   transactions,
 };
