@@ -52,6 +52,8 @@ export const exposed = {
     'keyspace-change.ts',
     'keyspace-types.ts',
     'leak-reports.ts',
+    'merging/join-batch.ts',
+    'merging/merged-value.ts',
     'keyspace.ts',
     'open.ts',
     'option-members.ts',

@@ -45,6 +45,17 @@ export function attach(handle: ShareHandle): Promise<Database> {
 export { VarveError } from './base/errors.ts';
 export type { ErrorKind } from './base/errors.ts';
 export type { Clock } from './base/clock.ts';
+export type {
+  CompactionFilter,
+  FilterContext,
+  FilterDecision,
+  FilteredEntry,
+} from './base/compaction-filter.ts';
+export type { MergeOperator } from './base/merge-operator.ts';
+export { append } from './base/operators/append.ts';
+export { counter } from './base/operators/counter.ts';
+export { max, min } from './base/operators/extremes.ts';
+export { jsonCounter, jsonMergePatch } from './base/operators/json-merge-patch.ts';
 export { bytes } from './engine/codecs/bytes.ts';
 export type { KeyCodec, ValueCodec } from './engine/codecs/codec.ts';
 export { json } from './engine/codecs/json.ts';
@@ -67,6 +78,7 @@ export type {
 export type {
   Batch,
   Bytes,
+  CompactionFilterOption,
   Cursor,
   Disposer,
   Durability,
@@ -75,6 +87,7 @@ export type {
   Keyspace,
   KeyspaceOptions,
   KeyVersion,
+  MergeOperatorOption,
   PutOptions,
   Range,
   RangeView,

@@ -241,13 +241,8 @@ describe('options', () => {
     }
     const db = await inMemory();
     const keyspace = texts(db);
-    const unbuilt = keyspace as unknown as Record<'merge' | 'explain', (...args: unknown[]) => unknown>;
-    await expectRefusal(() => unbuilt.merge('a', 'b'), 'NOT_SUPPORTED_YET', 'invalid', { method: 'merge' });
+    const unbuilt = keyspace as unknown as Record<'explain', (...args: unknown[]) => unknown>;
     await expectRefusal(() => unbuilt.explain('a'), 'NOT_SUPPORTED_YET', 'invalid', { method: 'explain' });
-    const batch = db.batch() as unknown as Record<'merge', (...args: unknown[]) => unknown>;
-    await expectRefusal(() => batch.merge(keyspace, 'a', 'b'), 'NOT_SUPPORTED_YET', 'invalid', {
-      method: 'merge',
-    });
     expect(keyspace.count()).toBe(0);
   });
 

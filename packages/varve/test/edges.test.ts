@@ -374,6 +374,6 @@ test('names that later releases fill are there, and refuse', async () => {
   onTestFinished(() => db.close());
   const explain = (): varve.Explanation => texts(db).explain('a');
   await expectRefusal(explain, 'NOT_SUPPORTED_YET', 'invalid');
-  await expectRefusal(() => texts(db).merge('a', 'b'), 'NOT_SUPPORTED_YET', 'invalid');
-  await expectRefusal(() => db.batch().merge(texts(db), 'a', 'b'), 'NOT_SUPPORTED_YET', 'invalid');
+  await expectRefusal(() => texts(db).merge('a', 'b'), 'MERGE_OPERATOR_MISSING', 'invalid');
+  await expectRefusal(() => db.batch().merge(texts(db), 'a', 'b'), 'MERGE_OPERATOR_MISSING', 'invalid');
 });

@@ -86,8 +86,10 @@ describe('kinds', () => {
     ]);
   });
 
-  test('this release reads put, delete, range delete and put with expiry', () => {
-    expect([KIND_DELETE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE].every(isReadableKind)).toBe(true);
-    expect([KIND_MERGE, 4, 6, 255].some(isReadableKind)).toBe(false);
+  test('this release reads put, delete, range delete, merge and put with expiry', () => {
+    expect(
+      [KIND_DELETE, KIND_PUT, KIND_MERGE, KIND_PUT_EXPIRY, KIND_RANGE_DELETE].every(isReadableKind),
+    ).toBe(true);
+    expect([4, 6, 255].some(isReadableKind)).toBe(false);
   });
 });

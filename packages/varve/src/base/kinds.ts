@@ -4,6 +4,7 @@
  */
 export const KIND_DELETE = 0;
 export const KIND_PUT = 1;
+/** Operands of a merge operator, in the order of their writes (base/operands.ts): they stand on what is older. */
 export const KIND_MERGE = 2;
 /** A put whose value stands behind the time at which it expires (base/expiry.ts). */
 export const KIND_PUT_EXPIRY = 3;
@@ -28,10 +29,10 @@ export function kindName(kind: number): string {
 
 /** Kinds that tables hold as point entries. Others are refused with the `UNSUPPORTED_KIND` error of their file. */
 export function isPointKind(kind: number): boolean {
-  return kind === KIND_DELETE || kind === KIND_PUT || kind === KIND_PUT_EXPIRY || kind === KIND_BLOB;
+  return (kind >= KIND_DELETE && kind <= KIND_PUT_EXPIRY) || kind === KIND_BLOB;
 }
 
 /** Kinds that this release can read from a log. Others are refused with the `UNSUPPORTED_KIND` error of their file. */
 export function isReadableKind(kind: number): boolean {
-  return kind === KIND_DELETE || kind === KIND_PUT || kind === KIND_PUT_EXPIRY || kind === KIND_RANGE_DELETE;
+  return (kind >= KIND_DELETE && kind <= KIND_PUT_EXPIRY) || kind === KIND_RANGE_DELETE;
 }

@@ -19,10 +19,11 @@ import type { FileMeta } from '../manifest/file-meta.ts';
 import { RateLimiter } from '../runtime/rate-limiter.ts';
 import { TableReader } from '../sstable/reader.ts';
 import { Readers } from './drop.ts';
-import { checkCancelled, type JobEnv, type JobOutput, type TableSettings } from './job.ts';
+import { checkCancelled, type JobCode, type JobEnv, type JobOutput, type TableSettings } from './job.ts';
 import { JobProgress } from './job-progress.ts';
 import { KeyRanges, type SizedBounds } from './key-ranges.ts';
 import { rewrite } from './rewrite.ts';
+import { UserValues } from './user-values.ts';
 
 /** Files of one level that are to be merged; sorted by key unless the level is 0. */
 export interface CompactionFiles {
@@ -56,6 +57,8 @@ export interface CompactionInput {
   readonly fileNumbers: SharedArrayBuffer;
   /** Only keys in [from, to): a part of a large compaction, whose other parts run beside it. */
   readonly part?: JobPart;
+  /** The keyspace has a merge operator or a filter. */
+  readonly code?: JobCode | undefined;
   /** Of job-progress.ts. */
   readonly progress?: SharedArrayBuffer;
   /** Of the rate limiter that all compactions of the database share. */
@@ -93,6 +96,7 @@ export function* compactionJob(input: CompactionInput, env: JobEnv): Generator<v
         readers: new Readers(input.registered, input.historyFloor, oldest, input.readerTime),
         versions: input.versions,
         below: new KeyRanges(input.below),
+        user: new UserValues(input.code, input.outputLevel, input.directory, env),
         output: {
           directory: input.directory,
           table: input.table,

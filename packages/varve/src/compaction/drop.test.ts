@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { EXPIRY_BYTES, stampExpiry } from '../base/expiry.ts';
-import { KIND_DELETE, KIND_MERGE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
+import { KIND_DELETE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import { Random } from '../base/random.ts';
 import { kindFor, mayDrop, NO_NEWER, Readers, staysByCount } from './drop.ts';
 
@@ -209,7 +209,7 @@ describe('the drop rule', () => {
   });
 
   test('refuses to judge a kind that it has no rule for', () => {
-    expect(() => mayDrop(new Readers([], 100, 1, 0), KIND_MERGE, 50, NO_NEWER, 0, true)).toThrow('kind');
+    expect(() => mayDrop(new Readers([], 100, 1, 0), 6, 50, NO_NEWER, 0, true)).toThrow('kind');
   });
 
   test('refuses a floor that is no sequence and a register out of order', () => {

@@ -38,7 +38,6 @@
  *    shows, and by (1) and (2) only versions are dropped that no reader's `w` is.
  *  - A table of which all entries have expired by `readers.time`, without range tombstones, goes whole when nothing older may
  *    be below it (picker-expired.ts): every reader finds nothing in it, and nothing below, before and after.
- * Filters, when they come, do the same.
  *
  * Count. A keyspace may keep the newest n versions of every key that is there, whoever reads (`staysByCount`): from the newest
  * version of the key in the inputs on, which has to be a put, down to the n-th or to the first that a range tombstone of the
@@ -46,7 +45,19 @@
  * covered, so no tombstone of the inputs lies over any of them. When r is at or above the n-th, the newest version at or below r
  * is one of them, it was in the inputs and it stays. When r is below all of them it does not see them. And the proof above
  * holds for what is older: nothing that it drops has an older version that stays, since those that stay by count are the newest.
- * When the newest version is a delete the key is not there, and the rule alone decides.
+ * When the newest version is a delete the key is not there, and the rule alone decides. A merge is no put: it ends the count.
+ *
+ * Merges. A merge entry holds operands: what it tells a reader is the value that they make of what the next older version tells,
+ * so it hides nothing. `newer` therefore is the next newer version that does hide (a put or a delete), and the proof above
+ * holds for the newest hiding version w <= r and all merges in (w, r], none of which is dropped by (1): a hiding version in
+ * (x, R(x)] would be newer than w. By (2) merges go under a tombstone as anything does. What else becomes of them
+ * (merge-fold.ts) is by one rule:
+ *  (4) folded:   merges x1 > x2 > ... of a key with no reader in [xi, x(i-1)) may become one entry at x1, because every
+ *                reader sees all of them or none: a merge of all their operands, or a put, when it is known what they stand
+ *                on; and what they stand on goes by (1) with that put, if no reader is between.
+ *
+ * Filters. An entry that a filter removes is a delete at its own sequence, one that it changes another put at it; the rule is
+ * asked again. Which entries a filter may be asked about says `mayFilter`: no registered reader sees them.
  */
 import { assert } from '../base/assert.ts';
 import { isExpired } from '../base/expiry.ts';
@@ -85,6 +96,14 @@ export class Readers {
   isRegisteredFrom(sequence: number): boolean {
     const last = this.#registered.at(-1);
     return last !== undefined && last >= sequence;
+  }
+
+  /**
+   * May a filter change what readers find at the newest version of a key, which was written at `sequence`? Not while a registered
+   * reader sees it, and not in the history that is kept; readers of the latest state are meant to see it changed.
+   */
+  mayFilter(sequence: number): boolean {
+    return sequence <= this.#floor && !this.isRegisteredFrom(sequence);
   }
 
   /** R(x): the lowest sequence at or above `sequence` at which somebody may read. */
@@ -143,10 +162,10 @@ export function mayForgetFile(readers: Readers, smallest: number, largest: numbe
  * May this version, or this range tombstone, be left out?
  *
  * @param readers who may still read
- * @param kind put (of a value or of a reference to one), delete or range delete, as `kindFor` says
+ * @param kind put (of a value or of a reference to one), merge, delete or range delete, as `kindFor` says
  * @param sequence of the version or tombstone
- * @param newer sequence of the next newer version of the key (of the next newer tombstone of the fragment) in the inputs,
- *   NO_NEWER when there is none
+ * @param newer sequence of the next newer version of the key that is no merge (of the next newer tombstone of the fragment) in
+ *   the inputs, NO_NEWER when there is none
  * @param covering for a put or delete: the highest range tombstone of the inputs over its key with a sequence at or below
  *   `readers.lowestFrom(sequence)`; 0 when there is none, and for a range tombstone
  * @param nothingBelow asked for deletes and range tombstones only: no older entry can exist below the inputs at this key
@@ -161,8 +180,7 @@ export function mayDrop(
   nothingBelow: boolean,
 ): boolean {
   if (newer <= readers.lowestFrom(sequence) || covering > sequence) return true;
-  if (kind === KIND_PUT || kind === KIND_PUT_EXPIRY || kind === KIND_BLOB) return false;
-  // A kind that does not hide what is older (a merge operand) would make (1) wrong for the version behind it.
+  if ((kind >= KIND_PUT && kind <= KIND_PUT_EXPIRY) || kind === KIND_BLOB) return false;
   assert(kind === KIND_DELETE || kind === KIND_RANGE_DELETE, 'the drop rule does not know this entry kind');
   return nothingBelow && sequence <= readers.first;
 }

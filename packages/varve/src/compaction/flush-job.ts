@@ -9,10 +9,11 @@ import { FragmentedTombstones } from '../base/range-tombstones.ts';
 import { OrderedMerge } from '../iterator/ordered-merge.ts';
 import { attachMemtable, type MemtableHandle } from '../memtable/memtable.ts';
 import { Readers } from './drop.ts';
-import type { JobEnv, JobOutput, TableSettings } from './job.ts';
+import type { JobCode, JobEnv, JobOutput, TableSettings } from './job.ts';
 import { JobProgress } from './job-progress.ts';
 import { KeyRanges } from './key-ranges.ts';
 import { rewrite } from './rewrite.ts';
+import { UserValues } from './user-values.ts';
 
 /** Plain data. */
 export interface FlushInput {
@@ -35,6 +36,8 @@ export interface FlushInput {
   readonly fileNumbers: SharedArrayBuffer;
   /** Milliseconds since 1970: nothing in the memtables was written later. Undefined: not known. */
   readonly newestTime: number | undefined;
+  /** The keyspace has a merge operator. */
+  readonly code?: JobCode | undefined;
   /** Of job-progress.ts: for cleaning up after a thread that died. */
   readonly progress?: SharedArrayBuffer;
 }
@@ -55,6 +58,7 @@ export function* flushJob(input: FlushInput, env: JobEnv): Generator<void, JobOu
       readers: new Readers(input.registered, input.historyFloor, oldest, input.readerTime),
       versions: input.versions,
       below: input.nothingBelow ? KeyRanges.none : KeyRanges.all,
+      user: new UserValues(input.code, undefined, input.directory, env),
       output: {
         directory: input.directory,
         table: input.table,

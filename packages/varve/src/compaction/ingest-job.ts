@@ -56,6 +56,8 @@ export function* ingestJob(input: IngestInput, env: JobEnv): Generator<void, Job
       entriesOut: entries,
       keysOut: entries,
       dropped: 0,
+      problems: [],
+      filteredFrom: undefined,
     };
   } finally {
     if (!isDone) output.abandon();

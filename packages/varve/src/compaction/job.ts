@@ -6,6 +6,7 @@
  * Invariant: a job that does not return, because of an error, `cancelled()` or because its generator is closed, leaves no
  * file behind.
  */
+import type { CodeSource } from '../base/code-source.ts';
 import { VarveError } from '../base/errors.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import type { BlobMeta } from '../manifest/blob-meta.ts';
@@ -21,6 +22,28 @@ export interface JobEnv {
   uniqueId?(): Uint8Array;
   /** Keeps the thread for a while, or until the job is cancelled; left out where the thread is the user's. */
   pause?(ms: number): void;
+  /** User code, which the thread has; throws where it has not. */
+  code?(source: CodeSource): unknown;
+}
+
+/** The user code of a keyspace, for a job: plain data. */
+export interface JobCode {
+  /** Name of the keyspace, for what is said of failures. */
+  readonly keyspace: string;
+  readonly operator?: CodeSource | undefined;
+  readonly filter?: CodeSource | undefined;
+  readonly filterData?: unknown;
+  /** Where values lie that the inputs refer to. */
+  readonly blobs?: readonly BlobMeta[] | undefined;
+}
+
+/** User code that failed in a job, which went on without it. */
+export interface JobProblem {
+  readonly code: 'MERGE_FAILED' | 'FILTER_FAILED' | 'USER_CODE_MISSING';
+  readonly message: string;
+  /** Name of the operator or filter. */
+  readonly name: string;
+  readonly key?: Uint8Array;
 }
 
 /** How to write tables, resolved for the level they go to. */
@@ -53,6 +76,10 @@ export interface JobOutput {
   readonly keysOut: number;
   /** Point entries that the drop rule left out. */
   readonly dropped: number;
+  /** What went wrong in user code, the first few of it. */
+  readonly problems: readonly JobProblem[];
+  /** Sequence of the oldest entry that a filter removed or changed; undefined: it did nothing. */
+  readonly filteredFrom: number | undefined;
 }
 
 /** A fresh id for a table. */

@@ -6,19 +6,22 @@
  * Invariant: the points are judged by all range tombstones of the inputs, also by those that are dropped themselves.
  */
 import { compareRanges } from '../base/bytes.ts';
-import { type EntryIterator, KEY_BYTES_MAX } from '../base/entry.ts';
+import { type EntryIterator, KEY_BYTES_MAX, type WrittenEntry } from '../base/entry.ts';
 import { corruption } from '../base/errors.ts';
-import { KIND_BLOB, KIND_DELETE, KIND_RANGE_DELETE } from '../base/kinds.ts';
+import { KIND_BLOB, KIND_DELETE, KIND_MERGE, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import { type CoverCursor, FragmentedTombstones, type TombstoneFragment } from '../base/range-tombstones.ts';
 import type { OrderedMerge } from '../iterator/ordered-merge.ts';
 import type { BlobMeta } from '../manifest/blob-meta.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
 import { kindFor, mayDrop, NO_NEWER, type Readers, staysByCount } from './drop.ts';
-import { checkCancelled, type JobEnv } from './job.ts';
+import { EntryFilter } from './entry-filter.ts';
+import { checkCancelled, type JobEnv, type JobProblem } from './job.ts';
 import type { RateLimiter } from '../runtime/rate-limiter.ts';
 import type { JobProgress } from './job-progress.ts';
 import type { KeyRanges } from './key-ranges.ts';
+import { MergeKeys } from './merge-keys.ts';
 import { type OutputTask, TableOutput } from './table-output.ts';
+import type { UserValues } from './user-values.ts';
 
 /** A job pauses after this many entries ... */
 const SLICE_ENTRIES = 200;
@@ -42,6 +45,8 @@ export interface RewriteTask {
   readonly below: KeyRanges;
   readonly output: OutputTask;
   readonly progress?: JobProgress | undefined;
+  /** Operator and filter of the keyspace. */
+  readonly user: UserValues;
   /** What the job may move in a second, together with others. */
   readonly pace?: RateLimiter | undefined;
 }
@@ -55,6 +60,8 @@ export interface RewriteResult {
   readonly entriesOut: number;
   readonly keysOut: number;
   readonly dropped: number;
+  readonly problems: readonly JobProblem[];
+  readonly filteredFrom: number | undefined;
 }
 
 /** Writes what stays of the inputs; leaves no file behind when it does not get to its end. */
@@ -84,8 +91,12 @@ export function* rewrite(task: RewriteTask, env: JobEnv): Generator<void, Rewrit
     const { blobs, unreadBlobs } = output;
     const bytesWritten = [...files, ...blobs].reduce((sum, file) => sum + file.bytes, 0);
     const dropped = entriesIn - entriesOut;
-    return { files, blobs, unreadBlobs, bytesWritten, entriesIn, entriesOut, keysOut, dropped };
+    const { problems } = task.user;
+    const { filteredFrom } = rewriter;
+    const counts = { entriesIn, entriesOut, keysOut, dropped };
+    return { files, blobs, unreadBlobs, bytesWritten, ...counts, problems, filteredFrom };
   } finally {
+    task.user.close();
     if (!isDone) output.abandon();
   }
 }
@@ -147,6 +158,9 @@ class Rewriter {
   #counted = 0;
   /** What the current key shares with the one handed on last. */
   #shared = 0;
+  readonly #mergeKeys: MergeKeys;
+  /** Undefined: nobody is asked. */
+  readonly #filter: EntryFilter | undefined;
 
   constructor(task: RewriteTask, output: TableOutput) {
     this.#source = task.source;
@@ -156,6 +170,12 @@ class Rewriter {
     this.#below = task.below;
     this.#output = output;
     this.#to = task.to;
+    this.#mergeKeys = new MergeKeys(task.readers, task.below, task.user);
+    this.#filter = task.user.filters ? new EntryFilter(task.readers, task.below, task.user) : undefined;
+  }
+
+  get filteredFrom(): number | undefined {
+    return this.#filter?.from;
   }
 
   /** One slice; false at the end of the source. */
@@ -179,6 +199,12 @@ class Rewriter {
         this.#isWritten = false;
         this.#counted = this.#versions;
       }
+      if (kind === KIND_MERGE) {
+        const versions = this.#fold();
+        entries -= versions;
+        bytes -= this.#mergeKeys.bytes;
+        continue;
+      }
       const covering =
         this.#cover === undefined
           ? 0
@@ -186,11 +212,8 @@ class Rewriter {
       const nothingBelow = kind === KIND_DELETE && !this.#below.contains(key, keyStart, keyEnd);
       const isCounted = this.#counted > 0 && this.#countsOn(entry, kind);
       if (isCounted || !mayDrop(readers, kind, sequence, this.#newer, covering, nothingBelow)) {
-        if (!this.#isWritten) this.keysOut++;
-        this.#output.add(entry, kind, !this.#isWritten, this.#shared);
-        this.#isWritten = true;
-        this.#shared = KEY_BYTES_MAX;
-        this.entriesOut++;
+        if (this.#filter === undefined) this.#hand(entry, kind);
+        else this.#handFiltered(this.#filter, entry, kind);
         if (kind === KIND_BLOB) bytes -= this.#output.takeMovedBytes();
       }
       this.#newer = sequence;
@@ -209,5 +232,34 @@ class Rewriter {
     const isCounted = staysByCount(kind, sequence, this.#newer, cover);
     this.#counted = isCounted ? this.#counted - 1 : 0;
     return isCounted;
+  }
+
+  #hand(entry: WrittenEntry, kind: number): void {
+    if (!this.#isWritten) this.keysOut++;
+    this.#output.add(entry, kind, !this.#isWritten, this.#shared);
+    this.#isWritten = true;
+    this.#shared = KEY_BYTES_MAX;
+    this.entriesOut++;
+  }
+
+  #handFiltered(filter: EntryFilter, entry: WrittenEntry, kind: number): void {
+    if (this.#newer !== NO_NEWER) this.#hand(entry, kind);
+    else if (filter.ask(entry, kind)) this.#hand(filter.entry!, filter.kind);
+  }
+
+  /** The source stands at a merge: takes it and all older versions of its key together. Returns how many they were. */
+  #fold(): number {
+    const keys = this.#mergeKeys;
+    const kept = keys.take(this.#source, this.#newer, this.#cover);
+    for (const version of kept) {
+      const entry = keys.entryOf(version);
+      if (this.#shared > entry.keyEnd) this.#shared = entry.keyEnd;
+      if (this.#filter === undefined) this.#hand(entry, entry.kind);
+      else this.#handFiltered(this.#filter, entry, entry.kind);
+      // Only the newest one is shown to a filter.
+      this.#newer = version.sequence;
+    }
+    this.entriesIn += keys.count;
+    return keys.count;
   }
 }

@@ -14,6 +14,7 @@ import { applyEdit, type Version } from '../manifest/version.ts';
 import type { VersionEdit } from '../manifest/version-edit.ts';
 import { Events } from '../observe/events.ts';
 import { Poison } from '../runtime/poison.ts';
+import { UserCode } from '../runtime/user-code.ts';
 import { type Scheduler, systemScheduler } from '../runtime/scheduler.ts';
 import { findRetained } from '../wal/find-retained.ts';
 import { Log } from '../wal/log.ts';
@@ -81,7 +82,8 @@ export function assemble(
   const { clock } = options;
   const scheduler = parts.components.scheduler ?? systemScheduler;
   const events = new Events();
-  const runner = makeRunner(parts, scheduler);
+  const userCode = new UserCode();
+  const runner = makeRunner(parts, scheduler, userCode);
   const poison = new Poison((cause) => {
     core.durability?.poisoned();
     core.installer.poisoned();
@@ -172,6 +174,7 @@ export function assemble(
     runner,
     events,
     poison,
+    userCode,
     get pool() {
       return parts.pool;
     },
@@ -307,7 +310,7 @@ function readThreads(workers: number): number {
   return Math.min(READ_THREADS_MAX, Math.max(2, workers));
 }
 
-function makeRunner(parts: OpeningParts, scheduler: Scheduler): JobRunner {
+function makeRunner(parts: OpeningParts, scheduler: Scheduler, userCode: UserCode): JobRunner {
   const { workers, clock } = parts.options;
   if (parts.fs.threads === 'node' && parts.components.scheduler === undefined) {
     return new ThreadRunner({
@@ -330,6 +333,7 @@ function makeRunner(parts: OpeningParts, scheduler: Scheduler): JobRunner {
     jobs,
     uniqueId,
     losesJob,
+    userCode: userCode.find,
     ...(pickLane === undefined ? {} : { pick: pickLane }),
     ...(sliceMs === undefined ? {} : { sliceMs }),
   });

@@ -3,7 +3,7 @@
  * objects. Keys and values are copied when they are added; nothing of the caller's is kept.
  */
 import { withTtl } from '../base/expiry.ts';
-import { KIND_DELETE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
+import { KIND_DELETE, KIND_MERGE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import { EMPTY } from '../base/bytes.ts';
 import { invalid } from '../base/errors.ts';
 import { BatchBuffer } from '../record/batch.ts';
@@ -65,8 +65,12 @@ export class BatchHandle implements Batch {
     return this;
   }
 
-  merge(): never {
-    throw invalid('NOT_SUPPORTED_YET', 'merge comes with a later release', { method: 'merge' });
+  merge<K, V>(keyspace: Keyspace<K, V>, key: K, operand: V): this {
+    const handle = KeyspaceHandle.of(keyspace, this.#core);
+    const k = handle.encodeKey(key);
+    const list = handle.encodeOperand(operand);
+    this.#free().add(KIND_MERGE, handle.id, k, list);
+    return this;
   }
 
   get count(): number {

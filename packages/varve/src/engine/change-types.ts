@@ -48,8 +48,8 @@ export type ChangeOperation<K = Bytes, V = Bytes> =
   | { readonly type: 'delete'; readonly keyspace: string; readonly key: K }
   /** All keys of [gte, lt), those that operations before it in the batch have put as well. */
   | { readonly type: 'deleteRange'; readonly keyspace: string; readonly range: { gte: K; lt: K } }
-  /** `value` is the operand. */
-  | { readonly type: 'merge'; readonly keyspace: string; readonly key: K; readonly value: V }
+  /** All that the batch has merged to the key, the oldest first; what it has put or deleted before them is one put with them. */
+  | { readonly type: 'merge'; readonly keyspace: string; readonly key: K; readonly operands: readonly V[] }
   | {
       readonly type: 'createKeyspace';
       readonly keyspace: string;

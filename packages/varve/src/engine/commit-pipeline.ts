@@ -19,6 +19,7 @@ import { BATCH_OVERHEAD_MAX, BatchBuffer, BatchReader } from '../record/batch.ts
 import { RECORD_BATCH, RECORD_COMMIT, RECORD_INGESTION } from '../record/log-record.ts';
 import type { Memtable } from '../memtable/memtable.ts';
 import type { CommitEnv, WriteGuard } from './commit-env.ts';
+import { joinedBatch, mayJoin } from './merging/join-batch.ts';
 import type { EngineState } from './state.ts';
 import type { Tree } from './tree.ts';
 
@@ -180,9 +181,10 @@ export class CommitPipeline {
   }
 
   /** With `validate` in place of the guard, which whoever validates has asked. */
-  #admitted(batch: BatchBuffer, position?: number, validate?: () => void, decision?: Uint8Array): number {
+  #admitted(given: BatchBuffer, position?: number, validate?: () => void, decision?: Uint8Array): number {
     const { state, lockMsMax } = this.#env;
-    if (batch.count === 0) return state.visible;
+    if (given.count === 0) return state.visible;
+    const batch = mayJoin(given) ? joinedBatch(given, state.trees) : given;
     this.admit(batch.length);
     if (validate === undefined && this.guard !== undefined) this.guard.batch(batch);
     const { access } = state;

@@ -18,6 +18,7 @@ import type { ResolvedDatabaseOptions } from '../options/resolve.ts';
 import type { RetentionOption } from '../options/retention.ts';
 import type { Poison } from '../runtime/poison.ts';
 import type { Scheduler } from '../runtime/scheduler.ts';
+import type { UserCode } from '../runtime/user-code.ts';
 import type { TableCache } from '../sstable/table-cache.ts';
 import type { Log } from '../wal/log.ts';
 import type { JobRunner } from '../workers/job-runner.ts';
@@ -192,6 +193,8 @@ export interface Core extends Session {
   /** For reading tables beside the table cache: read-only, those of the state that is shown are there although removed. */
   readonly tableFiles: FileSystem;
   readonly poison: Poison;
+  /** What keyspaces were given, for jobs on this thread. */
+  readonly userCode: UserCode;
   readonly pool: SegmentPool;
   readonly cache: BlockCache;
   readonly rows: RowCache;

@@ -11,7 +11,7 @@
  */
 import { cloneRange, copyRange, EMPTY } from '../base/bytes.ts';
 import { asError } from '../base/errors.ts';
-import { KIND_BLOB } from '../base/kinds.ts';
+import { KIND_BLOB, KIND_MERGE } from '../base/kinds.ts';
 import type { VisibleIterator } from '../iterator/visible.ts';
 import type { Cursor } from './keyspace-types.ts';
 import { keyInvalid } from './codecs/codec.ts';
@@ -50,8 +50,10 @@ export class RangeCursor implements Cursor {
   /** The buffer that `#key` is a view of. */
   #keyOf: Uint8Array = EMPTY;
   #value: Uint8Array = EMPTY;
-  /** `#value` is the reference to it, which lies in a blob file; or `#failure` says why a closed cursor has none. */
+  /** `#value` is the reference to it, which lies in a blob file, or has operands; or `#failure` says why a closed cursor has none. */
   #isReference = false;
+  /** Of the entry whose `#value` that is. */
+  #referredKind = KIND_BLOB;
   #failure: Error | undefined;
   #referred: ReferredValues | undefined;
   /** The run that the current entry is in, at `#at`; it was entered at `#runStart` and is left behind `#runLast`. */
@@ -257,12 +259,14 @@ export class RangeCursor implements Cursor {
   readValue<V>(decode: RangeDecode<V>): V {
     const run = this.#run;
     if (run === undefined || this.#valueAt === this.#at) {
-      if (this.#isReference) return this.#readReferred(this.#value, 0, this.#value.length, decode);
+      if (this.#isReference) {
+        return this.#readReferred(this.#referredKind, this.#value, 0, this.#value.length, decode);
+      }
       return decode(this.#value, 0, this.#value.length);
     }
     const from = run.valueStart(this.#at);
     const to = run.valueStart(this.#at + 1);
-    if (run.kind === KIND_BLOB) return this.#readReferred(run.bytes, from, to, decode);
+    if (run.kind === KIND_BLOB) return this.#readReferred(KIND_BLOB, run.bytes, from, to, decode);
     return decode(run.bytes, from, to);
   }
 
@@ -289,12 +293,12 @@ export class RangeCursor implements Cursor {
     return this.#referred;
   }
 
-  #readReferred<V>(bytes: Uint8Array, start: number, end: number, decode: RangeDecode<V>): V {
+  #readReferred<V>(kind: number, bytes: Uint8Array, start: number, end: number, decode: RangeDecode<V>): V {
     if (this.#failure !== undefined) throw this.#failure;
-    return this.#values.load(this.#source, this.key, bytes, start, end, decode);
+    return this.#values.load(this.#source, kind, this.key, bytes, start, end, decode);
   }
 
-  /** The value of the current entry, which is a reference, in memory of its own. */
+  /** The value of the current entry, which is a reference or operands, in memory of its own. */
   #showReferred(): void {
     this.#value = this.readValue(cloneRange);
     this.#valueAt = this.#at;
@@ -358,7 +362,8 @@ export class RangeCursor implements Cursor {
     const valueLength = source.valueEnd - source.valueStart;
     if (valueLength > this.#valueBuffer.length) this.#valueBuffer = larger(this.#valueBuffer, valueLength);
     copyRange(source.value, source.valueStart, source.valueEnd, this.#valueBuffer, 0);
-    this.#isReference = source.kind === KIND_BLOB;
+    this.#isReference = source.kind === KIND_BLOB || source.kind === KIND_MERGE;
+    this.#referredKind = source.kind;
     if (this.#value.length !== valueLength || this.#value.buffer !== this.#valueBuffer.buffer) {
       this.#value = upTo(this.#valueBuffer, valueLength);
     }

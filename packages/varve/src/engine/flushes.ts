@@ -14,6 +14,8 @@ import { isLost, LOST_MAX } from './compactions/failures.ts';
 import type { Core } from './core.ts';
 import { isDiskFull } from './durability.ts';
 import { flushSettings } from './job-input.ts';
+import { modulesOf } from './merging/code-modules.ts';
+import { jobCode, tellProblems } from './merging/job-code.ts';
 import type { Tree } from './tree.ts';
 
 const RETRY_MS = 250;
@@ -107,9 +109,11 @@ export class Flushes {
         nothingBelow: tree.view.version.levels.every((files) => files.length === 0),
         fileNumbers: core.fileNumbers,
         newestTime: core.state.time.now(),
+        code: jobCode(core, tree, false),
         progress,
       };
-      core.runner.start({ lane: 'flush', name: 'flush', input }, (outcome) => {
+      const request = { lane: 'flush' as const, name: 'flush', input, ...modulesOf(input.code) };
+      core.runner.start(request, (outcome) => {
         if (outcome.ok) part.output = outcome.output as JobOutput;
         else failure ??= outcome.error;
         if (!outcome.ok && isLost(outcome.error)) {
@@ -169,7 +173,8 @@ export class Flushes {
           continue;
         }
         part.tree.installFlush(part.count, core.installer.current.keyspaces.get(part.tree.id)!);
-        const { files, bytesWritten, entriesOut } = part.output!;
+        const { files, bytesWritten, entriesOut, problems } = part.output!;
+        tellProblems(core.events, part.tree, problems);
         core.events.emit('flush', () => ({
           keyspace: part.tree.name,
           files: files.length,

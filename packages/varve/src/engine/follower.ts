@@ -232,7 +232,7 @@ export class Follower {
       if (change.change === 'retain') return;
       this.#changes.push({ sequence, change });
       if (change.change === 'create') this.#addTree(recordOf(change, sequence));
-      else this.#trees.delete(change.id);
+      else if (change.change === 'drop') this.#trees.delete(change.id);
       this.#batches++;
     },
     ingestion: (sequence, _time, bytes, start, end, where) => {
@@ -309,7 +309,7 @@ export class Follower {
       }
       const { change } = logged;
       // Salvage steps over what it can not read.
-      if (change.change === 'drop' && !version.keyspaces.has(change.id)) continue;
+      if (change.change !== 'create' && !version.keyspaces.has(change.id)) continue;
       version = applyEdit(version, editOfChange(change, sequence));
     }
     return version;

@@ -5,12 +5,12 @@
  *
  * Use: `keys.clear()`, `keys.add()` for each, `run`, then `values`, `valueStarts` and `valueEnds`. Values are not lent: they are
  * results for the caller (`ownResults`) or copies in memory that is reused by the next run. Codecs are user code and run
- * before and after, never in between. One per database; one thread.
+ * before and after, never in between; keys with operands of a merge operator, which is user code too, are only named (`merged`). One per database; one thread.
  */
 import { cloneRange, copyRange, EMPTY } from '../base/bytes.ts';
 import { PointResult } from '../base/entry.ts';
 import { EXPIRY_BYTES, isExpired } from '../base/expiry.ts';
-import { KIND_BLOB, KIND_PUT_EXPIRY } from '../base/kinds.ts';
+import { KIND_BLOB, KIND_MERGE, KIND_PUT_EXPIRY } from '../base/kinds.ts';
 import type { RowCache } from '../cache/row-cache.ts';
 import type { Memtable } from '../memtable/memtable.ts';
 import { KeyBatch } from '../sstable/key-batch.ts';
@@ -51,6 +51,8 @@ export class ManyGets implements Finder {
   #versionId = 0;
   /** Keys of the run that have a reference instead of a value, in `values`. */
   readonly #referring: number[] = [];
+  /** Keys of the run that have operands: who wants their values reads them one by one. */
+  readonly merged: Set<number> = new Set();
 
   /**
    * Reads all keys at `sequence`; what has expired at `time` (stored clock) is absent. `seesAll` as for `pointGet`. With `ownResults` each value is a result of its own, to be
@@ -72,6 +74,7 @@ export class ManyGets implements Finder {
     this.#rows = undefined;
     this.#versionId = view.versionId;
     this.#referring.length = 0;
+    if (this.merged.size > 0) this.merged.clear();
     for (let i = 0; i < count; i++) {
       this.values[i] = undefined;
       this.#isDecided[i] = 0;
@@ -188,6 +191,10 @@ export class ManyGets implements Finder {
   found(key: number, entry: PointResult): void {
     this.#isDecided[key] = 1;
     if (!isLive(entry, this.#covers[key]!)) return;
+    if (entry.kind === KIND_MERGE) {
+      this.merged.add(key);
+      return;
+    }
     const rows = this.#rows;
     if (rows !== undefined && this.#asksRows[key] === 1) {
       const { bytes, ends, lows, highs } = this.keys;

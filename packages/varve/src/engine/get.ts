@@ -3,13 +3,14 @@
  *
  * Sources are asked from newest to oldest, so range tombstones met on the way are newer than anything met later, and the
  * highest one that covers the key (`cover`) is compared with the first entry found. Allocates nothing: the entry is lent
- * through `out` (see base/entry) and the caller copies it in the same turn.
+ * through `out` (see base/entry) and the caller copies it in the same turn. Operands of a merge operator are found as the newest
+ * of them are stored: what they make of the value is another step (merging/merged-value.ts).
  */
 import { compareRanges } from '../base/bytes.ts';
 import type { PointResult } from '../base/entry.ts';
 import { hashHigh, hashKey } from '../base/hash.ts';
 import { EXPIRY_BYTES, isExpired } from '../base/expiry.ts';
-import { KIND_DELETE } from '../base/kinds.ts';
+import { KIND_DELETE, KIND_MERGE } from '../base/kinds.ts';
 import type { RowCache } from '../cache/row-cache.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
 import type { Memtable } from '../memtable/memtable.ts';
@@ -75,7 +76,7 @@ export function pointGet(
       }
       if (!table.get(key, start, end, hash, high, sequence, out)) continue;
       if (!isLive(out, cover)) return false;
-      if (asksRows && seesAll) {
+      if (asksRows && seesAll && out.kind !== KIND_MERGE) {
         rows.note(view.versionId, hash, high, key, start, end, out);
       }
       return true;

@@ -6,16 +6,17 @@
  * current view in one go; what it reads is registered before.
  */
 import { type EntryIterator, PointResult, SEQUENCE_MAX } from '../base/entry.ts';
-import { cloneRange, compareRanges, EMPTY, successor } from '../base/bytes.ts';
+import { cloneOf, cloneRange, compareRanges, EMPTY, successor } from '../base/bytes.ts';
 import { invalid } from '../base/errors.ts';
 import { EXPIRY_BYTES, expiryOf } from '../base/expiry.ts';
-import { KIND_BLOB, KIND_DELETE, KIND_PUT, KIND_PUT_EXPIRY } from '../base/kinds.ts';
+import { KIND_BLOB, KIND_DELETE, KIND_MERGE, KIND_PUT, KIND_PUT_EXPIRY } from '../base/kinds.ts';
 import { decodeValue, type ValueCodec } from './codecs/codec.ts';
 import { loadValue } from './blob-values.ts';
 import type { Session } from './core.ts';
 import type { HistoryOptions, KeyVersion } from './keyspace-types.ts';
 import { checkOptionMembers } from './option-members.ts';
 import type { KeptVersions } from './past.ts';
+import { mergedAt } from './merging/merged-value.ts';
 import { mergedSources, tombstonesOf } from './scan.ts';
 import type { Tree } from './tree.ts';
 
@@ -117,6 +118,9 @@ function versionAt(tree: Tree, key: Uint8Array, source: EntryIterator, withValue
   const { sequence, kind, value, valueStart, valueEnd } = source;
   if (kind === KIND_DELETE) return { sequence, kind: 'delete', value: EMPTY, expiresAt: undefined };
   const expiresAt = kind === KIND_PUT_EXPIRY ? expiryOf(value, valueStart) : undefined;
+  if (withValue && kind === KIND_MERGE) {
+    return { sequence, kind: 'put', value: cloneOf(mergedAt(tree, key, sequence)), expiresAt };
+  }
   if (!withValue) return { sequence, kind: 'put', value: EMPTY, expiresAt };
   found.kind = KIND_PUT;
   found.value = value;

@@ -4,17 +4,20 @@
  *   { "change": "create", "id": 3, "name": "users", "keyCodec": "utf8", "valueCodec": "json" }
  *   { "change": "drop", "id": 3, "name": "users" }
  *   { "change": "retain", "id": 3, "ms": 3600000, "versions": 0, "since": 1790000000000, "floor": 17 }
+ *   { "change": "code", "id": 3, "role": "mergeOperator", "name": "varve.counter", "version": "1" }
  *
  * PERSISTED: names never change meaning; an unknown change is refused by name.
  */
 import { corruption, invalid } from '../base/errors.ts';
 import type { KeyspaceRecord, Retention, VersionEdit } from '../manifest/version-edit.ts';
+import type { CodeRole, KeyspaceCode } from '../manifest/keyspace-code.ts';
 
 export type KeyspaceChange =
   | { change: 'create'; id: number; name: string; keyCodec: string; valueCodec: string }
   /** Those that the first release wrote have no name. */
   | { change: 'drop'; id: number; name?: string }
-  | RetentionChange;
+  | RetentionChange
+  | { change: 'code'; id: number; role: CodeRole; name: string; version: string };
 
 /** How much of its past the keyspace keeps from now on (manifest/version-edit.ts); states before `floor` are not kept by it. */
 export type RetentionChange = { change: 'retain'; id: number; floor: number } & Retention;
@@ -33,8 +36,8 @@ export function decodeKeyspaceChange(
   } catch (cause) {
     throw corruption('a keyspace record is not readable', where, cause);
   }
-  const { change, id, name, keyCodec, valueCodec } = parsed;
-  if (change !== 'create' && change !== 'drop' && change !== 'retain') {
+  const { change, id, name, keyCodec, valueCodec, role, version } = parsed;
+  if (change !== 'create' && change !== 'drop' && change !== 'retain' && change !== 'code') {
     throw invalid('UNSUPPORTED_KIND', `a keyspace record has the unknown change '${String(change)}'`, where);
   }
   if (!Number.isSafeInteger(id)) throw corruption('a keyspace record has no id', where);
@@ -47,6 +50,19 @@ export function decodeKeyspaceChange(
         throw corruption(`a keyspace record has no ${field}`, where);
     }
     return { change, id: id as number, ...(numbers as Record<keyof typeof numbers, number>) };
+  }
+  if (change === 'code') {
+    if (role !== 'mergeOperator' && role !== 'compactionFilter') {
+      throw invalid(
+        'UNSUPPORTED_KIND',
+        `a keyspace record has user code in the unknown role '${String(role)}'`,
+        where,
+      );
+    }
+    if (typeof name !== 'string' || typeof version !== 'string') {
+      throw corruption('a keyspace record lacks the name of its user code', where);
+    }
+    return { change, id: id as number, role, name, version };
   }
   if (typeof name !== 'string' || typeof keyCodec !== 'string' || typeof valueCodec !== 'string') {
     throw corruption('a keyspace record lacks its names', where);
@@ -68,10 +84,16 @@ export function editOfChange(change: KeyspaceChange, sequence: number): VersionE
   if (change.change === 'create')
     return { keyspacesCreated: [recordOf(change, sequence)], metaSequence: sequence };
   if (change.change === 'drop') return { keyspacesDropped: [change.id], metaSequence: sequence };
+  if (change.change === 'code') return { keyspaceCodes: [codeOf(change)], metaSequence: sequence };
   const { id: keyspace, ms, versions, since, floor } = change;
   return {
     retention: [{ keyspace, ms, versions, since }],
     historyFloor: [{ keyspace, sequence: floor }],
     metaSequence: sequence,
   };
+}
+
+/** What the manifest says of user code. */
+function codeOf({ id, role, name, version }: Extract<KeyspaceChange, { change: 'code' }>): KeyspaceCode {
+  return { keyspace: id, role, name, version };
 }

@@ -5,8 +5,11 @@
  * never reused. The codec names are stored: a keyspace reopened with another key codec is refused, because its order and
  * its keys would mean something else. Leaving the codec out means bytes, for whatever is stored.
  */
+import type { CodeSource } from '../base/code-source.ts';
 import { invalid, VarveError } from '../base/errors.ts';
+import type { StoredCode } from '../base/merge-operator.ts';
 import type { KeyspaceRecord, VersionEdit } from '../manifest/version-edit.ts';
+import type { CodeRole } from '../manifest/keyspace-code.ts';
 import { gatheredFiles, withoutPicker } from '../options/compaction-settings.ts';
 import type { RetentionOption } from '../options/retention.ts';
 import { RECORD_KEYSPACE } from '../record/log-record.ts';
@@ -18,16 +21,21 @@ import type { Core } from './core.ts';
 import { writableCodec } from './job-input.ts';
 import { KeyspaceHandle } from './keyspace.ts';
 import { editOfChange, encodeKeyspaceChange } from './keyspace-change.ts';
+import { checkSameOperator, checkWithTtl, codeOptions, givenCode } from './merging/code-options.ts';
+import { storedOperator } from './merging/merged-value.ts';
+import { recordNow, takeCode, takeSource } from './merging/take-code.ts';
 import { Tree } from './tree.ts';
 
 const NAME_BYTES_MAX = 255;
-const optionNames = new Set(['key', 'value']);
+const optionNames = new Set(['key', 'value', ...codeOptions]);
 
 /** What an attached thread asks the owner for: a keyspace by name, with the names of its codecs. */
 export interface KeyspaceRequest {
   readonly name: string;
   readonly key: string | undefined;
   readonly value: string | undefined;
+  /** Its merge operator, as jobs find it. */
+  readonly operator: CodeSource | undefined;
   readonly settings: Record<string, unknown>;
 }
 
@@ -69,12 +77,16 @@ export class KeyspaceTable {
 
   open<K, V>(name: string, options: KeyspaceOptions<K, V> = {}): KeyspaceHandle<K, V> {
     const settings = checkedSettings(name, options);
+    const code = givenCode(options);
     const resolved = this.#resolve(settings);
     const known = this.#handles.get(name);
+    this.#checkCode(name, this.#trees.get(name), code.operator?.source, known, settings, resolved);
     if (known !== undefined) {
       checkSame(name, 'key', known.codecs.key.name, options.key);
       checkSame(name, 'value', known.codecs.value.name, options.value);
-      if (Object.keys(settings).length > 0) this.#set(this.#trees.get(name)!, resolved);
+      const tree = this.#trees.get(name)!;
+      if (Object.keys(settings).length > 0) this.#set(tree, resolved);
+      takeCode(this.#core, tree, code, this.#store);
       return known as unknown as KeyspaceHandle<K, V>;
     }
     const key = (options.key ?? bytes) as KeyCodec<K>;
@@ -83,6 +95,7 @@ export class KeyspaceTable {
     if (tree === undefined) tree = this.#create(name, key.name, value.name);
     else checkSame(name, 'key', tree.record.keyCodec, options.key);
     this.#set(tree, resolved);
+    takeCode(this.#core, tree, code, this.#store);
     const handle = new KeyspaceHandle<K, V>(this.#core, tree, key, value);
     this.#handles.set(name, handle as unknown as AnyHandle);
     return handle;
@@ -90,15 +103,46 @@ export class KeyspaceTable {
 
   /** For an attached thread: the keyspace, made when there is none. Its codecs are that thread's; here only their names count. */
   ensure(request: KeyspaceRequest): KeyspaceAnswer {
-    const { name, key, value, settings } = request;
+    const { name, key, value, operator, settings } = request;
     const resolved = this.#resolve(settings);
     let tree = this.#trees.get(name);
+    this.#checkCode(name, tree, operator, this.#handles.get(name), settings, resolved);
     const isNew = tree === undefined;
     if (tree === undefined) tree = this.#create(name, key ?? bytes.name, value ?? bytes.name);
     else checkSame(name, 'key', tree.record.keyCodec, key === undefined ? undefined : { name: key });
     if (isNew || Object.keys(settings).length > 0) this.#set(tree, resolved);
-    return { record: tree.record, settings: withoutPicker(tree.settings) };
+    if (operator !== undefined) takeSource(this.#core, tree, operator, this.#store);
+    return { record: recordNow(tree), settings: withoutPicker(tree.settings) };
   }
+
+  /** Before anything is made or changed: do the operator and the settings fit what is there? */
+  #checkCode(
+    name: string,
+    tree: Tree | undefined,
+    operator: CodeSource | undefined,
+    known: unknown,
+    settings: Record<string, unknown>,
+    resolved: ResolvedKeyspaceSettings,
+  ): void {
+    if (tree !== undefined) checkSameOperator(name, storedOperator(tree), operator?.name);
+    const isSet = known === undefined || Object.keys(settings).length > 0;
+    const ttlMs = isSet || tree === undefined ? resolved.ttlMs : tree.settings.ttlMs;
+    checkWithTtl(name, ttlMs, (operator ?? tree?.code.operatorSource) !== undefined);
+  }
+
+  /** Stores what user code a keyspace has: a log record and an edit, as of a new keyspace. */
+  readonly #store = (tree: Tree, role: CodeRole, { name, version }: StoredCode): void => {
+    const { state, editFacts } = this.#core;
+    const sequence = this.#log({ change: 'code', id: tree.id, role, name, version });
+    const edit = (): VersionEdit => {
+      state.pendingChanges.delete(sequence);
+      const keyspaceCodes = tree.isDropped ? [] : [{ keyspace: tree.id, role, name, version }];
+      return { keyspaceCodes, metaSequence: sequence, ...editFacts() };
+    };
+    void this.#install(edit).catch(() => {
+      // Poisoned or closed: the log record has it, and the next write says why.
+    });
+  };
 
   #resolve(settings: Record<string, unknown>): ResolvedKeyspaceSettings {
     const { keyspaceDefaults, memtableBytesMax, defragment, timestamps } = this.#core.options;

@@ -2,6 +2,8 @@
  * The public form of keyspaces and of what is read and written through them: ranges, batches, snapshots. Docstrings here are
  * what users read.
  */
+import type { CompactionFilter } from '../base/compaction-filter.ts';
+import type { MergeOperator } from '../base/merge-operator.ts';
 import type { KeyCodec, ValueCodec } from './codecs/codec.ts';
 import type { KeyspaceSettings } from '../options/keyspace-settings.ts';
 
@@ -39,6 +41,28 @@ export interface KeyspaceOptions<K, V> extends KeyspaceSettings {
   key?: KeyCodec<K>;
   /** Default: `bytes`. */
   value?: ValueCodec<V>;
+  /**
+   * What makes values of the operands of `merge`: an operator that comes with the package, or one of yours with the URL of the
+   * module that exports it, which the threads of flush and compaction import. Without a URL they leave operands as they are,
+   * and reads merge them. Its name is stored: another one is refused (`MERGE_OPERATOR_CHANGED`).
+   */
+  mergeOperator?: MergeOperator | MergeOperatorOption;
+  /** Removes or changes entries while they are compacted. Without a URL only where compactions run on the owner's thread. */
+  compactionFilter?: CompactionFilter | CompactionFilterOption;
+}
+
+export interface MergeOperatorOption {
+  operator: MergeOperator;
+  /** `import.meta.url` of the module that exports it. */
+  url?: string | URL;
+}
+
+export interface CompactionFilterOption {
+  filter: CompactionFilter;
+  /** `import.meta.url` of the module that exports it. */
+  url?: string | URL;
+  /** Called on the owner's thread when a compaction begins; the filter gets a structured clone of what it returns. */
+  data?: () => unknown;
 }
 
 /** Which keys: all bounds hold together, `prefix` too. Without any, all keys. */
@@ -147,8 +171,17 @@ export interface Keyspace<K, V> {
    * for (const { time, value } of users.history('ada')) console.log(new Date(time ?? 0), value);
    */
   history(key: K, options?: HistoryOptions): KeyVersion<V>[];
-  /** A later release; refused by name (`NOT_SUPPORTED_YET`) until then. */
+  /**
+   * Writes an operand without reading: what it makes of the value the keyspace's `mergeOperator` says when the key is read.
+   * The operand passes through the value codec. Errors as `put`, and `MERGE_OPERATOR_MISSING`, `OPERAND_INVALID` (invalid);
+   * reading a merged key: `MERGE_OPERATOR_MISSING`, `MERGE_FAILED` (invalid, with keyspace, key and operator).
+   *
+   * @example
+   * const visits = db.keyspace('visits', { key: utf8, value: u64, mergeOperator: counter });
+   * visits.merge('/', 1);
+   */
   merge(key: K, operand: V): Sequence;
+  merge(key: K, operand: V, wait: WriteWait): Promise<Sequence>;
   /** A later release; refused by name (`NOT_SUPPORTED_YET`) until then. */
   explain(target: K | Range<K>): Explanation;
 }
@@ -180,7 +213,7 @@ export interface Batch {
   put<K, V>(keyspace: Keyspace<K, V>, key: K, value: V, options?: PutOptions): this;
   delete<K, V>(keyspace: Keyspace<K, V>, key: K): this;
   deleteRange<K, V>(keyspace: Keyspace<K, V>, range: { gte: K; lt: K }): this;
-  /** A later release; refused by name (`NOT_SUPPORTED_YET`) until then. */
+  /** All operands of a key count, in the order of the calls; behind a put or delete of the batch they are merged with that. */
   merge<K, V>(keyspace: Keyspace<K, V>, key: K, operand: V): this;
   /** Operations in it. */
   readonly count: number;

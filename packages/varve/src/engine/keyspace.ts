@@ -8,7 +8,7 @@ import { cloneOf, compareBytes, EMPTY } from '../base/bytes.ts';
 import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from '../base/entry.ts';
 import { invalid } from '../base/errors.ts';
 import { withTtl } from '../base/expiry.ts';
-import { KIND_DELETE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
+import { KIND_DELETE, KIND_MERGE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import { BATCH_OVERHEAD_MAX, BatchBuffer } from '../record/batch.ts';
 import type { HistoryOptions, Keyspace, KeyVersion, PutOptions, Range, WriteWait } from './keyspace-types.ts';
 import { keyHistory } from './key-history.ts';
@@ -23,6 +23,7 @@ import {
 } from './codecs/codec.ts';
 import { keysInvalid, readCold, readLater } from './async-gets.ts';
 import type { Session } from './core.ts';
+import { checkedOperand, checkMergeable } from './merging/operand-checks.ts';
 import { findValue } from './find-value.ts';
 import { type CursorRange, RangeCursor } from './cursor.ts';
 import type { RangeReader } from './range-view.ts';
@@ -94,6 +95,15 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   delete(key: K, wait?: WriteWait): number | Promise<number> {
     if (wait === undefined) return this.#commit(KIND_DELETE, this.encodeKey(key), EMPTY);
     return withOptions(wait, () => this.#write(KIND_DELETE, this.encodeKey(key), EMPTY, wait));
+  }
+
+  merge(key: K, operand: V): number;
+  merge(key: K, operand: V, wait: WriteWait): Promise<number>;
+  merge(key: K, operand: V, wait?: WriteWait): number | Promise<number> {
+    if (wait === undefined) return this.#commit(KIND_MERGE, this.encodeKey(key), this.encodeOperand(operand));
+    return withOptions(wait, () =>
+      this.#write(KIND_MERGE, this.encodeKey(key), this.encodeOperand(operand), wait),
+    );
   }
 
   deleteRange(range: { gte: K; lt: K }): number;
@@ -235,10 +245,6 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     throw invalid('NOT_SUPPORTED_YET', 'explain comes with a later release', { method: 'explain' });
   }
 
-  merge(): never {
-    throw invalid('NOT_SUPPORTED_YET', 'merge comes with a later release', { method: 'merge' });
-  }
-
   /** The value at a point, or now: what `get` and snapshots stand on. */
   getAt(key: K, at: ReadPoint | undefined): V | undefined {
     return this.getEncodedAt(this.encodeKey(key), at);
@@ -314,6 +320,13 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     const bytes = encodeValue(this.#value, value);
     if (bytes.length > VALUE_BYTES_MAX) throw valueTooLarge(this.name, bytes.length);
     return bytes;
+  }
+
+  /** A list of one operand. @throws invalid `MERGE_OPERATOR_MISSING`, `OPERAND_INVALID` */
+  encodeOperand(operand: V): Uint8Array {
+    checkMergeable(this.#tree);
+    const bytes = this.encodeValue(operand);
+    return checkedOperand(this.#tree, bytes);
   }
 
   /** The two ends in bytes; undefined for an empty range. */

@@ -18,7 +18,7 @@ import { cutTail } from '../wal/cut-tail.ts';
 import { replay } from '../wal/replay.ts';
 import type { ReplayReport } from '../wal/replay-run.ts';
 import { applyBatch } from './commit-pipeline.ts';
-import { decodeKeyspaceChange, editOfChange, recordOf } from './keyspace-change.ts';
+import { decodeKeyspaceChange, editOfChange, type KeyspaceChange, recordOf } from './keyspace-change.ts';
 import type { FoundLink } from './ingest/kept-tables.ts';
 import { replayIngestion } from './ingest/replay-ingestion.ts';
 import type { ReplayEnv } from './replay-env.ts';
@@ -133,7 +133,8 @@ export function replayLog(env: ReplayEnv, logs: readonly number[]): ReplayReport
           env.changes.push({ sequence, change });
           env.version = applyEdit(env.version, editOfChange(change, sequence));
           state.trees.set(id, env.newTree(recordOf(change, sequence)));
-        } else if (change.change === 'retain') {
+        } else if (change.change === 'code') changeCode(env, change, sequence);
+        else if (change.change === 'retain') {
           // Salvage steps over records, also over the one that made it.
           if (!env.version.keyspaces.has(change.id)) return;
           env.version = applyEdit(env.version, editOfChange(change, sequence));
@@ -152,6 +153,21 @@ export function replayLog(env: ReplayEnv, logs: readonly number[]): ReplayReport
   state.visible = Math.max(state.visible, env.version.lastSequence, report.lastSequence);
   if (!env.readOnly) cutTail(fs, directory, report);
   return report;
+}
+
+function changeCode(
+  env: ReplayEnv,
+  change: Extract<KeyspaceChange, { change: 'code' }>,
+  sequence: number,
+): void {
+  const tree = env.state.trees.get(change.id);
+  // Salvage steps over records.
+  if (tree === undefined) return;
+  env.changes.push({ sequence, change });
+  env.version = applyEdit(env.version, editOfChange(change, sequence));
+  const { name, version } = change;
+  if (change.role === 'mergeOperator') tree.code.storedOperator = { name, version };
+  else tree.code.storedFilter = { name, version };
 }
 
 function dropTree(env: ReplayEnv, id: number, sequence: number): void {

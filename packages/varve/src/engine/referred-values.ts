@@ -1,12 +1,13 @@
 /**
- * The values of a cursor that lie in blob files: read when they are asked for, so that a walk that looks at keys reads none.
+ * The values of a cursor that lie in blob files: read when they are asked for, so that a walk that looks at keys reads none. Those
+ * that have operands of a merge operator likewise: they are read by a get.
  *
  * A cursor shows an entry for as long as its user likes, and holds no view meanwhile. While its view is the current one, the
  * reference it shows is good; after that the key is looked up anew at the cursor's sequence, which keeps its version from
  * being dropped, wherever it lies by then. A walk with read-ahead has the values of the next entries of a run fetched by
  * other threads, BATCH_ENTRIES or BATCH_BYTES at a time. Of one cursor; made at its first reference.
  */
-import { cloneRange } from '../base/bytes.ts';
+import { KIND_BLOB } from '../base/kinds.ts';
 import type { EntryRun } from '../base/entry-run.ts';
 import { internal } from '../base/errors.ts';
 import { loadValue, prepareValue } from './blob-values.ts';
@@ -41,9 +42,10 @@ export class ReferredValues {
     this.#check = check;
   }
 
-  /** What `use`, which borrows it, makes of the value that the reference [start, end) of the entry with this key names. */
+  /** What `use`, which borrows it, makes of the value behind the entry with this key: its reference is [start, end). */
   load<T>(
     of: ReferenceView,
+    kind: number,
     key: Uint8Array,
     bytes: Uint8Array,
     start: number,
@@ -53,7 +55,7 @@ export class ReferredValues {
     return this.#core.state.entered(() => {
       this.#check();
       const { found, state } = this.#core;
-      if (of.view !== undefined && of.generation === state.generation) {
+      if (kind === KIND_BLOB && of.view !== undefined && of.generation === state.generation) {
         found.value = bytes;
         found.valueStart = start;
         found.valueEnd = end;
@@ -66,11 +68,6 @@ export class ReferredValues {
       }
       return use(found.value, found.valueStart, found.valueEnd);
     });
-  }
-
-  /** A copy of it. */
-  copy(of: ReferenceView, key: Uint8Array, bytes: Uint8Array, start: number, end: number): Uint8Array {
-    return this.load(of, key, bytes, start, end, cloneRange);
   }
 
   /** The cursor has come to another run. */

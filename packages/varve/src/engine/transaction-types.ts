@@ -72,6 +72,8 @@ export interface Transaction extends Disposer {
   put<K, V>(keyspace: Keyspace<K, V>, key: K, value: V, options?: PutOptions): void;
   delete<K, V>(keyspace: Keyspace<K, V>, key: K): void;
   deleteRange<K, V>(keyspace: Keyspace<K, V>, range: { gte: K; lt: K }): void;
+  /** As `keyspace.merge`. A write: somebody else's write of the key is a conflict. */
+  merge<K, V>(keyspace: Keyspace<K, V>, key: K, operand: V): void;
   savepoint(): Savepoint;
   /** Undoes what was written since; the savepoint stays, those made after it are gone (`SAVEPOINT_INVALID`). */
   rollbackTo(savepoint: Savepoint): void;

@@ -6,7 +6,7 @@
  */
 import type { Run } from '../arena/segment-pool.ts';
 import type { PointResult } from '../base/entry.ts';
-import { KIND_PUT_EXPIRY } from '../base/kinds.ts';
+import { KIND_PUT, KIND_PUT_EXPIRY } from '../base/kinds.ts';
 import type { RowCache } from '../cache/row-cache.ts';
 import type { KeyspaceRecord } from '../manifest/version-edit.ts';
 import { emptyKeyspace, holdsExpiring, type KeyspaceVersion } from '../manifest/version.ts';
@@ -19,6 +19,7 @@ import { answersFrom, FollowedViews } from './followed-views.ts';
 import type { RegisteredReaders } from './held-readers.ts';
 import { pointGet, takeUnexpired } from './get.ts';
 import type { ManyGets } from './get-many.ts';
+import { TreeCode } from './merging/tree-code.ts';
 import type { ReadPoint } from './read-point.ts';
 import { fencesOf, type ReadView, viewOf } from './read-view.ts';
 import { IdleSources } from './scan.ts';
@@ -38,6 +39,8 @@ interface TreeState {
 export class Tree {
   readonly record: KeyspaceRecord;
   readonly tables: TableCache;
+  /** Its merge operator and filter, in this thread. */
+  readonly code: TreeCode = new TreeCode();
   readonly #rows: RowCache;
   #settings: ResolvedKeyspaceSettings;
   /** Bytes at which the memtable is rotated: `memtableBytes`, unless nobody gave it; then it follows the write rate. */
@@ -159,6 +162,7 @@ export class Tree {
   /** The memtables and tables are these now. */
   show(memtable: Memtable | undefined, immutables: readonly Memtable[], version: KeyspaceVersion): void {
     const versionId = this.#idOf(version);
+    if (version !== this.#view.version) this.code.forget();
     const fences = version === this.#view.version ? this.#view.fences : fencesOf(version, this.#view.fences);
     this.#replace({ memtable, immutables, version, versionId, fences });
   }
@@ -242,8 +246,13 @@ export class Tree {
     for (const memtable of this.#followed.replace(before, after, readers)) memtable.release();
   }
 
+  /** The stored clock. */
+  now(): number {
+    return this.#state.time.now();
+  }
+
   /** What a registered reader looks at: the current view, or one that was kept for it. */
-  viewAt(sequence: number, time: number = this.#state.time.now()): ReadView {
+  viewAt(sequence: number, time: number = this.now()): ReadView {
     if (sequence >= this.#floor && time >= this.#since) return this.#view;
     // Without one it was not there yet.
     const none = emptyKeyspace(this.record);
@@ -345,7 +354,7 @@ export class Tree {
 
   /**
    * The read path's first hop: true when `key` has a value at `sequence`; it is lent through `out`, as its kind says the
-   * value or a reference to it. `time` is that of a reader who is registered, by the stored clock; without one it is now.
+   * value, a reference to it, or the newest operands of a merge. `time` is that of a reader who is registered, by the stored clock; without one it is now.
    */
   get(
     key: Uint8Array,
@@ -358,24 +367,12 @@ export class Tree {
     const seesAll = sequence === this.#state.visible;
     const isKept =
       time === undefined ? !seesAll && sequence < this.#floor : sequence < this.#floor || time < this.#since;
-    const isFound = isKept
-      ? this.#getKept(key, start, end, sequence, time ?? this.#state.time.now(), out)
-      : pointGet(this.#view, this.tables, this.#rows, key, start, end, sequence, seesAll, out);
-    // The clock is asked here and nowhere before.
-    return isFound && (out.kind !== KIND_PUT_EXPIRY || takeUnexpired(out, time ?? this.#state.time.now()));
-  }
-
-  /** As `get` where the current view does not answer. */
-  #getKept(
-    key: Uint8Array,
-    start: number,
-    end: number,
-    sequence: number,
-    time: number,
-    out: PointResult,
-  ): boolean {
-    const view = this.viewAt(sequence, time);
-    return pointGet(view, this.tables, this.#rows, key, start, end, sequence, false, out);
+    const view = isKept ? this.viewAt(sequence, time) : this.#view;
+    const all = seesAll && !isKept;
+    const isFound = pointGet(view, this.tables, this.#rows, key, start, end, sequence, all, out);
+    // The clock is asked here and nowhere before, but where a view was kept.
+    if (!isFound || out.kind === KIND_PUT) return isFound;
+    return out.kind !== KIND_PUT_EXPIRY || takeUnexpired(out, time ?? this.now());
   }
 
   /** The same for all keys of the batch in `many`, which has the values then. */

@@ -14,6 +14,7 @@ import {
   KIND_RANGE_DELETE,
   kindName,
 } from '../base/kinds.ts';
+import { eachOperand } from '../base/operands.ts';
 import { invalid } from '../base/errors.ts';
 import type { ChangeOperation } from '../engine/change-types.ts';
 import { decodeKey, decodeValue } from '../engine/codecs/codec.ts';
@@ -73,8 +74,13 @@ function operationOf(reader: BatchReader, selection: Selection, filter: ChangeFi
         value: decodeValue(valueCodec, bytes, valueStart + EXPIRY_BYTES, valueEnd),
         expiresAt: expiryOf(bytes, valueStart),
       };
-    case KIND_MERGE:
-      return { type: 'merge', keyspace, key, value: decodeValue(valueCodec, bytes, valueStart, valueEnd) };
+    case KIND_MERGE: {
+      const operands: unknown[] = [];
+      eachOperand(bytes, valueStart, valueEnd, (start, end) =>
+        operands.push(decodeValue(valueCodec, bytes, start, end)),
+      );
+      return { type: 'merge', keyspace, key, operands };
+    }
     default:
       throw invalid('UNSUPPORTED_KIND', `a change feed does not know operations of kind ${kindName(kind)}`, {
         kind,
@@ -99,8 +105,8 @@ export function decisionOperations(
 export function keyspaceOperations(record: RecordWindow, filter: ChangeFilter): Operation[] | undefined {
   const body = cloneRange(record.bytes, record.bodyStart, record.bodyEnd);
   const change = decodeKeyspaceChange(body, { file: record.path, offset: record.offset });
-  // How much of its past a keyspace keeps is nothing that it holds.
-  if (change.change === 'retain') return undefined;
+  // How much of its past a keyspace keeps, and whose operands, is nothing that it holds.
+  if (change.change === 'retain' || change.change === 'code') return undefined;
   if (change.change === 'drop') filter.dropped(change.id, change.name ?? `#${change.id}`);
   const selection = filter.of(change.id);
   if (selection === null) return undefined;

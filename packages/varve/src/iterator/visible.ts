@@ -1,6 +1,6 @@
 /**
  * What a reader at one sequence sees: over an iterator in internal order (normally the merge of a view) it shows the newest
- * put of every key at or below the snapshot, leaves out what a delete or a range tombstone hides, and stays inside
+ * put, or the newest operands of a merge, of every key at or below the snapshot, leaves out what a delete or a range tombstone hides, and stays inside
  * [lower, upper). In the read path it is the last hop before a cursor, which copies what it shows.
  *
  * Walking forward the source stands at the entry shown, and key and value are lent through. Walking back the versions of a
@@ -16,7 +16,7 @@ import { assert } from '../base/assert.ts';
 import type { EntryIterator } from '../base/entry.ts';
 import type { EntryRun } from '../base/entry-run.ts';
 import { EXPIRY_BYTES, isExpired } from '../base/expiry.ts';
-import { KIND_BLOB, KIND_DELETE, KIND_PUT, KIND_PUT_EXPIRY } from '../base/kinds.ts';
+import { KIND_BLOB, KIND_DELETE, KIND_MERGE, KIND_PUT, KIND_PUT_EXPIRY } from '../base/kinds.ts';
 import type { CoverCursor, FragmentedTombstones } from '../base/range-tombstones.ts';
 import type { DeadRanges } from './dead-ranges.ts';
 import { DeadRun, type Target } from './dead-run.ts';
@@ -45,7 +45,7 @@ export class VisibleIterator {
   keyStart = 0;
   keyEnd = 0;
   sequence = 0;
-  /** Put, or blob: then the value is a reference to it. */
+  /** Put; blob: then the value is a reference to it; merge: then it has the newest operands and has to be made. */
   kind = 0;
   value: Uint8Array = EMPTY;
   valueStart = 0;
@@ -300,7 +300,7 @@ export class VisibleIterator {
       if (isExpired(value, valueStart, this.#time)) return false;
     } else {
       assert(
-        kind === KIND_PUT || kind === KIND_BLOB,
+        kind === KIND_PUT || kind === KIND_BLOB || kind === KIND_MERGE,
         'an entry kind that this release does not read got past the decoders',
       );
     }

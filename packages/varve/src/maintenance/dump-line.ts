@@ -8,7 +8,8 @@
 
 import { EXPIRY_BYTES, expiryOf } from '../base/expiry.ts';
 import type { ExpiryFacts } from '../base/expiry-tally.ts';
-import { KIND_PUT_EXPIRY } from '../base/kinds.ts';
+import { KIND_MERGE, KIND_PUT_EXPIRY } from '../base/kinds.ts';
+import { eachOperand } from '../base/operands.ts';
 
 /** One line of a dump. */
 export interface DumpLine {
@@ -25,6 +26,8 @@ export interface DumpLine {
 
 /** Bytes of a value that are shown. */
 const VALUE_BYTES_MAX = 1024;
+/** Operands of a merge that are shown. */
+const OPERANDS_MAX = 16;
 
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
@@ -52,9 +55,31 @@ export function storedDetail(
   bytes: Uint8Array,
   start: number,
   end: number,
-): { expires?: string | number; value: string; valueBytes?: number } {
+): {
+  expires?: string | number;
+  value?: string;
+  valueBytes?: number;
+  operands?: string[];
+  operandCount?: number;
+} {
+  if (kind === KIND_MERGE) return operandsDetail(bytes, start, end);
   if (kind !== KIND_PUT_EXPIRY) return valueDetail(bytes, start, end);
   return { expires: showTime(expiryOf(bytes, start)), ...valueDetail(bytes, start + EXPIRY_BYTES, end) };
+}
+
+/** The first operands of a merge, and how many there are when that are more. */
+function operandsDetail(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): { operands: string[]; operandCount?: number } {
+  const operands: string[] = [];
+  let operandCount = 0;
+  eachOperand(bytes, start, end, (from, to) => {
+    operandCount++;
+    if (operands.length < OPERANDS_MAX) operands.push(valueDetail(bytes, from, to).value);
+  });
+  return operandCount > operands.length ? { operands, operandCount } : { operands };
 }
 
 /** The members of a detail that show the value in [start, end): all of it, or the beginning and the length. */

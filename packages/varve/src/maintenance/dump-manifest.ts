@@ -58,6 +58,7 @@ function* itemLines({ offset, edit }: ManifestRecord): Generator<DumpLine, void>
   }
   for (const id of edit.keyspacesDropped ?? [])
     yield { offset, kind: 'keyspace', detail: { change: 'drop', id } };
+  for (const code of edit.keyspaceCodes ?? []) yield { offset, kind: 'keyspace-code', detail: { ...code } };
   for (const removed of edit.removedFiles ?? [])
     yield { offset, kind: 'remove-file', detail: { ...removed } };
   for (const { keyspace, level, file } of edit.addedFiles ?? []) {

@@ -27,17 +27,20 @@
  *    20  removedBlobs      varint keyspace, varint number
  *    21  ingestedSequence  varint keyspace, varint sequence
  *    22  retention         varint keyspace, varint ms, varint versions, varint since (ms since the epoch); 0: none
+ *    24  keyspaceCodes     varint keyspace, user code (keyspace-code.ts)
  *    28  incarnationEnds   varint incarnation, varint sequence (incarnation-ends.ts)
  *
  * Tags from 11 on but 18 repeat, one payload an item. Invariant: an unknown tag is refused by name (`UNSUPPORTED_MANIFEST`): an
  * edit that is understood in part would be a wrong state.
  */
 import { invalid } from '../base/errors.ts';
+import type { StoredCode } from '../base/merge-operator.ts';
 import type { LogPosition } from '../record/log-record.ts';
 import { type BlobMeta, decodeBlobMeta, encodeBlobMeta } from './blob-meta.ts';
 import { FieldReader, FieldWriter, type RecordPlace } from './fields.ts';
 import { decodeFileMeta, encodeFileMeta, type FileMeta } from './file-meta.ts';
 import type { IncarnationEnd } from './incarnation-ends.ts';
+import { decodeCode, encodeCode, type KeyspaceCode } from './keyspace-code.ts';
 
 /** Levels of a keyspace: 0 to 6. */
 export const LEVELS = 7;
@@ -54,6 +57,10 @@ export interface KeyspaceRecord {
   readonly valueCodec: string;
   /** Sequence of the log record that created it. */
   readonly createdSequence: number;
+  /** Whose operands it holds; an edit of its own says so (`keyspaceCodes`). */
+  readonly mergeOperator?: StoredCode;
+  /** The last one that it was opened with, likewise. */
+  readonly compactionFilter?: StoredCode;
 }
 
 export interface AddedFile {
@@ -139,6 +146,7 @@ export interface VersionEdit {
   /** Ingestions into the keyspace up to the sequence are in its tables: replay passes them over. */
   readonly ingestedSequence?: readonly KeyspaceSequence[];
   readonly retention?: readonly KeyspaceRetention[];
+  readonly keyspaceCodes?: readonly KeyspaceCode[];
   /** All that are known, in place of those before. */
   readonly incarnationEnds?: readonly IncarnationEnd[];
 }
@@ -159,6 +167,7 @@ const TAG_BLOB_ADDED = 19;
 const TAG_BLOB_REMOVED = 20;
 const TAG_INGESTED_SEQUENCE = 21;
 const TAG_RETENTION = 22;
+const TAG_KEYSPACE_CODE = 24;
 const TAG_INCARNATION_END = 28;
 
 /** The fields that are one varint. */
@@ -227,6 +236,9 @@ export function encodeEdit(edit: VersionEdit): Uint8Array {
   for (const { incarnation, sequence } of edit.incarnationEnds ?? []) {
     field(TAG_INCARNATION_END, (payload) => payload.varint(incarnation).varint(sequence));
   }
+  for (const code of edit.keyspaceCodes ?? []) {
+    field(TAG_KEYSPACE_CODE, (payload) => encodeCode(code, payload));
+  }
   return to.finish();
 }
 
@@ -288,6 +300,7 @@ class EditLists {
   readonly #ingestedSequence: KeyspaceSequence[] = [];
   readonly #retention: KeyspaceRetention[] = [];
   readonly #incarnationEnds: IncarnationEnd[] = [];
+  readonly #keyspaceCodes: KeyspaceCode[] = [];
 
   /** Reads one item; false when the tag is none of these. */
   take(tag: number, from: FieldReader): boolean {
@@ -309,6 +322,7 @@ class EditLists {
       this.#removedBlobs.push({ keyspace, number: from.varint('the number of a blob file') });
     } else if (tag === TAG_INGESTED_SEQUENCE) this.#ingestedSequence.push(decodeSequence(from));
     else if (tag === TAG_RETENTION) this.#retention.push(decodeRetention(from));
+    else if (tag === TAG_KEYSPACE_CODE) this.#keyspaceCodes.push(decodeCode(from));
     else if (tag === TAG_INCARNATION_END) {
       const incarnation = from.varint('an incarnation');
       if (incarnation <= (this.#incarnationEnds.at(-1)?.incarnation ?? 0))
@@ -333,6 +347,7 @@ class EditLists {
       ...(this.#ingestedSequence.length > 0 && { ingestedSequence: this.#ingestedSequence }),
       ...(this.#retention.length > 0 && { retention: this.#retention }),
       ...(this.#incarnationEnds.length > 0 && { incarnationEnds: this.#incarnationEnds }),
+      ...(this.#keyspaceCodes.length > 0 && { keyspaceCodes: this.#keyspaceCodes }),
     };
   }
 }

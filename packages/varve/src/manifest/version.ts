@@ -28,6 +28,7 @@ import {
   type TimeMark,
   type VersionEdit,
 } from './version-edit.ts';
+import type { KeyspaceCode } from './keyspace-code.ts';
 
 export interface KeyspaceVersion {
   readonly record: KeyspaceRecord;
@@ -117,6 +118,12 @@ export function applyEdit(version: Version, edit: VersionEdit, place?: RecordPla
   for (const id of edit.keyspacesDropped ?? []) {
     if (!keyspaces.delete(id)) throw contradiction(place, `keyspace ${id} is dropped but not there`);
   }
+  for (const { keyspace: id, role, name, version: stored } of edit.keyspaceCodes ?? []) {
+    const keyspace = keyspaces.get(id);
+    if (keyspace === undefined) throw contradiction(place, `keyspace ${id} gets user code but is not there`);
+    const record = { ...keyspace.record, [role]: { name, version: stored } };
+    keyspaces.set(id, { ...keyspace, record });
+  }
   for (const [id, change] of changesByKeyspace(edit)) {
     const keyspace = keyspaces.get(id);
     if (keyspace === undefined) throw contradiction(place, `keyspace ${id} is changed but not there`);
@@ -159,6 +166,7 @@ export function snapshotEdit(version: Version): VersionEdit {
     ...numbers,
     ...(syncedPosition === undefined ? {} : { syncedPosition }),
     keyspacesCreated: all.map(({ record }) => record),
+    keyspaceCodes: all.flatMap(({ record }) => codesOf(record)),
     addedFiles: all.flatMap(({ record, levels }) =>
       levels.flatMap((files, level) => files.map((file) => ({ keyspace: record.id, level, file }))),
     ),
@@ -175,6 +183,17 @@ export function snapshotEdit(version: Version): VersionEdit {
       retention === undefined ? [] : [{ keyspace: record.id, ...retention }],
     ),
   };
+}
+
+function codesOf({ id, mergeOperator, compactionFilter }: KeyspaceRecord): KeyspaceCode[] {
+  return [
+    ...(mergeOperator === undefined
+      ? []
+      : [{ keyspace: id, role: 'mergeOperator' as const, ...mergeOperator }]),
+    ...(compactionFilter === undefined
+      ? []
+      : [{ keyspace: id, role: 'compactionFilter' as const, ...compactionFilter }]),
+  ];
 }
 
 /** The files of a level that share a key with `span`, in the order of the level. */

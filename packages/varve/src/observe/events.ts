@@ -69,7 +69,8 @@ export interface EventDetails {
     ms: number;
     warnings: string[];
   };
-  warning: { code: string; message: string };
+  /** `context`: what it is about, as in errors. */
+  warning: { code: string; message: string; context?: Readonly<Record<string, unknown>> };
 }
 
 export type EventName = keyof EventDetails;

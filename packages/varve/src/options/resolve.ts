@@ -158,7 +158,13 @@ export function resolveKeyspaceSettings(
   timestamps: boolean = true,
 ): ResolvedKeyspaceSettings {
   const problems = new Problems();
-  const given = check(keyspaceSettings, settings, '', ['key', 'value'], problems);
+  const given = check(
+    keyspaceSettings,
+    settings,
+    '',
+    ['key', 'value', 'mergeOperator', 'compactionFilter'],
+    problems,
+  );
   const resolved = completeKeyspace(given, defaults, memtableBytesMax, '', problems);
   if (!timestamps && resolved.retention?.ms !== undefined)
     problems.add('retention', resolved.retention, NO_TIMES);

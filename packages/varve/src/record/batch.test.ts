@@ -3,7 +3,14 @@ import { KEY_BYTES_MAX } from '../base/entry.ts';
 import { VarveError } from '../base/errors.ts';
 import { putU32 } from '../base/fixed.ts';
 import { EXPIRY_BYTES, expiryOf, withTtl } from '../base/expiry.ts';
-import { KIND_DELETE, KIND_MERGE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
+import {
+  KIND_BLOB,
+  KIND_DELETE,
+  KIND_MERGE,
+  KIND_PUT,
+  KIND_PUT_EXPIRY,
+  KIND_RANGE_DELETE,
+} from '../base/kinds.ts';
 import { Random } from '../base/random.ts';
 import { BatchBuffer, BatchReader, EncodedOperation } from './batch.ts';
 
@@ -139,14 +146,24 @@ describe('bytes that are no batch', () => {
 
   test('a kind of a later release is refused by name', () => {
     const other = new BatchBuffer();
-    add(other, { kind: KIND_MERGE, keyspaceId: 1, key: new Uint8Array([1]), value: EMPTY });
+    add(other, { kind: KIND_BLOB, keyspaceId: 1, key: new Uint8Array([1]), value: EMPTY });
     expect(() => readAll(other.bytes, 0, other.length)).toThrow(
       expect.objectContaining({
         kind: 'invalid',
         code: 'UNSUPPORTED_KIND',
-        message: expect.stringContaining('merge'),
+        message: expect.stringContaining('blob'),
       }),
     );
+  });
+
+  test('a merge without a whole list of operands is corruption', () => {
+    for (const value of [EMPTY, Uint8Array.of(2, 65), Uint8Array.of(1, 65, 3)]) {
+      const other = new BatchBuffer();
+      add(other, { kind: KIND_MERGE, keyspaceId: 1, key: new Uint8Array([1]), value });
+      expect(() => readAll(other.bytes, 0, other.length)).toThrow(
+        expect.objectContaining({ kind: 'corruption', message: expect.stringContaining('operands') }),
+      );
+    }
   });
 
   test('an oversized key or range end is corruption', () => {

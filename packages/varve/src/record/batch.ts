@@ -10,7 +10,8 @@
  *            1-3     varint  keyLength
  *                    bytes   key; of a range delete the start
  *            1-5     varint  valueLength       not for a delete
- *                    bytes   value; of a range delete the end, exclusive; of a put with expiry that first (base/expiry)
+ *                    bytes   value; of a range delete the end, exclusive; of a put with expiry that first (base/expiry); of a
+ *                            merge a list of operands (base/operands)
  *
  * Invariants: (1) the operations fill the range exactly and are as many as counted; (2) keys and range ends are at most
  * KEY_BYTES_MAX bytes. Writer and reader allocate nothing per operation. Any thread, each with its own objects.
@@ -20,7 +21,15 @@ import { KEY_BYTES_MAX } from '../base/entry.ts';
 import { corruption, invalid, type VarveError } from '../base/errors.ts';
 import { EXPIRY_BYTES, expiryOf, isExpiryIntact, stampExpiry } from '../base/expiry.ts';
 import { getU32, putU32 } from '../base/fixed.ts';
-import { isReadableKind, KIND_DELETE, KIND_PUT_EXPIRY, KIND_RANGE_DELETE, kindName } from '../base/kinds.ts';
+import {
+  isReadableKind,
+  KIND_DELETE,
+  KIND_MERGE,
+  KIND_PUT_EXPIRY,
+  KIND_RANGE_DELETE,
+  kindName,
+} from '../base/kinds.ts';
+import { isOperandList } from '../base/operands.ts';
 import { ByteReader, putVarint } from '../base/varint.ts';
 
 const COUNT_BYTES = 4;
@@ -104,6 +113,7 @@ export interface BatchMark {
   readonly length: number;
   readonly count: number;
   readonly expiries: number;
+  readonly merges: number;
 }
 
 /** A batch being filled; grows by doubling. */
@@ -112,6 +122,8 @@ export class BatchBuffer {
   /** Bytes used, the count included. */
   length: number = COUNT_BYTES;
   count = 0;
+  /** Merges among them. */
+  merges = 0;
   /** The operation that was added last. */
   readonly last: EncodedOperation = new EncodedOperation();
   /** Of each put that expires where its expiry stands, and the time to live that it was added with. */
@@ -129,8 +141,14 @@ export class BatchBuffer {
     this.length = this.last.encode(this.bytes, this.length, kind, keyspaceId, key, value);
     this.count++;
     putU32(this.bytes, 0, this.count);
-    if (kind !== KIND_PUT_EXPIRY) return;
-    this.#expiries.push({ at: this.last.valueStart, ttlMs: expiryOf(value, 0) });
+    if (kind === KIND_PUT_EXPIRY)
+      this.#expiries.push({ at: this.last.valueStart, ttlMs: expiryOf(value, 0) });
+    else if (kind === KIND_MERGE) this.merges++;
+  }
+
+  /** Puts that expire begin with their time to live again, as when they were added. */
+  unstamp(): void {
+    for (const { at, ttlMs } of this.#expiries) stampExpiry(this.bytes, at, ttlMs, 0);
   }
 
   /**
@@ -144,14 +162,16 @@ export class BatchBuffer {
 
   /** What is in it now, to go back to. */
   mark(): BatchMark {
-    return { length: this.length, count: this.count, expiries: this.#expiries.length };
+    const { length, count, merges } = this;
+    return { length, count, expiries: this.#expiries.length, merges };
   }
 
   /** Takes back what was added since the mark. Whoever holds `bytes` keeps what it has seen: what comes now goes elsewhere. */
-  rewind({ length, count, expiries }: BatchMark): void {
+  rewind({ length, count, expiries, merges }: BatchMark): void {
     this.bytes = this.bytes.slice();
     this.length = length;
     this.count = count;
+    this.merges = merges;
     putU32(this.bytes, 0, count);
     this.#expiries.length = expiries;
     if (count !== 1) return;
@@ -175,6 +195,7 @@ export class BatchBuffer {
     putU32(this.bytes, 0, 0);
     this.length = COUNT_BYTES;
     this.count = 0;
+    this.merges = 0;
     if (this.#expiries.length > 0) this.#expiries = [];
   }
 
@@ -249,6 +270,8 @@ export class BatchReader {
       throw this.#damaged(
         `has a put with expiry whose value does not begin with ${EXPIRY_BYTES} bytes of time`,
       );
+    if (kind === KIND_MERGE && !isOperandList(this.bytes, this.valueStart, this.valueEnd))
+      throw this.#damaged('has a merge without a whole list of operands');
     return true;
   }
 

@@ -4,7 +4,7 @@ import { compareBytes, sharedPrefix } from '../base/bytes.ts';
 import { SEQUENCE_MAX } from '../base/entry.ts';
 import { VarveError } from '../base/errors.ts';
 import { putU32, putU64 } from '../base/fixed.ts';
-import { KIND_PUT, KIND_PUT_EXPIRY } from '../base/kinds.ts';
+import { KIND_PUT, KIND_MERGE, KIND_PUT_EXPIRY } from '../base/kinds.ts';
 import { Random } from '../base/random.ts';
 import { BlockBuilder } from './block-builder.ts';
 import { BlockView, validateBlock } from './block.ts';
@@ -187,7 +187,6 @@ describe('validation', () => {
 
   test('names an entry kind that this release can not read', () => {
     for (const [kind, name] of [
-      [2, 'merge'],
       [5, 'range-delete'],
       [9, 'unknown'],
     ] as const) {
@@ -196,6 +195,24 @@ describe('validation', () => {
       expect(() => validateBlock(bytes, 0, bytes.length, 'a.sst', 0)).toThrow(
         expect.objectContaining({ code: 'UNSUPPORTED_KIND', message: expect.stringContaining(name) }),
       );
+    }
+  });
+
+  test('refuses a merge that holds no whole list of operands', () => {
+    for (const [value, isWhole] of [
+      ['', false],
+      ['\u0003ab', false],
+      ['\u0002ab', true],
+      ['\u0001a\u0000\u0001b', true],
+    ] as const) {
+      const bytes = build([put('a', 1, value)]);
+      bytes[7] = KIND_MERGE;
+      const validate = (): void => validateBlock(bytes, 0, bytes.length, 'a.sst', 0);
+      if (isWhole) validate();
+      else
+        expect(validate).toThrow(
+          expect.objectContaining({ kind: 'corruption', message: expect.stringContaining('operands') }),
+        );
     }
   });
 

@@ -24,7 +24,8 @@ import { KEY_BYTES_MAX, SEQUENCE_MAX } from '../base/entry.ts';
 import { corruption, invalid } from '../base/errors.ts';
 import { getU16, getU32, getU64 } from '../base/fixed.ts';
 import { isExpiryIntact } from '../base/expiry.ts';
-import { isPointKind, KIND_PUT_EXPIRY, kindName } from '../base/kinds.ts';
+import { isPointKind, KIND_MERGE, KIND_PUT_EXPIRY, kindName } from '../base/kinds.ts';
+import { isOperandList } from '../base/operands.ts';
 
 export const BLOCK_HEADER_BYTES = 16;
 /** In place of the common kind: a kind column follows. */
@@ -301,6 +302,9 @@ function checkEntries(view: BlockView, count: number, file: string, offset: numb
     if (view.sequence(i) > SEQUENCE_MAX) throw corruption('a sequence is out of range', { file, offset });
     if (kind === KIND_PUT_EXPIRY && !isExpiryIntact(view.bytes, view.valueStart(i), view.valueStart(i + 1))) {
       throw corruption('a value that expires does not begin with its expiry', { file, offset });
+    }
+    if (kind === KIND_MERGE && !isOperandList(view.bytes, view.valueStart(i), view.valueStart(i + 1))) {
+      throw corruption('a merge does not hold a whole list of operands', { file, offset });
     }
   }
 }

@@ -13,6 +13,7 @@ import type { PreparedState } from '../engine/state.ts';
 import type { PreparedTransaction } from '../engine/transaction-types.ts';
 import { BatchBuffer, BatchReader } from '../record/batch.ts';
 import { RECORD_COMMIT, RECORD_PREPARE } from '../record/log-record.ts';
+import { joinedBatch, mayJoin } from '../engine/merging/join-batch.ts';
 import { encodeDecision, encodePrepared, PREPARED_ID_BYTES_MAX } from '../record/prepared.ts';
 import type { LockedSpan, LockOwner, LockTable } from './locks.ts';
 
@@ -52,9 +53,11 @@ export class PreparedTransactions {
   }
 
   /** Under an id that was checked; returns the sequence of its record. Nothing has happened when it throws. */
-  prepare(id: string, { owner, batch, reads, validate }: ToPrepare): number {
+  prepare(id: string, { owner, batch: given, reads, validate }: ToPrepare): number {
     const { state, pipeline } = this.#core;
-    pipeline.checkWritable(batch.length);
+    pipeline.checkWritable(given.length);
+    // Here and not at its commit, which needs no user code then: it may come after a reopening, and must not fail.
+    const batch = mayJoin(given) ? joinedBatch(given, state.trees) : given;
     const spans = [...writtenBy(batch, (keyspace) => this.#nameOf(keyspace)), ...reads()];
     const copy = batch.bytes.slice(0, batch.length);
     const record = encodePrepared({ id, locks: spans, batch: copy });

@@ -11,6 +11,8 @@ import type { ReadPoint } from '../engine/read-point.ts';
 import type { Tree } from '../engine/tree.ts';
 import { PointResult } from '../base/entry.ts';
 import type { LockedSpan } from './locks.ts';
+import { KIND_MERGE } from '../base/kinds.ts';
+import { mergeBaseExpires } from '../engine/merging/merged-value.ts';
 
 const FIRST_BYTES = 256;
 /** What is kept for the next transaction. */
@@ -112,11 +114,13 @@ export class ReadSet {
     for (let i = 0; i < this.#trees.length; i++) {
       const end = this.#ends[i]!;
       const tree = this.#trees[i]!;
-      if (
-        tree.get(this.#bytes, start, end, sequence, this.#found, time) &&
-        !tree.get(this.#bytes, start, end, sequence, this.#found, now)
-      ) {
-        return { tree, key: cloneRange(this.#bytes, start, end), sequence: undefined };
+      if (tree.get(this.#bytes, start, end, sequence, this.#found, time)) {
+        const key = cloneRange(this.#bytes, start, end);
+        const expires =
+          this.#found.kind === KIND_MERGE
+            ? mergeBaseExpires(tree, key, sequence, time, now)
+            : !tree.get(this.#bytes, start, end, sequence, this.#found, now);
+        if (expires) return { tree, key, sequence: undefined };
       }
       start = end;
     }

@@ -5,14 +5,14 @@
 import { compareBytes, EMPTY, successor } from '../base/bytes.ts';
 import { invalid } from '../base/errors.ts';
 import { EXPIRY_BYTES } from '../base/expiry.ts';
-import { KIND_DELETE, KIND_PUT_EXPIRY } from '../base/kinds.ts';
+import { KIND_DELETE, KIND_MERGE, KIND_PUT_EXPIRY } from '../base/kinds.ts';
 import type { Cursor, RangeView } from '../engine/keyspace-types.ts';
 import { decodeKey, decodeValue, type KeyCodec, type ValueCodec } from '../engine/codecs/codec.ts';
 import type { Session } from '../engine/core.ts';
 import type { CursorRange, RangeDecode } from '../engine/cursor.ts';
 import { RangeReader, type WalkedCursor } from '../engine/range-view.ts';
 import type { RangeRead } from './read-set.ts';
-import type { Overlay } from './write-set.ts';
+import type { Overlay, OwnMerge } from './write-set.ts';
 
 export interface OverlaySource {
   readonly bounds: CursorRange;
@@ -20,6 +20,8 @@ export interface OverlaySource {
   open(): Cursor;
   /** What the transaction has written in the bounds by now. */
   overlay(): Overlay;
+  /** The value of a key that it has merged to. */
+  merged(key: Uint8Array, merge: OwnMerge): Uint8Array;
   /** Notes that the bounds are read; undefined where reads are not noted. */
   note(): RangeRead | undefined;
   /** Throws when the transaction has ended. */
@@ -61,6 +63,8 @@ class OverlayCursor implements WalkedCursor {
   #at: number;
   #key: Uint8Array = EMPTY;
   #value: Uint8Array = EMPTY;
+  /** Of the entry shown, when it was merged to and nobody has asked for its value yet. */
+  #merge: OwnMerge | undefined;
   /** Is the base the one that is shown? Then key and value are its own. */
   #showsBase = false;
   #isOpen = true;
@@ -85,6 +89,10 @@ class OverlayCursor implements WalkedCursor {
   }
 
   get value(): Uint8Array {
+    if (this.#merge !== undefined) {
+      this.#value = this.#source.merged(this.#key, this.#merge);
+      this.#merge = undefined;
+    }
     return this.#showsBase ? this.#base.value : this.#value;
   }
 
@@ -170,6 +178,7 @@ class OverlayCursor implements WalkedCursor {
 
   /** Shows the next of both walks; false when that is hidden, undefined at the end. */
   #choose(): boolean | undefined {
+    this.#merge = undefined;
     const { order } = this.#overlay;
     const position = order[this.#at];
     if (position === undefined && this.#isBaseEnded) return undefined;
@@ -194,6 +203,10 @@ class OverlayCursor implements WalkedCursor {
     }
     this.#showsBase = false;
     this.#key = this.#overlay.key(position!);
+    if (this.#overlay.kind(position!) === KIND_MERGE) {
+      this.#merge = this.#overlay.merge(position!);
+      return true;
+    }
     const value = this.#overlay.value(position!);
     this.#value = this.#overlay.kind(position!) === KIND_PUT_EXPIRY ? value.subarray(EXPIRY_BYTES) : value;
     return true;
@@ -202,6 +215,7 @@ class OverlayCursor implements WalkedCursor {
   #hide(): false {
     this.#narrow();
     this.#showsBase = false;
+    this.#merge = undefined;
     this.#key = EMPTY;
     this.#value = EMPTY;
     return false;

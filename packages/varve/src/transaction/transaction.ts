@@ -11,9 +11,9 @@
  * beginning to the end, which `changed-since` relies on. (3) After its end it holds nothing: no sequence, no locks, no writes.
  */
 import { cloneOf, EMPTY } from '../base/bytes.ts';
-import { VarveError, invalid } from '../base/errors.ts';
+import { type VarveError, invalid } from '../base/errors.ts';
 import { EXPIRY_BYTES, withTtl } from '../base/expiry.ts';
-import { KIND_DELETE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
+import { KIND_DELETE, KIND_MERGE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import type { Durability, Keyspace, PutOptions, Range, RangeView } from '../engine/keyspace-types.ts';
 import { holdsExpiring, keyChangedSince, rangeChangedSince } from '../engine/changed-since.ts';
 import { decodeValue } from '../engine/codecs/codec.ts';
@@ -25,10 +25,13 @@ import type { Tree } from '../engine/tree.ts';
 import { checkPutOptions } from '../engine/write-checks.ts';
 import { checkWait, reach } from '../engine/write-wait.ts';
 import type { LockOwner } from './locks.ts';
+import { transactionConflict } from './conflict.ts';
 import type { Conflict } from './read-set.ts';
 import { SavepointMark } from './savepoint.ts';
 import type { SetPair, TransactionEnv } from './transaction-env.ts';
 import { transactionRange } from './transaction-range.ts';
+import { ownMergedValue } from './own-merge.ts';
+import { givesValue, type OwnMerge } from './write-set.ts';
 
 export class TransactionHandle implements Transaction, ReadPoint {
   readonly id: number;
@@ -107,7 +110,7 @@ export class TransactionHandle implements Transaction, ReadPoint {
     const handle = this.#handle(keyspace);
     const bytes = handle.encodeKey(key);
     const own = writes.find(handle.id, bytes);
-    if (own >= 0) return isPut(writes.kindOf(own));
+    if (own >= 0) return givesValue(writes.kindOf(own));
     this.#noteKey(handle, bytes);
     this.#hasRead = true;
     return handle.hasEncodedAt(bytes, this);
@@ -130,6 +133,7 @@ export class TransactionHandle implements Transaction, ReadPoint {
         return new RangeCursor(core, handle.tree, { ...bounds, limit: Infinity }, this, check);
       },
       overlay: () => this.#open().writes.overlay(handle.id, lower, upper),
+      merged: (key, merge) => this.#merged(handle, key, merge),
       note: () => {
         if (this.isolation !== 'serializable') return undefined;
         const read = { tree: handle.tree, lower, upper, isNothing: false };
@@ -194,6 +198,14 @@ export class TransactionHandle implements Transaction, ReadPoint {
     const handle = this.#handle(keyspace);
     const ends = handle.encodeDeleteRange(range);
     if (ends !== undefined) this.#open().writes.add(KIND_RANGE_DELETE, handle.id, ends.from, ends.to);
+  }
+
+  merge<K, V>(keyspace: Keyspace<K, V>, key: K, operand: V): void {
+    this.#open();
+    const handle = this.#handle(keyspace);
+    const k = handle.encodeKey(key);
+    const list = handle.encodeOperand(operand);
+    this.#open().writes.add(KIND_MERGE, handle.id, k, list);
   }
 
   savepoint(): Savepoint {
@@ -327,20 +339,11 @@ export class TransactionHandle implements Transaction, ReadPoint {
     register.remove(sequence, time);
   }
 
-  #conflict({ tree, key, sequence }: Conflict): VarveError {
+  #conflict(conflict: Conflict): VarveError {
     this.#env.conflicted();
+    const { sequence } = conflict;
     const by = sequence === undefined ? undefined : this.#env.committedBy(sequence);
-    const what =
-      sequence === undefined
-        ? 'has expired'
-        : `was written${by === undefined ? '' : ` by transaction ${by}`}`;
-    const message = `a key of keyspace '${tree.name}' ${what} since transaction ${this.id} began; it can be tried again`;
-    return new VarveError('conflict', 'TRANSACTION_CONFLICT', message, {
-      keyspace: tree.name,
-      key,
-      ...(sequence === undefined ? {} : { sequence }),
-      ...(by === undefined ? {} : { transaction: by }),
-    });
+    return transactionConflict(this.id, conflict, by);
   }
 
   #lock(tree: Tree, from: Uint8Array, to: Uint8Array | undefined): Promise<void> | undefined {
@@ -376,15 +379,23 @@ export class TransactionHandle implements Transaction, ReadPoint {
     if (this.isolation === 'serializable') this.#sets!.reads.addKey(handle.tree, key);
   }
 
+  #merged(handle: { readonly tree: Tree }, key: Uint8Array, merge: OwnMerge): Uint8Array {
+    return ownMergedValue(this.#env.core, handle.tree, key, merge, () => {
+      this.#noteKey(handle, key);
+      this.#hasRead = true;
+      return this;
+    });
+  }
+
   #own<K, V>(handle: KeyspaceHandle<K, V>, operation: number): V | undefined {
     const { writes } = this.#sets!;
     const kind = writes.kindOf(operation);
-    if (!isPut(kind)) return undefined;
+    if (kind === KIND_MERGE) {
+      const value = this.#merged(handle, writes.keyOf(operation), writes.mergeOf(operation));
+      return decodeValue(handle.codecs.value, value, 0, value.length);
+    }
+    if (!givesValue(kind)) return undefined;
     const from = writes.valueStart(operation) + (kind === KIND_PUT_EXPIRY ? EXPIRY_BYTES : 0);
     return decodeValue(handle.codecs.value, writes.batch.bytes, from, writes.valueEnd(operation));
   }
-}
-
-function isPut(kind: number): boolean {
-  return kind === KIND_PUT || kind === KIND_PUT_EXPIRY;
 }

@@ -5,9 +5,11 @@
  * As in a batch the last operation on a key wins, and a range delete covers what came before it. The index is a hash table
  * with linear probing over numbers; below FEW operations it is a look at each of them.
  */
-import { compareBytes, compareRanges } from '../base/bytes.ts';
+import { cloneRange, compareBytes, compareRanges } from '../base/bytes.ts';
 import { hashKey } from '../base/hash.ts';
-import { KIND_RANGE_DELETE } from '../base/kinds.ts';
+import { EXPIRY_BYTES } from '../base/expiry.ts';
+import { KIND_MERGE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
+import { copyOperands } from '../base/operands.ts';
 import { keyChangedSince, rangeChangedSince } from '../engine/changed-since.ts';
 import type { Tree } from '../engine/tree.ts';
 import { BatchBuffer, type BatchMark } from '../record/batch.ts';
@@ -16,14 +18,15 @@ import type { Conflict } from './read-set.ts';
 const FEW = 8;
 /** What is kept for the next transaction. */
 const KEPT_FIELDS_MAX = 16 * 1024;
-/** Numbers of one operation: kind, keyspace, and the ends of key and value in the batch. */
-const FIELDS = 6;
+/** Numbers of one operation: kind, keyspace, the ends of key and value in the batch, of a merge the operation before on its key. */
+const FIELDS = 7;
 const KIND = 0;
 const KEYSPACE = 1;
 const KEY_START = 2;
 const KEY_END = 3;
 const VALUE_START = 4;
 const VALUE_END = 5;
+const BEFORE = 6;
 
 export interface WriteMark extends BatchMark {
   readonly operations: number;
@@ -37,8 +40,20 @@ export interface Overlay {
   readonly kind: (position: number) => number;
   readonly key: (position: number) => Uint8Array;
   readonly value: (position: number) => Uint8Array;
+  /** Of a merge: its operands and what they stand on. */
+  readonly merge: (position: number) => OwnMerge;
   /** Has the transaction deleted the range in which this key lies? */
   covers(key: Uint8Array): boolean;
+}
+
+/** What a transaction has merged to a key. */
+export interface OwnMerge {
+  /** The oldest first. */
+  readonly operands: readonly Uint8Array[];
+  /** What it has put itself below them; undefined when it has deleted the key. */
+  readonly existing: Uint8Array | undefined;
+  /** It has written nothing below them: they stand on what the snapshot has. */
+  readonly standsOnSnapshot: boolean;
 }
 
 export class WriteSet {
@@ -54,6 +69,7 @@ export class WriteSet {
   }
 
   add(kind: number, keyspace: number, key: Uint8Array, value: Uint8Array): void {
+    const before = kind === KIND_MERGE ? this.find(keyspace, key) : -1;
     this.batch.add(kind, keyspace, key, value);
     const { keyStart, keyEnd, valueStart, valueEnd } = this.batch.last;
     const at = this.#count * FIELDS;
@@ -65,6 +81,7 @@ export class WriteSet {
     fields[at + KEY_END] = keyEnd;
     fields[at + VALUE_START] = valueStart;
     fields[at + VALUE_END] = valueEnd;
+    fields[at + BEFORE] = before;
     const operation = this.#count++;
     if (kind === KIND_RANGE_DELETE) this.#rangeDeletes.push(operation);
     else if (this.#slots.length > 0) this.#index(operation);
@@ -90,6 +107,11 @@ export class WriteSet {
     return this.#field(operation, KEYSPACE);
   }
 
+  /** Operands of a merge and of those that it stands on. */
+  mergeOf(operation: number): OwnMerge {
+    return mergeIn(this.#fields, this.batch.bytes, operation);
+  }
+
   /** Ends of its value in `batch.bytes`; of a range delete the end of the range. */
   valueStart(operation: number): number {
     return this.#field(operation, VALUE_START);
@@ -105,6 +127,11 @@ export class WriteSet {
 
   keyEnd(operation: number): number {
     return this.#field(operation, KEY_END);
+  }
+
+  /** A copy. */
+  keyOf(operation: number): Uint8Array {
+    return cloneRange(this.batch.bytes, this.keyStart(operation), this.keyEnd(operation));
   }
 
   mark(): WriteMark {
@@ -152,7 +179,8 @@ export class WriteSet {
       deletes.some(
         (operation) => compareBytes(shown, key(operation)) >= 0 && compareBytes(shown, value(operation)) < 0,
       );
-    return { bytes, order, kind, key, value, covers };
+    const merge = (operation: number): OwnMerge => mergeIn(fields, bytes, operation);
+    return { bytes, order, kind, key, value, merge, covers };
   }
 
   /** A key that is written here and that somebody else has written since; undefined when there is none. With the write lock. */
@@ -233,6 +261,26 @@ export class WriteSet {
       if (this.kindOf(operation) !== KIND_RANGE_DELETE) this.#index(operation);
     }
   }
+}
+
+/** Does a key have a value by an operation of this kind? */
+export function givesValue(kind: number): boolean {
+  return kind === KIND_PUT || kind === KIND_PUT_EXPIRY || kind === KIND_MERGE;
+}
+
+function mergeIn(fields: Int32Array, bytes: Uint8Array, operation: number): OwnMerge {
+  const lists: [start: number, end: number][] = [];
+  let at = operation;
+  for (; at >= 0 && fields[at * FIELDS + KIND] === KIND_MERGE; at = fields[at * FIELDS + BEFORE]!) {
+    lists.push([fields[at * FIELDS + VALUE_START]!, fields[at * FIELDS + VALUE_END]!]);
+  }
+  const operands: Uint8Array[] = [];
+  for (const [start, end] of lists.reverse()) copyOperands(bytes, start, end, operands);
+  const kind = at < 0 ? -1 : fields[at * FIELDS + KIND]!;
+  const isPut = kind === KIND_PUT || kind === KIND_PUT_EXPIRY;
+  const from = isPut ? fields[at * FIELDS + VALUE_START]! + (kind === KIND_PUT_EXPIRY ? EXPIRY_BYTES : 0) : 0;
+  const existing = isPut ? cloneRange(bytes, from, fields[at * FIELDS + VALUE_END]!) : undefined;
+  return { operands, existing, standsOnSnapshot: at < 0 };
 }
 
 function hashOf(keyspace: number, key: Uint8Array, start: number, end: number): number {

@@ -8,6 +8,7 @@
  * remembering the cache) delays nobody. Outcomes are delivered on the owner's thread, by the event loop or, without a turn
  * of it, by `poll` and `wait`.
  */
+import type { CodeSource } from '../base/code-source.ts';
 import { VarveError } from '../base/errors.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 
@@ -24,6 +25,8 @@ export interface JobRequest {
   /** Name in the job table of the runner (engine/workers/jobs.ts). */
   readonly name: string;
   readonly input: unknown;
+  /** URLs of the modules whose user code it calls, where it runs in another thread. */
+  readonly modules?: readonly string[];
 }
 
 export type JobOutcome =
@@ -51,6 +54,8 @@ export interface JobContext {
   uniqueId?(): Uint8Array;
   /** Keeps the thread for a while, or until the job is cancelled; left out where the job runs on the owner's thread. */
   pause?(ms: number): void;
+  /** User code, which the thread has; throws where it has not. */
+  code?(source: CodeSource): unknown;
 }
 
 export type JobTable = Readonly<

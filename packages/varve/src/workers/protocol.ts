@@ -21,6 +21,8 @@ export interface WorkerRequest {
   readonly id: number;
   readonly name: string;
   readonly input: unknown;
+  /** URLs of modules of the user's, imported before the job begins. */
+  readonly modules: readonly string[] | undefined;
   /** Word 0 is 1 once the job is to stop. */
   readonly cancel: Int32Array;
 }

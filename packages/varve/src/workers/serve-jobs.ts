@@ -8,6 +8,7 @@ import type { FileSystem } from '../fs/file-system.ts';
 import { packError } from './error-transfer.ts';
 import type { JobTable } from './job-runner.ts';
 import { lowerPriority } from './priority.ts';
+import { UserModules } from './user-modules.ts';
 import { STARTED, type WorkerData, type WorkerReply, type WorkerRequest } from './protocol.ts';
 
 export function serveJobs(jobs: JobTable, fs: FileSystem, ready: Promise<void>): void {
@@ -18,26 +19,49 @@ export function serveJobs(jobs: JobTable, fs: FileSystem, ready: Promise<void>):
     Atomics.add(wake, 0, 1);
     Atomics.notify(wake, 0);
   };
-  port.on('message', (request: WorkerRequest | undefined) => {
+  const modules = new UserModules();
+  let loading: Promise<void> | undefined;
+  const work = (request: WorkerRequest): void => {
+    const memory: ArrayBuffer[] = [];
+    const reply = run(jobs, fs, request, memory, modules);
+    post(reply, reply.ok ? memory : []);
+  };
+  const take = (request: WorkerRequest | undefined): void => {
     if (request === undefined) {
       port.close();
       return;
     }
-    const memory: ArrayBuffer[] = [];
-    const reply = run(jobs, fs, request, memory);
-    post(reply, reply.ok ? memory : []);
+    const missing = modules.missing(request.modules);
+    if (missing.length === 0) {
+      work(request);
+      return;
+    }
+    loading = modules.load(missing).then(() => {
+      loading = undefined;
+      work(request);
+    });
+  };
+  port.on('message', (request: WorkerRequest | undefined) => {
+    if (loading === undefined) take(request);
+    else void loading.then(() => take(request));
   });
   void ready.then(() => post({ id: STARTED, ok: true, output: undefined }, []));
 }
 
-function run(jobs: JobTable, fs: FileSystem, request: WorkerRequest, memory: ArrayBuffer[]): WorkerReply {
+function run(
+  jobs: JobTable,
+  fs: FileSystem,
+  request: WorkerRequest,
+  memory: ArrayBuffer[],
+  modules: UserModules,
+): WorkerReply {
   try {
     const code = jobs[request.name];
     if (code === undefined) throw new Error(`no job named ${request.name}`);
     const cancelled = (): boolean => Atomics.load(request.cancel, 0) !== 0;
     const transfer = (piece: ArrayBuffer): void => void memory.push(piece);
     const pause = (ms: number): void => void Atomics.wait(request.cancel, 0, 0, ms);
-    const steps = code(request.input as never, { fs, cancelled, transfer, pause });
+    const steps = code(request.input as never, { fs, cancelled, transfer, pause, code: modules.find });
     for (;;) {
       const step = steps.next();
       if (step.done === true) return { id: request.id, ok: true, output: step.value };

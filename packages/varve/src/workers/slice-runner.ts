@@ -33,6 +33,8 @@ export interface SliceRunnerOptions {
   readonly sliceMs?: number;
   /** Unique ids of new tables; from the system's random source by default. */
   readonly uniqueId?: (() => Uint8Array) | undefined;
+  /** User code by its number. */
+  readonly userCode?: (id: number) => unknown;
   /** Chooses among `count` busy lanes; round robin by default. */
   readonly pick?: (count: number) => number;
   /** Asked before every step: does the thread die that a job of the lane is thought to run in? For simulations. */
@@ -56,11 +58,12 @@ export class SliceRunner implements JobRunner {
   start(request: JobRequest, done: (outcome: JobOutcome) => void): RunningJob {
     const code = this.#options.jobs[request.name];
     if (code === undefined) throw new Error(`no job named ${request.name}`);
-    const { fs, uniqueId } = this.#options;
+    const { fs, uniqueId, userCode } = this.#options;
     const context: JobContext = {
       fs,
       cancelled: () => job.cancelled || this.#closed,
       ...(uniqueId === undefined ? {} : { uniqueId }),
+      ...(userCode === undefined ? {} : { code: ({ id }) => userCode(id) }),
     };
     const job: SliceJob = { steps: code(request.input as never, context), done, cancelled: false };
     const lane = this.#lanes.get(request.lane);

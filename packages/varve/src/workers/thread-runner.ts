@@ -91,7 +91,8 @@ export class ThreadRunner implements JobRunner {
 
   start(request: JobRequest, done: (outcome: JobOutcome) => void): RunningJob {
     const cancel = new Int32Array(new SharedArrayBuffer(4));
-    const job = { request: { id: this.#nextId++, name: request.name, input: request.input, cancel }, done };
+    const { name, input, modules } = request;
+    const job = { request: { id: this.#nextId++, name, input, modules, cancel }, done };
     this.#queueOf(request.lane).push(job);
     this.#pump(request.lane);
     return { cancel: () => callOff(job.request) };

@@ -22,10 +22,12 @@ import type { JobOutcome } from '../../workers/job-runner.ts';
 import type { Compactions, Core, Counters } from '../core.ts';
 import { tableSettings } from '../job-input.ts';
 import { splitRange } from '../split-range.ts';
+import { jobCode, tellProblems } from '../merging/job-code.ts';
 import type { Tree } from '../tree.ts';
 import { BlobReclaim } from './blob-reclaim.ts';
 import { Decisions } from './decisions.ts';
 import { Failures, isCancelled } from './failures.ts';
+import { Filtering } from './filtering.ts';
 import { Gate, isUrgent } from './gate.ts';
 import { NextPlan, pickerSettings } from './next-plan.ts';
 import { Pace } from './pace.ts';
@@ -56,6 +58,7 @@ export class CompactionRunner implements Compactions {
   readonly #failures = new Failures();
   readonly #next: NextPlan;
   readonly #pace: Pace;
+  readonly #filtering: Filtering;
   readonly blobs: BlobReclaim;
   /** Threads that what runs takes. */
   #count = 0;
@@ -79,6 +82,7 @@ export class CompactionRunner implements Compactions {
     this.#forget = forget;
     this.gate = new Gate(core.options.compactionWindows);
     this.#pace = new Pace(core);
+    this.#filtering = new Filtering(core.register);
     this.blobs = new BlobReclaim(core.events);
     this.#next = new NextPlan((tree, { code, message }) => {
       core.events.emit('warning', () => ({ code, message: `keyspace '${tree.name}': ${message}` }));
@@ -212,8 +216,18 @@ export class CompactionRunner implements Compactions {
       this.#runs.delete(plan);
       this.#pace.ended();
       if (outcome.ok) {
+        const output = outcome.output as JobOutput;
         this.#failures.succeeded(tree);
-        this.#install(tree, plan, outcome.output as JobOutput, started);
+        tellProblems(core.events, tree, output.problems);
+        if (this.#filtering.mayInstall(tree, output)) this.#install(tree, plan, output, started);
+        else {
+          this.#forget(
+            output.files.map((file) => file.number),
+            output.blobs.map((blob) => blob.number),
+          );
+          this.#end(tree, plan);
+          this.schedule();
+        }
         return;
       }
       this.#end(tree, plan);
@@ -243,6 +257,7 @@ export class CompactionRunner implements Compactions {
       emptied: this.blobs.emptied(tree),
       fileNumbers: core.fileNumbers,
       pace: this.#pace.memory,
+      code: jobCode(core, tree, this.#filtering.isOn(tree)),
     };
   }
 

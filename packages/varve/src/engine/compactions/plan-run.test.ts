@@ -76,6 +76,8 @@ function output(entriesIn: number, ...numbers: number[]): JobOutcome {
     entriesOut: entriesIn - 1,
     keysOut: entriesIn - 1,
     dropped: 1,
+    problems: [],
+    filteredFrom: undefined,
   };
   return { ok: true, output: made };
 }

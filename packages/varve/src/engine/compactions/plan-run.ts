@@ -10,6 +10,7 @@ import { JobProgress } from '../../compaction/job-progress.ts';
 import { filesOf, type CompactionPlan } from '../../compaction/plan.ts';
 import { bytesOf } from '../../manifest/version.ts';
 import type { JobOutcome, JobRunner, RunningJob } from '../../workers/job-runner.ts';
+import { modulesOf } from '../merging/code-modules.ts';
 import { isLost } from './failures.ts';
 
 export interface PlanRunEnv {
@@ -59,7 +60,7 @@ export class PlanRun {
   start(): void {
     for (const part of this.#parts) {
       part.job = this.#env.runner.start(
-        { lane: 'compaction', name: 'compaction', input: part.input },
+        { lane: 'compaction', name: 'compaction', input: part.input, ...modulesOf(part.input.code) },
         (outcome) => this.#ended(part, outcome),
       );
     }
@@ -143,5 +144,11 @@ function joined(outputs: readonly JobOutput[]): JobOutput {
     entriesOut: sum(({ entriesOut }) => entriesOut),
     keysOut: sum(({ keysOut }) => keysOut),
     dropped: sum(({ dropped }) => dropped),
+    problems: outputs.flatMap(({ problems }) => problems),
+    filteredFrom: outputs.reduce<number | undefined>(
+      (least, { filteredFrom }) =>
+        filteredFrom === undefined ? least : Math.min(least ?? filteredFrom, filteredFrom),
+      undefined,
+    ),
   };
 }
