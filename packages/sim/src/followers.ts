@@ -20,6 +20,13 @@ import type { Model } from './model.ts';
 interface Held {
   readonly value: string;
   readonly expiresAt: number;
+  /** What was merged to a value that expires, and stays behind it. */
+  readonly after?: string;
+}
+
+/** What is there at a time. */
+function shownAt({ value, expiresAt, after }: Held, time: number): string | undefined {
+  return expiresAt > time ? value : after;
 }
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
@@ -64,6 +71,12 @@ class Follower {
     else if (operation.type === 'put') {
       const { key, value, expiresAt = Number.POSITIVE_INFINITY } = operation;
       entries.set(text(key), { value: text(value), expiresAt });
+    } else if (operation.type === 'merge') {
+      const key = text(operation.key);
+      const operands = operation.operands.map(text).join('');
+      const { value = '', expiresAt = Number.POSITIVE_INFINITY, after = '' } = entries.get(key) ?? {};
+      const stays = expiresAt === Number.POSITIVE_INFINITY ? {} : { after: after + operands };
+      entries.set(key, { value: value + operands, expiresAt, ...stays });
     } else if (operation.type === 'delete') entries.delete(text(operation.key));
     else if (operation.type === 'deleteRange') {
       const [gte, lt] = [text(operation.range.gte), text(operation.range.lt)];
@@ -137,14 +150,15 @@ export class Followers {
         `a follower (${durability}) has [${names.join()}] at ${sequence}, should have [${wanted.join()}]`,
       );
     for (const [name, entries] of keyspaces) {
-      const got = [...entries].filter(([, { expiresAt }]) => expiresAt > time);
+      const got = [...entries].filter(([, held]) => shownAt(held, time) !== undefined);
       const expected = this.#model.entries(name, { sequence, time });
       if (got.length !== expected.length)
         throw new Violation(
           `a follower has ${got.length} entries of ${name} at ${sequence}, should have ${expected.length}`,
         );
       for (const [key, value] of expected) {
-        const had = entries.get(key)?.value;
+        const held = entries.get(key);
+        const had = held === undefined ? undefined : shownAt(held, time);
         if (had !== value)
           throw new Violation(
             `a follower has ${name}/${key} as ${brief(had)} at ${sequence}, should be ${brief(value)}`,

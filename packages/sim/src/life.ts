@@ -5,7 +5,7 @@
  * What is promised is kept in `promised`: the highest sequence that reached each class. A write that was in flight when the
  * machine died may or may not have survived; the sequence that the next open reports decides, for all keyspaces at once.
  */
-import { type Database, utf8, VarveError } from 'varve';
+import { append, type Database, utf8, VarveError } from 'varve';
 import { openSimulated, type Random, type SimFs, SimulatedCrash } from 'varve/testing';
 import { Ingests } from './ingests.ts';
 import { brief, checkKeyspace, checkRecovered, type TextKeyspace, Violation } from './check.ts';
@@ -17,6 +17,7 @@ import { settled } from './steps.ts';
 import type { StoredTime, Times } from './stored-time.ts';
 import { Walks } from './walks.ts';
 import { type Ending, type LifeSettings, padded, randomChange, randomKey } from './workload.ts';
+import { addChange, writeChange } from './write-change.ts';
 
 export interface Promised {
   os: number;
@@ -189,11 +190,7 @@ export class Life {
     if (name === undefined) return this.#createKeyspace();
     const keyspace = this.#keyspaces.get(name)!;
     const change = randomChange(this.#random, name, this.#settings);
-    this.#commit([change], () => {
-      if (change.kind === 'put') return keyspace.put(change.key, change.value, this.#optionsOf(change));
-      if (change.kind === 'delete') return keyspace.delete(change.key);
-      return keyspace.deleteRange({ gte: change.from, lt: change.to });
-    });
+    this.#commit([change], () => writeChange(keyspace, change, this.#optionsOf(change)));
   }
 
   #writeBatch(): void {
@@ -206,9 +203,7 @@ export class Life {
       const change = randomChange(this.#random, name, this.#settings);
       const keyspace = this.#keyspaces.get(name)!;
       changes.push(change);
-      if (change.kind === 'put') batch.put(keyspace, change.key, change.value, this.#optionsOf(change));
-      else if (change.kind === 'delete') batch.delete(keyspace, change.key);
-      else batch.deleteRange(keyspace, { gte: change.from, lt: change.to });
+      addChange(batch, keyspace, change, this.#optionsOf(change));
     }
     this.#commit(changes, () => this.#db.write(batch));
   }
@@ -249,7 +244,8 @@ export class Life {
     this.#model.apply(changes, at);
   }
 
-  #optionsOf({ ttlMs }: { readonly ttlMs?: number | undefined }): { ttlMs?: number } | undefined {
+  #optionsOf(change: Change): { ttlMs?: number } | undefined {
+    const ttlMs = change.kind === 'put' ? change.ttlMs : undefined;
     return ttlMs === undefined || ttlMs === this.#settings.keyspace.ttlMs ? undefined : { ttlMs };
   }
 
@@ -344,6 +340,7 @@ export class Life {
         key: utf8,
         value: utf8,
         ...this.#settings.keyspace,
+        ...(this.#settings.merges && { mergeOperator: append }),
         compaction: this.#random.pick(this.#settings.strategies),
       }),
     );

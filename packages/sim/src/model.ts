@@ -14,6 +14,8 @@ export type Change =
       /** How long it lives; left out: for good. */
       readonly ttlMs?: number | undefined;
     }
+  /** Appends to the value. */
+  | { readonly kind: 'merge'; readonly keyspace: string; readonly key: string; readonly operand: string }
   | { readonly kind: 'delete'; readonly keyspace: string; readonly key: string }
   | { readonly kind: 'deleteRange'; readonly keyspace: string; readonly from: string; readonly to: string };
 
@@ -21,6 +23,8 @@ interface Version {
   readonly sequence: number;
   readonly value: string | undefined;
   readonly expiry: number;
+  /** `value` is appended to what was there before. */
+  readonly appends: boolean;
 }
 
 /** Where a reader stands: its sequence, and its time by the database's clock. */
@@ -52,7 +56,16 @@ class ModelKeyspace {
     const versions = this.keys.get(key) ?? [];
     if (versions.length === 0) this.keys.set(key, versions);
     if (versions.at(-1)?.sequence === sequence) versions.pop();
-    versions.push({ sequence, value, expiry });
+    versions.push({ sequence, value, expiry, appends: false });
+  }
+
+  /** What the batch has put itself is appended to at once; one that expires keeps its time. */
+  append(key: string, sequence: number, operand: string): void {
+    const versions = this.keys.get(key) ?? [];
+    if (versions.length === 0) this.keys.set(key, versions);
+    const own = versions.at(-1)?.sequence === sequence ? versions.pop() : undefined;
+    if (own === undefined) versions.push({ sequence, value: operand, expiry: NEVER, appends: true });
+    else versions.push({ ...own, value: (own.value ?? '') + operand });
   }
 
   /** Is a value of it there that has not been deleted? Whether it has expired changes with the clock. */
@@ -61,8 +74,16 @@ class ModelKeyspace {
   }
 
   at(key: string, { sequence, time }: Point): string | undefined {
-    const newest = this.keys.get(key)?.findLast((version) => version.sequence <= sequence);
-    return newest === undefined || newest.expiry <= time ? undefined : newest.value;
+    const versions = this.keys.get(key) ?? [];
+    let appended: string | undefined;
+    for (let i = versions.length - 1; i >= 0; i--) {
+      const version = versions[i]!;
+      if (version.sequence > sequence) continue;
+      const value = version.expiry <= time ? undefined : version.value;
+      if (!version.appends) return value === undefined ? appended : value + (appended ?? '');
+      appended = value! + (appended ?? '');
+    }
+    return appended;
   }
 }
 
@@ -103,7 +124,8 @@ export class Model {
       if (change.kind === 'put') {
         const { key, value, ttlMs } = change;
         keyspace.set(key, sequence, value, ttlMs === undefined ? NEVER : time + ttlMs);
-      } else if (change.kind === 'delete') keyspace.set(change.key, sequence, undefined);
+      } else if (change.kind === 'merge') keyspace.append(change.key, sequence, change.operand);
+      else if (change.kind === 'delete') keyspace.set(change.key, sequence, undefined);
       else {
         for (const key of keyspace.keys.keys()) {
           if (key >= change.from && key < change.to && keyspace.holds(key)) {

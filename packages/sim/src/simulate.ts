@@ -42,8 +42,10 @@ export async function simulate(seed: number, withFollowers = false): Promise<Sim
   let sequences = 0;
   const lives = 3 + random.below(5);
   const uniformBytes = randomUniformBytes(random);
+  // Not drawn: what other machines do stays what it was.
+  const merges = uniformBytes === undefined && seed % 4 === 3;
   for (let i = 0; i < lives; i++) {
-    const settings = randomLife(random, before, uniformBytes);
+    const settings = randomLife(random, before, uniformBytes, merges);
     const life = new Life(fs, random, model, promised, { time, wall }, settings, followers);
     const ended: Ending = await life.run();
     // The machine is off for a while, or its clock is set back meanwhile.

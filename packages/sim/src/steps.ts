@@ -30,7 +30,9 @@ export class ExpectedState {
 
 function applyChange(entries: Map<string, string>, change: Change): void {
   if (change.kind === 'put') entries.set(change.key, change.value);
-  else if (change.kind === 'delete') entries.delete(change.key);
+  else if (change.kind === 'merge') {
+    entries.set(change.key, (entries.get(change.key) ?? '') + change.operand);
+  } else if (change.kind === 'delete') entries.delete(change.key);
   else for (const key of entries.keys()) if (key >= change.from && key < change.to) entries.delete(key);
 }
 

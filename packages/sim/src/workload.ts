@@ -37,6 +37,8 @@ export interface LifeSettings {
   readonly losesThreads: boolean;
   /** Puts with a time to live of their own, one in so many; 0: none. */
   readonly ttlOneIn: number;
+  /** The machine's keyspaces have a merge operator in all of its lives, and no time to live. */
+  readonly merges: boolean;
   /** Now and then somebody sets the wall clock, mostly back. */
   readonly setsClock: boolean;
 }
@@ -48,7 +50,12 @@ export function randomUniformBytes(random: Random): number | undefined {
   return random.oneIn(3) ? 1500 : undefined;
 }
 
-export function randomLife(random: Random, before: Ending, uniformBytes: number | undefined): LifeSettings {
+export function randomLife(
+  random: Random,
+  before: Ending,
+  uniformBytes: number | undefined,
+  merges: boolean,
+): LifeSettings {
   const kib = 1024;
   const isUniform = uniformBytes !== undefined;
   const ending: Ending = random.pick(['power', 'power', 'process', 'closed']);
@@ -102,7 +109,10 @@ export function randomLife(random: Random, before: Ending, uniformBytes: number 
     losesThreads: random.oneIn(4),
     ttlOneIn: isUniform ? 0 : random.pick([0, 2, 10]),
     setsClock: random.oneIn(2),
+    merges,
   };
+  // Operands do not expire.
+  if (merges) delete life.keyspace.ttlMs;
   return life.options.cacheBytesMax === 1024 * kib ? adaptive(life) : life;
 }
 
@@ -136,6 +146,9 @@ export function randomChange(random: Random, keyspace: string, settings: LifeSet
   const key = randomKey(random, settings);
   if (settings.uniformBytes !== undefined) {
     return { kind: 'put', keyspace, key, value: padded(`${random.u32()}`, settings) };
+  }
+  if (settings.merges && random.oneIn(3)) {
+    return { kind: 'merge', keyspace, key, operand: `+${random.below(1000)}` };
   }
   const roll = random.below(20);
   if (roll < 4) return { kind: 'delete', keyspace, key };

@@ -68,8 +68,9 @@ function note(operation: Change['operations'][number]): string {
   const { type, keyspace } = operation;
   switch (operation.type) {
     case 'put':
-    case 'merge':
       return `${type}:${keyspace}:${text(operation.key)}:${text(operation.value).slice(0, 20)}`;
+    case 'merge':
+      return `${type}:${keyspace}:${text(operation.key)}:${operation.operands.map(text).join('+')}`;
     case 'delete':
       return `${type}:${keyspace}:${text(operation.key)}`;
     case 'deleteRange':

@@ -1,7 +1,7 @@
 /**
  * Holding a reopened database against the state that its history leads to: forward, backward and by point reads.
  */
-import { type Database, utf8 } from 'varve';
+import { append, type Database, utf8 } from 'varve';
 import { brief, compareEntries, Violation } from '../check.ts';
 import type { ExpectedState } from '../steps.ts';
 import { keyText, KEYS } from './history.ts';
@@ -16,7 +16,7 @@ export function checkState(db: Database, expected: ExpectedState): void {
     );
   }
   for (const name of wanted) {
-    const keyspace = db.keyspace(name, { key: utf8, value: utf8 });
+    const keyspace = db.keyspace(name, { key: utf8, value: utf8, mergeOperator: append });
     const entries = expected.keyspaces.get(name)!;
     const sorted = expected.sorted(name);
     const place = `keyspace ${name} at ${expected.sequence}`;

@@ -61,6 +61,8 @@ function changeOf(random: Random, keyspace: string, mark: string): Change {
     return { kind: 'deleteRange', keyspace, from: keyText(number), to: keyText(number + width) };
   }
   if (roll < 18) return { kind: 'delete', keyspace, key: keyText(number) };
+  // To few keys, so that some are merged to often.
+  if (roll < 40) return { kind: 'merge', keyspace, key: keyText(number % 300), operand: `+${mark}` };
   return { kind: 'put', keyspace, key: keyText(number), value: `${mark}:${filler(random)}` };
 }
 

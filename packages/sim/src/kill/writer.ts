@@ -7,11 +7,12 @@
  */
 import { writeSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
-import { type Batch, type Database, utf8, VarveError } from 'varve';
+import { append, type Batch, type Database, utf8, VarveError } from 'varve';
 import { openSimulated, Random } from 'varve/testing';
 import type { TextKeyspace } from '../check.ts';
 import type { Change } from '../model.ts';
 import type { Step } from '../steps.ts';
+import { addChange, writeChange } from '../write-change.ts';
 import { settingsOf, stepAt } from './history.ts';
 import { PLANNED_ERROR, type ReportKind, type WriterOrders } from './orders.ts';
 
@@ -113,17 +114,19 @@ class Writer {
   }
 
   #use(name: string): void {
-    const keyspace = this.#db.keyspace(name, { key: utf8, value: utf8, ...settingsOf(this.#random) });
+    const keyspace = this.#db.keyspace(name, {
+      key: utf8,
+      value: utf8,
+      mergeOperator: append,
+      ...settingsOf(this.#random),
+    });
     this.#keyspaces.set(name, keyspace);
   }
 
   #writePlain(changes: readonly Change[]): number {
     const change = changes[0]!;
     if (changes.length > 1) return this.#db.write(this.#batch(changes));
-    const keyspace = this.#keyspaces.get(change.keyspace)!;
-    if (change.kind === 'put') return keyspace.put(change.key, change.value);
-    if (change.kind === 'delete') return keyspace.delete(change.key);
-    return keyspace.deleteRange({ gte: change.from, lt: change.to });
+    return writeChange(this.#keyspaces.get(change.keyspace)!, change, undefined);
   }
 
   async #writeAwaited(changes: readonly Change[], durability: 'os' | 'disk'): Promise<void> {
@@ -142,10 +145,7 @@ class Writer {
   #batch(changes: readonly Change[]): Batch {
     const batch = this.#db.batch();
     for (const change of changes) {
-      const keyspace = this.#keyspaces.get(change.keyspace)!;
-      if (change.kind === 'put') batch.put(keyspace, change.key, change.value);
-      else if (change.kind === 'delete') batch.delete(keyspace, change.key);
-      else batch.deleteRange(keyspace, { gte: change.from, lt: change.to });
+      addChange(batch, this.#keyspaces.get(change.keyspace)!, change, undefined);
     }
     return batch;
   }

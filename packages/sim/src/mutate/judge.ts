@@ -6,7 +6,7 @@
  * when open says that it cut something. Anything else (a wrong value, another error, a problem that reads meet and
  * `verify` does not) is a MutationFailure.
  */
-import { type Database, type DatabaseOptions, utf8, VarveError } from 'varve';
+import { append, type Database, type DatabaseOptions, utf8, VarveError } from 'varve';
 import { type Components, openSimulated } from 'varve/testing';
 import { brief, compareEntries, type TextKeyspace, Violation } from '../check.ts';
 import { ExpectedState } from '../steps.ts';
@@ -126,7 +126,9 @@ export class Judge {
         try {
           if ('recovery' in mode && mode.recovery === 'salvage') {
             for (const name of db.keyspaces())
-              await refusal(() => db.keyspace(name, { key: utf8, value: utf8 }).count());
+              await refusal(() =>
+                db.keyspace(name, { key: utf8, value: utf8, mergeOperator: append }).count(),
+              );
           } else await this.#read(db, this.#recovered(db, file));
         } finally {
           await refusal(() => db.close());
@@ -162,7 +164,11 @@ export class Judge {
     let verdict: Verdict = 'unnoticed';
     for (const name of names) {
       if (
-        !(await readKeyspace(db.keyspace(name, { key: utf8, value: utf8 }), expected, this.#keys.get(name)!))
+        !(await readKeyspace(
+          db.keyspace(name, { key: utf8, value: utf8, mergeOperator: append }),
+          expected,
+          this.#keys.get(name)!,
+        ))
       ) {
         verdict = 'corruption';
       }

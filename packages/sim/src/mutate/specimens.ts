@@ -11,11 +11,20 @@
  * Made from a seed. Table ids and times differ from run to run, sizes and places do not.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import { type Batch, type Database, type DatabaseOptions, type KeyspaceSettings, open, utf8 } from 'varve';
+import {
+  append,
+  type Batch,
+  type Database,
+  type DatabaseOptions,
+  type KeyspaceSettings,
+  open,
+  utf8,
+} from 'varve';
 import { MemoryFs, Random } from 'varve/testing';
 import type { TextKeyspace } from '../check.ts';
 import type { Change } from '../model.ts';
 import type { Step } from '../steps.ts';
+import { addChange } from '../write-change.ts';
 import { type DirectoryImage, readDirectoryImage } from './directory-image.ts';
 
 export const DIRECTORY = '/db';
@@ -141,7 +150,10 @@ class Keeper {
     this.db = await open(DIRECTORY, { ...specimenOptions, fileSystem: this.#fs });
     for (const [name, settings] of Object.entries(keyspaceSettings)) {
       if (!this.db.keyspaces().includes(name)) this.history.push({ kind: 'create', keyspace: name });
-      this.#keyspaces.set(name, this.db.keyspace(name, { key: utf8, value: utf8, ...settings }));
+      this.#keyspaces.set(
+        name,
+        this.db.keyspace(name, { key: utf8, value: utf8, mergeOperator: append, ...settings }),
+      );
     }
     await idle();
   }
@@ -189,16 +201,14 @@ class Keeper {
       return { kind: 'deleteRange', keyspace, from: key, to };
     }
     if (roll < 5) return { kind: 'delete', keyspace, key };
+    if (roll < 9) return { kind: 'merge', keyspace, key, operand: `+${this.history.length + 1}` };
     const length = random.below(valueBytes * 2);
     const filler = random.oneIn(2) ? '\0'.repeat(length) : noise(random, length);
     return { kind: 'put', keyspace, key, value: `${this.history.length + 1}:${filler}` };
   }
 
   #add(batch: Batch, change: Change): void {
-    const keyspace = this.#keyspaces.get(change.keyspace)!;
-    if (change.kind === 'put') batch.put(keyspace, change.key, change.value);
-    else if (change.kind === 'delete') batch.delete(keyspace, change.key);
-    else batch.deleteRange(keyspace, { gte: change.from, lt: change.to });
+    addChange(batch, this.#keyspaces.get(change.keyspace)!, change, undefined);
   }
 }
 

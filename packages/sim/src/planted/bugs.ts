@@ -20,6 +20,39 @@ export interface PlantedBug {
 
 export const plantedBugs: readonly PlantedBug[] = [
   {
+    name: 'fold-over-readers',
+    breaks: 'operands are folded into one entry although somebody reads between them',
+    edits: [
+      {
+        file: 'compaction/merge-fold.ts',
+        find: 'while (to < count && sequences[to - 1]! <= readers.lowestFrom(sequences[to]!)) to++;',
+        replace: 'to = count;',
+      },
+    ],
+  },
+  {
+    name: 'merge-through-range-delete',
+    breaks: 'operands stand on a value that a range delete has taken',
+    edits: [
+      {
+        file: 'engine/merging/merge-chain.ts',
+        find: 'if (sequence < this.#cover || kind === KIND_DELETE) return true;',
+        replace: 'if (kind === KIND_DELETE) return true;',
+      },
+    ],
+  },
+  {
+    name: 'merges-hide',
+    breaks: 'a compaction drops what operands stand on',
+    edits: [
+      {
+        file: 'compaction/merge-fold.ts',
+        find: 'if (merged === undefined) return [...this.#joined(base), ...ownBase()];',
+        replace: 'if (merged === undefined) return [...this.#joined(base), ...ownBase().slice(1)];',
+      },
+    ],
+  },
+  {
     name: 'skip-log-sync',
     breaks: 'the fsync of the log is skipped, yet reported as done',
     edits: [

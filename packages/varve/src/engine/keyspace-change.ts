@@ -2,6 +2,7 @@
  * The body of a keyspace record in the log: JSON, because it is rare, small and read by people in dumps.
  *
  *   { "change": "create", "id": 3, "name": "users", "keyCodec": "utf8", "valueCodec": "json" }
+ *       and, when it was made with them, "mergeOperator" and "compactionFilter": { "name": "varve.counter", "version": "1" }
  *   { "change": "drop", "id": 3, "name": "users" }
  *   { "change": "retain", "id": 3, "ms": 3600000, "versions": 0, "since": 1790000000000, "floor": 17 }
  *   { "change": "code", "id": 3, "role": "mergeOperator", "name": "varve.counter", "version": "1" }
@@ -9,11 +10,15 @@
  * PERSISTED: names never change meaning; an unknown change is refused by name.
  */
 import { corruption, invalid } from '../base/errors.ts';
-import type { KeyspaceRecord, Retention, VersionEdit } from '../manifest/version-edit.ts';
+import type { StoredCode } from '../base/merge-operator.ts';
 import type { CodeRole, KeyspaceCode } from '../manifest/keyspace-code.ts';
+import type { KeyspaceRecord, Retention, VersionEdit } from '../manifest/version-edit.ts';
+
+/** User code that a keyspace was made with. */
+export type CreatedCode = Pick<KeyspaceRecord, CodeRole>;
 
 export type KeyspaceChange =
-  | { change: 'create'; id: number; name: string; keyCodec: string; valueCodec: string }
+  | ({ change: 'create'; id: number; name: string; keyCodec: string; valueCodec: string } & CreatedCode)
   /** Those that the first release wrote have no name. */
   | { change: 'drop'; id: number; name?: string }
   | RetentionChange
@@ -67,7 +72,20 @@ export function decodeKeyspaceChange(
   if (typeof name !== 'string' || typeof keyCodec !== 'string' || typeof valueCodec !== 'string') {
     throw corruption('a keyspace record lacks its names', where);
   }
-  return { change, id: id as number, name, keyCodec, valueCodec };
+  const codes: { -readonly [Role in CodeRole]?: StoredCode } = {};
+  for (const each of ['mergeOperator', 'compactionFilter'] as const) {
+    const code = parsed[each];
+    if (code === undefined) continue;
+    if (!isStoredCode(code)) throw corruption('a keyspace record lacks the name of its user code', where);
+    codes[each] = { name: code.name, version: code.version };
+  }
+  return { change, id: id as number, name, keyCodec, valueCodec, ...codes };
+}
+
+function isStoredCode(code: unknown): code is StoredCode {
+  if (typeof code !== 'object' || code === null) return false;
+  const { name, version } = code as Record<string, unknown>;
+  return typeof name === 'string' && typeof version === 'string';
 }
 
 /** The record of a keyspace that was created at `sequence`. */
@@ -75,8 +93,8 @@ export function recordOf(
   change: Extract<KeyspaceChange, { change: 'create' }>,
   sequence: number,
 ): KeyspaceRecord {
-  const { id, name, keyCodec, valueCodec } = change;
-  return { id, name, keyCodec, valueCodec, createdSequence: sequence };
+  const { change: _, ...record } = change;
+  return { ...record, createdSequence: sequence };
 }
 
 /** What the manifest says of a change that stands in the log at `sequence`. */

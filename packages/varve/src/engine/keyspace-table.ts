@@ -20,8 +20,16 @@ import type { KeyCodec, ValueCodec } from './codecs/codec.ts';
 import type { Core } from './core.ts';
 import { writableCodec } from './job-input.ts';
 import { KeyspaceHandle } from './keyspace.ts';
-import { editOfChange, encodeKeyspaceChange } from './keyspace-change.ts';
-import { checkSameOperator, checkWithTtl, codeOptions, givenCode } from './merging/code-options.ts';
+import { type CreatedCode, editOfChange, encodeKeyspaceChange } from './keyspace-change.ts';
+import {
+  checkSameOperator,
+  checkWithTtl,
+  codeOptions,
+  createdCode,
+  givenCode,
+  storedOf,
+} from './merging/code-options.ts';
+import { codesOf } from '../manifest/version.ts';
 import { storedOperator } from './merging/merged-value.ts';
 import { recordNow, takeCode, takeSource } from './merging/take-code.ts';
 import { Tree } from './tree.ts';
@@ -92,7 +100,7 @@ export class KeyspaceTable {
     const key = (options.key ?? bytes) as KeyCodec<K>;
     const value = (options.value ?? bytes) as ValueCodec<V>;
     let tree = this.#trees.get(name);
-    if (tree === undefined) tree = this.#create(name, key.name, value.name);
+    if (tree === undefined) tree = this.#create(name, key.name, value.name, createdCode(code));
     else checkSame(name, 'key', tree.record.keyCodec, options.key);
     this.#set(tree, resolved);
     takeCode(this.#core, tree, code, this.#store);
@@ -108,8 +116,10 @@ export class KeyspaceTable {
     let tree = this.#trees.get(name);
     this.#checkCode(name, tree, operator, this.#handles.get(name), settings, resolved);
     const isNew = tree === undefined;
-    if (tree === undefined) tree = this.#create(name, key ?? bytes.name, value ?? bytes.name);
-    else checkSame(name, 'key', tree.record.keyCodec, key === undefined ? undefined : { name: key });
+    if (tree === undefined) {
+      const code = operator === undefined ? {} : { mergeOperator: storedOf(operator) };
+      tree = this.#create(name, key ?? bytes.name, value ?? bytes.name, code);
+    } else checkSame(name, 'key', tree.record.keyCodec, key === undefined ? undefined : { name: key });
     if (isNew || Object.keys(settings).length > 0) this.#set(tree, resolved);
     if (operator !== undefined) takeSource(this.#core, tree, operator, this.#store);
     return { record: recordNow(tree), settings: withoutPicker(tree.settings) };
@@ -217,7 +227,7 @@ export class KeyspaceTable {
     });
   }
 
-  #create(name: string, keyCodec: string, valueCodec: string): Tree {
+  #create(name: string, keyCodec: string, valueCodec: string, code: CreatedCode): Tree {
     const core = this.#core;
     if (core.options.readOnly) {
       throw invalid(
@@ -230,8 +240,8 @@ export class KeyspaceTable {
     }
     core.pipeline.checkMutable();
     const id = this.#nextId++;
-    const sequence = this.#log({ change: 'create', id, name, keyCodec, valueCodec });
-    const record: KeyspaceRecord = { id, name, keyCodec, valueCodec, createdSequence: sequence };
+    const sequence = this.#log({ change: 'create', id, name, keyCodec, valueCodec, ...code });
+    const record: KeyspaceRecord = { id, name, keyCodec, valueCodec, ...code, createdSequence: sequence };
     const tree = this.#newTree(record, core);
     core.state.trees.set(id, tree);
     this.#trees.set(name, tree);
@@ -250,7 +260,12 @@ export class KeyspaceTable {
     const records = [record];
     const edit = (): VersionEdit => {
       for (const { createdSequence } of records) state.pendingChanges.delete(createdSequence);
-      return { keyspacesCreated: records, metaSequence: records.at(-1)!.createdSequence, ...editFacts() };
+      return {
+        keyspacesCreated: records,
+        keyspaceCodes: records.flatMap(codesOf),
+        metaSequence: records.at(-1)!.createdSequence,
+        ...editFacts(),
+      };
     };
     this.#creation = { records, edit };
     void this.#install(edit).catch(() => {

@@ -185,7 +185,8 @@ export function snapshotEdit(version: Version): VersionEdit {
   };
 }
 
-function codesOf({ id, mergeOperator, compactionFilter }: KeyspaceRecord): KeyspaceCode[] {
+/** The user code of a keyspace as items of an edit. */
+export function codesOf({ id, mergeOperator, compactionFilter }: KeyspaceRecord): KeyspaceCode[] {
   return [
     ...(mergeOperator === undefined
       ? []

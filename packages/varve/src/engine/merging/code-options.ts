@@ -7,6 +7,7 @@ import { type CompactionFilter, wantedOfFilter } from '../../base/compaction-fil
 import { invalid } from '../../base/errors.ts';
 import { type MergeOperator, type StoredCode, wantedOfOperator } from '../../base/merge-operator.ts';
 import { builtInOperator } from '../../base/operators/built-in.ts';
+import type { CreatedCode } from '../keyspace-change.ts';
 import type { CompactionFilterOption, KeyspaceOptions } from '../keyspace-types.ts';
 
 /** What was given. */
@@ -51,7 +52,15 @@ export function givenCode<K, V>(options: KeyspaceOptions<K, V>): GivenCode {
   return { operator, filter };
 }
 
-/** Where user code came from, stored names by it. */
+/** What a keyspace is made with. */
+export function createdCode({ operator, filter }: GivenCode): CreatedCode {
+  return {
+    ...(operator === undefined ? {} : { mergeOperator: storedOf(operator.source) }),
+    ...(filter === undefined ? {} : { compactionFilter: storedOf(filter.source) }),
+  };
+}
+
+/** What of user code is stored. */
 export function storedOf({ name, version }: CodeSource): StoredCode {
   return { name, version };
 }
