@@ -22,6 +22,7 @@ import { largeHelp, parseLarge } from './large/options.ts';
 import { longrun } from './longrun/longrun.ts';
 import { longrunHelp, parseLongrun } from './longrun/options.ts';
 import { type MemoryResult, measureMemory } from './memory.ts';
+import { measureMerge } from './merge/merge.ts';
 import { filters, micro, simulate } from './micro/micro.ts';
 import { type BenchOptions, type Command, help, parseCommand, UsageError } from './options.ts';
 import { ForeignDirectoryError } from './own-directory.ts';
@@ -75,6 +76,7 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<boo
   check,
   filters,
   ingest: measureIngest,
+  merge: measureMerge,
   micro,
   past: measurePast,
   simulate,

@@ -73,6 +73,7 @@ export const help: string = `Measures Varve with the workloads of LevelDB's db_b
   npm run bench -- blobs --help        from which size on values pay in blob files
   npm run bench -- changes --help      catching up by the change feed, and its live tail
   npm run bench -- past --help         what it costs to keep the past, and how fast it is read
+  npm run bench -- merge --help        counting by merge, beside update
   npm run bench -- ingest --help       sorted entries into tables at once, beside batches
   npm run bench -- micro --help        single structures, and studies behind decisions
   npm run bench -- filters --help      what each kind of filter gains

@@ -32,6 +32,18 @@ export function copyOperands(bytes: Uint8Array, start: number, end: number, to: 
   eachOperand(bytes, start, end, (from, until) => to.push(cloneRange(bytes, from, until)));
 }
 
+/** Appends copies of the operands of a list to `to`, the newest first. */
+export function copyNewestFirst(bytes: Uint8Array, start: number, end: number, to: Uint8Array[]): void {
+  // Most lists have one operand, of less than 128 bytes.
+  if (bytes[start]! < 128 && start + 1 + bytes[start]! === end) {
+    to.push(cloneRange(bytes, start + 1, end));
+    return;
+  }
+  const own: Uint8Array[] = [];
+  copyOperands(bytes, start, end, own);
+  for (let i = own.length - 1; i >= 0; i--) to.push(own[i]!);
+}
+
 /** Calls `use` with the range of each operand of a list. */
 export function eachOperand(
   bytes: Uint8Array,

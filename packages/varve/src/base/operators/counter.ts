@@ -3,9 +3,9 @@
  * 2n ** 64n - 1n takes one away.
  */
 import type { MergeOperator } from '../merge-operator.ts';
-import { viewOf } from '../bytes.ts';
 
 const BYTES = 8;
+const HALF = 2 ** 32;
 
 /**
  * A counter for keyspaces with `value: u64`: the value is the sum of what was put last and all operands since; a key without
@@ -26,17 +26,21 @@ export const counter: MergeOperator = {
     let low = 0;
     const add = (bytes: Uint8Array): void => {
       if (bytes.length !== BYTES) throw new Error(`a counter has 8 bytes; got ${bytes.length}`);
-      const view = viewOf(bytes);
-      low += view.getUint32(4);
-      high = (high + view.getUint32(0) + Math.floor(low / 2 ** 32)) % 2 ** 32;
-      low %= 2 ** 32;
+      low += half(bytes, 4);
+      high += half(bytes, 0);
+      if (low >= HALF) {
+        low -= HALF;
+        high++;
+      }
+      if (high >= HALF) high -= HALF;
     };
     if (existing !== undefined) add(existing);
     for (const operand of operands) add(operand);
     const sum = new Uint8Array(BYTES);
-    const view = viewOf(sum);
-    view.setUint32(0, high);
-    view.setUint32(4, low);
+    for (let i = 0; i < 4; i++) {
+      sum[i] = high >>> (24 - 8 * i);
+      sum[4 + i] = low >>> (24 - 8 * i);
+    }
     return sum;
   },
   partialMerge: (key: Uint8Array, older: Uint8Array, newer: Uint8Array): Uint8Array =>
@@ -44,3 +48,7 @@ export const counter: MergeOperator = {
   refuse: (operand: Uint8Array): string | undefined =>
     operand.length === BYTES ? undefined : '8 bytes, as the value codec u64 writes them',
 };
+
+function half(bytes: Uint8Array, at: number): number {
+  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
+}

@@ -219,15 +219,7 @@ export class CompactionRunner implements Compactions {
         const output = outcome.output as JobOutput;
         this.#failures.succeeded(tree);
         tellProblems(core.events, tree, output.problems);
-        if (this.#filtering.mayInstall(tree, output)) this.#install(tree, plan, output, started);
-        else {
-          this.#forget(
-            output.files.map((file) => file.number),
-            output.blobs.map((blob) => blob.number),
-          );
-          this.#end(tree, plan);
-          this.schedule();
-        }
+        this.#install(tree, plan, output, started);
         return;
       }
       this.#end(tree, plan);
@@ -306,25 +298,38 @@ export class CompactionRunner implements Compactions {
     const core = this.#core;
     const outputs = output?.files ?? [];
     const blobs = output?.blobs ?? [];
-    if (tree.isDropped || this.#isStopped) {
-      this.#end(tree, plan);
+    const forgetOutputs = (): void =>
       this.#forget(
         outputs.map((file) => file.number),
         blobs.map((blob) => blob.number),
       );
+    if (tree.isDropped || this.#isStopped) {
+      this.#end(tree, plan);
+      forgetOutputs();
       return;
     }
     core.counters.compaction += output?.bytesWritten ?? 0;
     countMerged(core.counters, plan);
     this.blobs.note(tree, output?.unreadBlobs ?? []);
-    const edit = (): VersionEdit => ({
-      ...editOf(tree.id, plan, outputs),
-      addedBlobs: blobs.map((blob) => ({ keyspace: tree.id, blob })),
-      ...core.editFacts(),
-    });
+    let isSeen = false;
+    const edit = (): VersionEdit => {
+      // As late as it can be asked: what this edit makes current has to be what readers see already.
+      isSeen = !this.#filtering.mayInstall(tree, output);
+      if (isSeen) return core.editFacts();
+      return {
+        ...editOf(tree.id, plan, outputs),
+        addedBlobs: blobs.map((blob) => ({ keyspace: tree.id, blob })),
+        ...core.editFacts(),
+      };
+    };
     core.installer.install(edit, (error) => {
       this.#end(tree, plan);
       if (error !== undefined) return;
+      if (isSeen) {
+        forgetOutputs();
+        this.schedule();
+        return;
+      }
       const inputs = filesOf(plan);
       if (plan.kind !== 'move') this.#forget(inputs.map((file) => file.number));
       this.#care.installed(tree, plan, output);

@@ -4,6 +4,7 @@
  * A job shows a filter nothing that a reader registered at its start sees. Who registers later, sees what the filter has taken out
  * already, and would see it gone when the job's tables become current: then they do not become current. The next compaction of that
  * keyspace goes without the filter, so that work gets done where somebody always reads; the one after it asks the filter again.
+ * It is asked when the edit is made: who registers in the milliseconds until that is on disk is not seen (docs/decisions/0029).
  * Owner's thread.
  */
 import type { JobOutput } from '../../compaction/job.ts';
@@ -23,7 +24,8 @@ export class Filtering {
   }
 
   /** Does nobody see what the filter of this job has changed? */
-  mayInstall(tree: Tree, { filteredFrom }: JobOutput): boolean {
+  mayInstall(tree: Tree, output: JobOutput | undefined): boolean {
+    const filteredFrom = output?.filteredFrom;
     if (
       filteredFrom === undefined ||
       !this.#register.sequences().some((sequence) => sequence >= filteredFrom)

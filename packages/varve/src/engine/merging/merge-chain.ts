@@ -11,6 +11,7 @@ import { PointResult } from '../../base/entry.ts';
 import { EXPIRY_BYTES, expiryOf } from '../../base/expiry.ts';
 import { hashHigh, hashKey } from '../../base/hash.ts';
 import { KIND_BLOB, KIND_DELETE, KIND_MERGE, KIND_PUT_EXPIRY } from '../../base/kinds.ts';
+import { copyNewestFirst } from '../../base/operands.ts';
 import type { FileMeta } from '../../manifest/file-meta.ts';
 import type { Memtable } from '../../memtable/memtable.ts';
 import type { TableCache } from '../../sstable/table-cache.ts';
@@ -24,8 +25,8 @@ interface Known {
 }
 
 export class MergeChain {
-  /** Lists of operands, the newest first. */
-  readonly lists: Uint8Array[] = [];
+  /** The newest first. */
+  readonly operands: Uint8Array[] = [];
   /** What they stand on; undefined: nothing. */
   existing: Uint8Array | undefined;
   /** When that expires, or expired; undefined: never. */
@@ -112,7 +113,7 @@ export class MergeChain {
     if (kind === KIND_MERGE) {
       this.existing = this.#known.find(this.#key, sequence);
       if (this.existing !== undefined) return true;
-      this.lists.push(cloneRange(value, valueStart, valueEnd));
+      copyNewestFirst(value, valueStart, valueEnd, this.operands);
       return false;
     }
     if (kind === KIND_BLOB) {

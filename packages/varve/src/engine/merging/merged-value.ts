@@ -10,12 +10,11 @@ import { cloneOf } from '../../base/bytes.ts';
 import type { PointResult } from '../../base/entry.ts';
 import { KIND_PUT } from '../../base/kinds.ts';
 import { operatorMissing, runMerge } from '../../base/merge-operator.ts';
-import { copyOperands } from '../../base/operands.ts';
 import type { Tree } from '../tree.ts';
 import { MergeChain } from './merge-chain.ts';
 
 /** Operands in a read from which on what they made is worth remembering. */
-const REMEMBERED_LISTS_MIN = 2;
+const REMEMBERED_MIN = 2;
 
 /** The name that the keyspace's operands are stored under; undefined: nothing is stored. */
 export function storedOperator({ code, view }: Tree): string | undefined {
@@ -42,8 +41,7 @@ export function loadMerged(
   const newest = found.sequence;
   const view = tree.viewAt(sequence, time);
   const chain = new MergeChain(view, tables, key, sequence, time ?? tree.now(), code);
-  const operands: Uint8Array[] = [];
-  for (const list of chain.lists.reverse()) copyOperands(list, 0, list.length, operands);
+  const operands = chain.operands.reverse();
   let value = chain.existing;
   if (operands.length > 0) {
     const { cold } = tables;
@@ -54,7 +52,7 @@ export function loadMerged(
     } finally {
       cold.attempt = outer;
     }
-    if (chain.lists.length >= REMEMBERED_LISTS_MIN && chain.expiry === undefined) {
+    if (operands.length >= REMEMBERED_MIN && chain.expiry === undefined) {
       code.remember(key, newest, value);
     }
   }
@@ -70,12 +68,8 @@ export function mergedAt(tree: Tree, key: Uint8Array, sequence: number): Uint8Ar
   const { code, tables, view } = tree;
   const { operator } = code;
   if (operator === undefined) throw operatorMissing(tree.name, key, storedOperator(tree));
-  const chain = new MergeChain(view, tables, key, sequence, 0, code);
-  const operands: Uint8Array[] = [];
-  for (const list of chain.lists.reverse()) copyOperands(list, 0, list.length, operands);
-  return operands.length === 0
-    ? chain.existing!
-    : runMerge(operator, tree.name, key, chain.existing, operands);
+  const { operands, existing } = new MergeChain(view, tables, key, sequence, 0, code);
+  return operands.length === 0 ? existing! : runMerge(operator, tree.name, key, existing, operands.reverse());
 }
 
 /** Does what the operands of a key stand on, which a reader has seen at `from`, expire by `to`? */
