@@ -114,4 +114,21 @@ describe('other threads and processes', () => {
     await read('made', 'commas');
     expect(after.keyspace('late', appending).get('a')).toBe('01');
   });
+
+  test('a checkpoint has operands, and whose they are', async () => {
+    const path = temporaryDirectory();
+    await using db = await open(path);
+    const texts = db.keyspace('texts', appending);
+    texts.put('a', '0');
+    await db.flush();
+    texts.merge('a', '1');
+    await db.checkpoint(`${path}-copy`);
+    await using copy = await open(`${path}-copy`);
+    await expectRefusal(
+      () => copy.keyspace('texts', { key: utf8, value: utf8, mergeOperator: max }),
+      'MERGE_OPERATOR_CHANGED',
+      'invalid',
+    );
+    expect(copy.keyspace('texts', appending).get('a')).toBe('01');
+  });
 });

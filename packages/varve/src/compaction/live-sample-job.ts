@@ -11,7 +11,7 @@
  */
 import { PointResult, SEQUENCE_MAX } from '../base/entry.ts';
 import { hashHigh, hashKey } from '../base/hash.ts';
-import { KIND_DELETE } from '../base/kinds.ts';
+import { KIND_DELETE, KIND_MERGE } from '../base/kinds.ts';
 import { Random } from '../base/random.ts';
 import { inDirectory, tableName } from '../fs/file-names.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
@@ -183,10 +183,13 @@ class Judge {
     for (const table of this.#tables) {
       const cover = table.rangeTombstones?.coveringSequence(key, keyStart, keyEnd, SEQUENCE_MAX) ?? 0;
       if (cover > sequence) return false;
-      const isNewer =
-        table.get(key, keyStart, keyEnd, hash, high, SEQUENCE_MAX, this.#found) &&
-        this.#found.sequence > sequence;
-      if (isNewer) return false;
+      const found = this.#found;
+      let at = SEQUENCE_MAX;
+      while (table.get(key, keyStart, keyEnd, hash, high, at, found) && found.sequence > sequence) {
+        // Operands stand on what is older, which is live as long as they are.
+        if (found.kind !== KIND_MERGE) return false;
+        at = found.sequence - 1;
+      }
     }
     return true;
   }

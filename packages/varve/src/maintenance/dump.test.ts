@@ -66,6 +66,8 @@ function untilFailure(path: string): { before: DumpLine[]; error: VarveError } {
   throw new Error('no failure');
 }
 
+const shownOperator = { name: 'shown', version: 3, merge: (): Uint8Array => new Uint8Array(0) };
+
 describe('a log segment', () => {
   test('shows records, below a batch its operations, and keyspace changes decoded', () => {
     const all = lines(log());
@@ -257,6 +259,34 @@ test('no bytes make a dump fail in another way than by its documented errors', (
       }
     }
   }
+});
+
+test('operands of merges are shown one by one, in the log and in the table, and the operator in log and manifest', async () => {
+  const path = join(root, 'merging');
+  const db = await open(path);
+  const texts = db.keyspace('texts', { key: utf8, value: utf8, mergeOperator: { operator: shownOperator } });
+  db.write(db.batch().merge(texts, 'a', '1').merge(texts, 'a', '2'));
+  for (let i = 0; i < 20; i++) texts.merge('b', `${i}`);
+  await db.flush();
+  await db.close();
+  const all = readdirSync(path).flatMap((name) =>
+    /\.(wal|sst)$|^MANIFEST/.test(name) ? lines(join(path, name)) : [],
+  );
+  const merges = all.filter(({ kind, detail }) => kind === 'merge' && detail['key'] === 'a');
+  expect(merges.map(({ detail }) => detail['operands'])).toEqual([
+    ['1', '2'],
+    ['1', '2'],
+  ]);
+  const long = all.filter(({ detail }) => detail['operandCount'] !== undefined);
+  expect(long.map(({ detail }) => detail)).toMatchObject([{ key: 'b', operandCount: 20 }]);
+  expect(long[0]!.detail['operands']).toHaveLength(16);
+  expect(all.filter(({ kind }) => kind === 'keyspace')).toMatchObject([
+    { detail: { change: 'create', mergeOperator: { name: 'shown', version: '3' } } },
+    { detail: { change: 'create' } },
+  ]);
+  expect(all.filter(({ kind }) => kind === 'keyspace-code').map(({ detail }) => detail)).toEqual([
+    { keyspace: 1, role: 'mergeOperator', name: 'shown', version: '3' },
+  ]);
 });
 
 test('what expires is shown with its time, in the log, in the table and in the manifest', async () => {

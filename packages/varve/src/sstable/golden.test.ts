@@ -5,6 +5,8 @@
 import { beforeAll, expect, test } from 'vitest';
 
 import { describeBytes } from '../base/bytes.ts';
+import { KIND_MERGE } from '../base/kinds.ts';
+import { joinLists, operandList } from '../base/operands.ts';
 import { FragmentedTombstones } from '../base/range-tombstones.ts';
 import { readFile } from '../fs/file-system.ts';
 import { MemoryFs } from '../fs/memory-fs.ts';
@@ -59,6 +61,23 @@ test('the bytes of a tiny table have not changed', async () => {
   const dump = [...dumpTable(reader, { entries: true })].map(line).join('\n');
   const text = `${dump}\n----\n${hexDump(readFile(fs, '/1.sst'))}`;
   await expect(text).toMatchFileSnapshot('fixtures/tiny-table.txt');
+});
+
+test('the bytes of a table with merges have not changed', async () => {
+  const fs = new MemoryFs();
+  const list = (...operands: string[]): string =>
+    String.fromCharCode(...joinLists(operands.map((operand) => operandList(bytesOf(operand)))));
+  const merges = [
+    { ...put('bee', 9, list('a', 'bc', '')), kind: KIND_MERGE },
+    put('bee', 4, 'hum'),
+    { ...put('crow', 5, list('caw')), kind: KIND_MERGE },
+  ];
+  buildTable(fs, '/1.sst', merges, { createdMs: 1_790_000_000_000 });
+  const reader = TableReader.open({ fs, path: '/1.sst', fileNumber: 1 });
+  const dump = [...dumpTable(reader, { entries: true })].map(line).join('\n');
+  await expect(`${dump}\n----\n${hexDump(readFile(fs, '/1.sst'))}`).toMatchFileSnapshot(
+    'fixtures/merge-table.txt',
+  );
 });
 
 test('a dump lists every byte of the file, in order', () => {

@@ -12,8 +12,8 @@ import type { CodeSource } from '../../base/code-source.ts';
 import { hashKey } from '../../base/hash.ts';
 import type { MergeOperator, StoredCode } from '../../base/merge-operator.ts';
 
-const SLOTS = 256;
-const VALUE_BYTES_MAX = 1024;
+const SLOTS = 1024;
+const VALUE_BYTES_MAX = 512;
 
 interface Remembered {
   readonly key: Uint8Array;
