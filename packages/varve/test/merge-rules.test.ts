@@ -32,6 +32,8 @@ describe('refusals', () => {
       );
     }
     await expectRefusal(() => db.keyspace('texts', { ...appending, ttlMs: 5 }), 'OPTION_INVALID', 'invalid');
+    const retention = { versions: 3 };
+    await expectRefusal(() => db.keyspace('texts', { ...appending, retention }), 'OPTION_INVALID', 'invalid');
     await expectRefusal(
       () => db.keyspace('texts', { mergeOperater: append } as never),
       'OPTION_INVALID',

@@ -237,31 +237,6 @@ function askTablesBehind(tree: Tree, key: Uint8Array, sequence: number, wants: W
   });
 }
 
-/** `getAsync` of one key: at once when that reads no file. */
-export async function getSoon<V>(
-  core: Session,
-  tree: Tree,
-  encodeKey: () => Uint8Array,
-  codec: ValueCodec<V>,
-  check: () => void,
-): Promise<V | undefined> {
-  const key = encodeKey();
-  check();
-  let isFound: boolean | undefined;
-  let value: V | undefined;
-  core.state.access?.enter();
-  try {
-    isFound = readNow(core, tree, key);
-    if (isFound === true) {
-      const { value: bytes, valueStart, valueEnd } = core.found;
-      value = decodeValue(codec, bytes, valueStart, valueEnd);
-    }
-  } finally {
-    core.state.access?.leave();
-  }
-  return isFound === undefined ? (await readCold(core, tree, [cloneOf(key)], codec, check))[0] : value;
-}
-
 export function keysInvalid(method: string, keys: unknown): Error {
   return invalid('KEY_INVALID', `${method} takes an array of keys`, { got: typeof keys });
 }

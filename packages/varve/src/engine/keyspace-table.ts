@@ -23,7 +23,7 @@ import { KeyspaceHandle } from './keyspace.ts';
 import { type CreatedCode, editOfChange, encodeKeyspaceChange } from './keyspace-change.ts';
 import {
   checkSameOperator,
-  checkWithTtl,
+  checkWithSettings,
   codeOptions,
   createdCode,
   givenCode,
@@ -136,8 +136,8 @@ export class KeyspaceTable {
   ): void {
     if (tree !== undefined) checkSameOperator(name, storedOperator(tree), operator?.name);
     const isSet = known === undefined || Object.keys(settings).length > 0;
-    const ttlMs = isSet || tree === undefined ? resolved.ttlMs : tree.settings.ttlMs;
-    checkWithTtl(name, ttlMs, (operator ?? tree?.code.operatorSource) !== undefined);
+    const settled = isSet || tree === undefined ? resolved : tree.settings;
+    checkWithSettings(name, settled, (operator ?? tree?.code.operatorSource) !== undefined);
   }
 
   /** Stores what user code a keyspace has: a log record and an edit, as of a new keyspace. */

@@ -201,7 +201,6 @@ export class TransactionHandle implements Transaction, ReadPoint {
   }
 
   merge<K, V>(keyspace: Keyspace<K, V>, key: K, operand: V): void {
-    this.#open();
     const handle = this.#handle(keyspace);
     const k = handle.encodeKey(key);
     const list = handle.encodeOperand(operand);

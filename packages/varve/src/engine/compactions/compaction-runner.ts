@@ -313,7 +313,6 @@ export class CompactionRunner implements Compactions {
     this.blobs.note(tree, output?.unreadBlobs ?? []);
     let isSeen = false;
     const edit = (): VersionEdit => {
-      // As late as it can be asked: what this edit makes current has to be what readers see already.
       isSeen = !this.#filtering.mayInstall(tree, output);
       if (isSeen) return core.editFacts();
       return {

@@ -7,6 +7,7 @@ import { type CompactionFilter, wantedOfFilter } from '../../base/compaction-fil
 import { invalid } from '../../base/errors.ts';
 import { type MergeOperator, type StoredCode, wantedOfOperator } from '../../base/merge-operator.ts';
 import { builtInOperator } from '../../base/operators/built-in.ts';
+import type { ResolvedKeyspaceSettings } from '../../options/resolve.ts';
 import type { CreatedCode } from '../keyspace-change.ts';
 import type { CompactionFilterOption, KeyspaceOptions } from '../keyspace-types.ts';
 
@@ -84,9 +85,20 @@ export function checkSameOperator(
 }
 
 /** @throws invalid `OPTION_INVALID` */
-export function checkWithTtl(keyspace: string, ttlMs: number | undefined, hasOperator: boolean): void {
-  if (ttlMs === undefined || !hasOperator) return;
-  const message = `keyspace '${keyspace}': ttlMs and mergeOperator do not go together, because operands do not expire; give single puts a ttlMs`;
+export function checkWithSettings(
+  keyspace: string,
+  { ttlMs, retention }: Pick<ResolvedKeyspaceSettings, 'ttlMs' | 'retention'>,
+  hasOperator: boolean,
+): void {
+  if (!hasOperator) return;
+  const why =
+    ttlMs !== undefined
+      ? 'ttlMs and mergeOperator do not go together, because operands do not expire; give single puts a ttlMs'
+      : (retention?.versions ?? 0) > 0
+        ? 'retention.versions and mergeOperator do not go together, because operands are folded; keep a time, retention.ms'
+        : undefined;
+  if (why === undefined) return;
+  const message = `keyspace '${keyspace}': ${why}`;
   throw invalid('OPTION_INVALID', message, { option: 'mergeOperator', keyspace });
 }
 
