@@ -97,6 +97,7 @@ export const exposed = {
     'follow.ts',
     'incarnation-ends.ts',
     'ingestion.ts',
+    'keyspace-code.ts',
     'manifest-file.ts',
     'time-marks.ts',
     'version-edit.ts',

@@ -66,3 +66,29 @@ describe('a prepared transaction', () => {
     expect(db.keyspace('texts', appending).get('a')).toBe('012');
   });
 });
+
+test('the change feed shows operands as they were written, and a put with what was merged to it in its batch', async () => {
+  const fileSystem = new MemoryFs();
+  const db = await open('/db', { fileSystem, changesRetention: { bytes: 1024 ** 2 } });
+  onTestFinished(() => db.close());
+  const texts = db.keyspace('texts', { key: utf8, value: utf8 });
+  db.keyspace('texts', appending);
+  texts.merge('a', '1');
+  db.write(
+    db.batch().merge(texts, 'a', '2').merge(texts, 'a', '3').put(texts, 'b', 'p').merge(texts, 'b', '1'),
+  );
+  const feed = db.changes({ since: 'oldest', keyspaces: [texts] });
+  const seen: unknown[] = [];
+  while (seen.length < 3) {
+    const { value } = await feed.next();
+    seen.push((value as { operations: unknown }).operations);
+  }
+  await feed.return?.();
+  expect(seen.slice(1)).toMatchObject([
+    [{ type: 'merge', keyspace: 'texts', key: 'a', operands: ['1'] }],
+    [
+      { type: 'merge', keyspace: 'texts', key: 'a', operands: ['2', '3'] },
+      { type: 'put', keyspace: 'texts', key: 'b', value: 'p1' },
+    ],
+  ]);
+});
