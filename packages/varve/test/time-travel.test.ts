@@ -1,9 +1,10 @@
 /** States of the past by time and by sequence, and how far back they go. */
-import { open, type RetentionOption, utf8 } from 'varve';
-import { SimFs } from 'varve/testing';
+import { dumpFile, open, type RetentionOption, utf8 } from 'varve';
+import { nodeFileSystem, SimFs } from 'varve/testing';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { inMemory, texts } from './in-memory.ts';
 import { expectRefusal } from './refusal.ts';
+import { temporaryDirectory } from './temp-directory.ts';
 import { at, entriesAt, type Past, past, settle } from './time-travel-world.ts';
 import { HandClock, START } from './ttl-world.ts';
 
@@ -184,6 +185,35 @@ describe('retention', () => {
     expect(third.data.history('a').map(({ value }) => value)).toEqual(['last', '19']);
     expect(third.db.stats().keyspaces['data']!.entries).toBe(2);
     expect(third.db.stats().keyspaces['data']!.history!.time).toBe(clock.time - 60_000);
+  });
+
+  test('of very many keyspaces does not fill every edit', async () => {
+    const directory = temporaryDirectory();
+    const clock = new HandClock();
+    const db = await open(directory, {
+      clock,
+      sync: 'manual',
+      keyspaceDefaults: { retention: { ms: 1000 } },
+    });
+    onTestFinished(() => db.close());
+    const many = Array.from({ length: 150 }, (_, i) => texts(db, `k${i}`));
+    const [data] = many;
+    for (let round = 0; round < 12; round++) {
+      clock.time += 100;
+      data!.put('a', String(round));
+      await db.flush();
+    }
+    for (let round = 4; round < 12; round++) {
+      using state = db.at(at(100 * round + 100));
+      expect(state.get(data!, 'a')).toBe(String(round));
+    }
+    const manifest = nodeFileSystem.list(directory).find((name) => name.startsWith('MANIFEST'))!;
+    const floors = new Map<number, number>();
+    for (const { offset, kind } of dumpFile(`${directory}/${manifest}`)) {
+      if (kind === 'history-floor') floors.set(offset, (floors.get(offset) ?? 0) + 1);
+    }
+    expect(floors.size).toBeGreaterThan(0);
+    expect(Math.max(...floors.values())).toBeLessThan(70);
   });
 
   test('by time needs timestamps', async () => {

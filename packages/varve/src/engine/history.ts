@@ -4,8 +4,9 @@
  * A keyspace with a retention by time has a window: states from its start on can be read. The start is a state (a sequence)
  * and a time, both only rise, and `advance` is the one place where they do. A job takes its readers from `readersFor`, which
  * moves the start first and reads the register after that; whoever reads the past is registered and then looks at the start
- * (`at`). Both run on the owner's thread and to their end, so nobody falls between (CONTRACT 5). Every edit stores the
- * sequences of the starts as `historyFloor`, so what a job dropped is past the floor that the manifest names with its output.
+ * (`at`). Both run on the owner's thread and to their end, so nobody falls between (CONTRACT 5). The next
+ * edit stores the sequence of a start that a job has used as `historyFloor`, so what a job dropped is past the floor that the manifest
+ * names before its output or with it.
  * The time of a start is that of a mark that the manifest keeps, or when the retention began: no reader judges what has expired
  * by an earlier one, also after a reopening.
  */
@@ -45,6 +46,9 @@ class HistoryWindow {
   }
 }
 
+/** So many starts are stored with an edit beside those that jobs have used. */
+const STORED_IN_TURN = 64;
+
 const NOTHING: Retention = { ms: 0, versions: 0, since: 0 };
 
 export class History implements PastKeeping {
@@ -53,6 +57,11 @@ export class History implements PastKeeping {
   readonly #retentions = new Map<number, Retention>();
   /** Of the keyspaces that keep the past by time. */
   readonly #windows = new Map<number, HistoryWindow>();
+  /** Keyspaces whose start jobs have used since it was stored last. */
+  readonly #used = new Set<number>();
+  /** Through the windows, some at each edit, and the oldest start that was met on the way. */
+  #turn: Iterator<number> = this.#windows.keys();
+  #oldest: number = Number.POSITIVE_INFINITY;
 
   constructor(core: Core, marks: TimeMarks, keyspaces: Iterable<KeyspaceVersion>) {
     this.#core = core;
@@ -75,6 +84,7 @@ export class History implements PastKeeping {
   /** What a job that starts now has to keep in the tree. */
   readersFor(tree: Tree): TreeReaders {
     const start = this.startOf(tree.id);
+    if (start !== undefined) this.#used.add(tree.id);
     const { floor, registered, time } = this.#core.register.forJob();
     const versions = this.versionsOf(tree.id);
     if (start === undefined) return { floor, registered, time, versions };
@@ -85,15 +95,28 @@ export class History implements PastKeeping {
   editFacts(keyspaces: ReadonlyMap<number, KeyspaceVersion>): VersionEdit {
     const now = this.#now();
     const historyFloor: { keyspace: number; sequence: number }[] = [];
-    let oldest = Number.POSITIVE_INFINITY;
-    for (const [keyspace, window] of this.#windows) {
-      const { sequence } = window.advance(now, this.#marks);
-      oldest = Math.min(oldest, sequence);
+    const store = (keyspace: number): number => {
+      const { sequence } = this.#windows.get(keyspace)!.advance(now, this.#marks);
       const known = keyspaces.get(keyspace);
       if (known !== undefined && sequence > known.historyFloor) historyFloor.push({ keyspace, sequence });
+      return sequence;
+    };
+    for (const keyspace of this.#used) if (this.#windows.has(keyspace)) store(keyspace);
+    const used = new Set(this.#used);
+    this.#used.clear();
+    // Of the others some in turn: of ten thousand an edit would say nothing else.
+    for (let left = Math.min(STORED_IN_TURN, this.#windows.size); left > 0; left--) {
+      const next = this.#turn.next();
+      if (next.done === true) {
+        if (Number.isFinite(this.#oldest)) this.#marks.forget(this.#oldest);
+        this.#oldest = Number.POSITIVE_INFINITY;
+        this.#turn = this.#windows.keys();
+        continue;
+      }
+      const sequence = used.has(next.value) ? this.startOf(next.value)!.sequence : store(next.value);
+      this.#oldest = Math.min(this.#oldest, sequence);
     }
     const timeMarks = this.#marks.take();
-    if (this.#windows.size > 0) this.#marks.forget(oldest);
     return {
       ...(timeMarks.length > 0 && { timeMarks }),
       ...(historyFloor.length > 0 && { historyFloor }),
