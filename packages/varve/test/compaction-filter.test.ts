@@ -51,6 +51,29 @@ describe('compaction filters', () => {
     expect(keyspace.get('b')).toBe('again');
   });
 
+  test('a removed entry takes the versions with it that stay by their count', async () => {
+    const db = await open(':memory:');
+    const compactionFilter = inHere(({ value }) => (utf8.decode(value) === '4' ? 'remove' : 'keep'));
+    const keyspace = db.keyspace('texts', {
+      key: utf8,
+      value: utf8,
+      retention: { versions: 3 },
+      compactionFilter,
+    });
+    for (const value of ['1', '2', '3', '4']) {
+      keyspace.put('a', value);
+      keyspace.put('b', value.repeat(2));
+      await db.flush();
+    }
+    await db.compact();
+    expect(keyspace.get('a')).toBeUndefined();
+    expect(keyspace.history('a')).toEqual([]);
+    expect(keyspace.history('b').map(({ value }) => value)).toEqual(['44', '33', '22']);
+    await db.compact();
+    expect([...keyspace.range()]).toEqual([['b', '44']]);
+    await db.close();
+  });
+
   test('a removed entry hides what is older below it', async () => {
     const { db, keyspace } = await inMemory(({ value }) =>
       utf8.decode(value) === 'new' ? 'remove' : 'keep',

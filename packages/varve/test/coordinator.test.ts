@@ -4,15 +4,17 @@ import {
   type Database,
   type FileSystem,
   type Keyspace,
+  open,
   openCoordinator,
   u64,
   utf8,
 } from 'varve';
 import { FaultFs, MemoryFs, Random, SimFs, SimulatedCrash } from 'varve/testing';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { inMemory } from './in-memory.ts';
 import { ManualScheduler } from './manual-scheduler.ts';
 import { expectRefusal } from './refusal.ts';
+import { temporaryDirectory } from './temp-directory.ts';
 
 type Accounts = Keyspace<string, number | bigint>;
 type Both = { readonly a: Database; readonly b: Database };
@@ -88,6 +90,60 @@ describe('a transaction over two databases', () => {
     expect(balances(databases)).toEqual([60, 40]);
   });
 
+  test('that only reads in one of them goes through, and both open again', async () => {
+    const time = new ManualScheduler();
+    const disks = { a: new MemoryFs(), b: new MemoryFs() };
+    const openBoth = async (): Promise<Both> => ({
+      a: await time.open('/a', { fileSystem: disks.a }),
+      b: await time.open('/b', { fileSystem: disks.b }),
+    });
+    const databases = await openBoth();
+    const coordinator = await time.run(openCoordinator({ log: databases.b, databases }));
+    const moved = coordinator.transaction((tx) => {
+      tx.a.get(accounts(databases.a), 'ada');
+      tx.b.put(accounts(databases.b), 'bob', 7);
+    });
+    await time.run(moved);
+    await time.run(Promise.all([databases.a.close(), databases.b.close()]));
+    const again = await openBoth();
+    expect(balances(again)).toEqual([undefined, 7]);
+    await time.run(Promise.all([again.a.close(), again.b.close()]));
+  });
+
+  test('is not reported as failed when its decision can not be removed', async () => {
+    const databases = { a: await inMemory(), b: await inMemory() };
+    accounts(databases.a).put('ada', 100);
+    accounts(databases.b).put('bob', 0);
+    const log = await inMemory();
+    const coordinator = await openCoordinator({ log, databases });
+    const decisions = log.keyspace('varve.coordinator');
+    const remove = vi.spyOn(decisions, 'delete').mockImplementation(() => {
+      throw new Error('not now');
+    });
+    expect(await transfer(databases, coordinator, 30)).toBe(70);
+    expect(remove).toHaveBeenCalled();
+    remove.mockRestore();
+    expect(decisions.count()).toBe(2);
+    await openCoordinator({ log, databases });
+    expect(decisions.count()).toBe(1);
+  });
+
+  test('of several that want the same keys waits for those before it, on a real disk', async () => {
+    const options = { sync: 'manual' } as const;
+    const databases = {
+      a: await open(temporaryDirectory(), options),
+      b: await open(temporaryDirectory(), options),
+    };
+    onTestFinished(async () => void (await Promise.all([databases.a.close(), databases.b.close()])));
+    accounts(databases.a).put('ada', 100);
+    accounts(databases.b).put('bob', 0);
+    const coordinator = await openCoordinator({ log: databases.a, databases });
+    await Promise.all(Array.from({ length: 8 }, () => transfer(databases, coordinator, 5)));
+    expect(balances(databases)).toEqual([60, 40]);
+    const last = transfer(databases, coordinator, 5);
+    await Promise.all([coordinator.close(), coordinator.close(), last]);
+  });
+
   test('leaves out what the function has rolled back itself', async () => {
     const { databases, coordinator } = await bank();
     await coordinator.transaction((tx) => {
@@ -101,7 +157,9 @@ describe('a transaction over two databases', () => {
   test('is refused for what is none', async () => {
     const { databases, coordinator } = await bank();
     const log = databases.a;
+    const twice = { databases: { a: log, b: log }, log };
     for (const options of [
+      twice,
       {},
       { databases: {}, log },
       { databases },
@@ -170,6 +228,31 @@ describe('a transaction over two databases', () => {
     await time.run(Promise.all([databases.a.close(), databases.b.close(), log.close()]));
   });
 });
+
+test('a decision that is only in memory is none', async () => {
+  const disk = new SimFs();
+  const faulty = new FaultFs(disk);
+  const time = new ManualScheduler();
+  const databases = await open2(time, new MemoryFs());
+  const log = await time.open('/log', { fileSystem: faulty, sync: 'manual' });
+  const coordinator = await time.run(openCoordinator({ log, databases }));
+  faulty.add({ kind: 'failedSync', operations: ['sync', 'dataSync'], path: '.wal' });
+  await expectRefusal(() => time.run(transfer(databases, coordinator, 30)), 'OUTCOME_UNKNOWN', 'io');
+  await expectRefusal(() => time.run(openCoordinator({ log, databases })), 'POISONED', 'io');
+  expect(databases.a.preparedTransactions()).toHaveLength(1);
+  expect(balances(databases)).toEqual([100, 0]);
+  await time.run(Promise.allSettled([databases.a.close(), databases.b.close(), log.close()]));
+});
+
+async function open2(time: ManualScheduler, fileSystem: FileSystem): Promise<Both> {
+  const databases = {
+    a: await time.open('/a', { fileSystem }),
+    b: await time.open('/b', { fileSystem }),
+  };
+  accounts(databases.a).put('ada', 100);
+  accounts(databases.b).put('bob', 0);
+  return databases;
+}
 
 test('the power goes at every step: after it both databases have it or none has, and what was resolved is there', async () => {
   let crashes = 0;

@@ -1,4 +1,6 @@
 /** The versions of a key: what is shown is what the retention promises, whatever was compacted. */
+import { counter, u64, utf8 } from 'varve';
+import { Random } from 'varve/testing';
 import { describe, expect, test } from 'vitest';
 import { inMemory, texts } from './in-memory.ts';
 import { expectRefusal } from './refusal.ts';
@@ -46,7 +48,7 @@ describe('the versions of a key', () => {
     expect(data.history('a')).toEqual([]);
   });
 
-  test('by count are the newest of a key that is there, deletes between them, and survive compaction', async () => {
+  test('by count are the newest of a key that is there, back to a delete, and survive compaction', async () => {
     const { db, data } = await past({ versions: 3 });
     const shown = (): (string | undefined)[] => data.history('a').map(({ value }) => value);
     for (const value of ['1', '2', '3', '4']) {
@@ -59,9 +61,9 @@ describe('the versions of a key', () => {
     expect(db.stats().keyspaces['data']!.entries).toBe(3);
     data.delete('a');
     data.put('a', '5');
-    expect(shown()).toEqual(['5', undefined, '4']);
+    expect(shown()).toEqual(['5']);
     await settle(db);
-    expect(shown()).toEqual(['5', undefined, '4']);
+    expect(shown()).toEqual(['5']);
     data.delete('a');
     expect(shown()).toEqual([]);
     await settle(db);
@@ -83,6 +85,63 @@ describe('the versions of a key', () => {
     expect(shown('a')).toEqual(['2']);
     expect(shown('b')).toEqual(['2', '1']);
     expect(db.stats().keyspaces['data']!.entries).toBe(3);
+  });
+
+  test('by count end at what a job may not know to be replaced', async () => {
+    const { db, clock, data } = await past({ versions: 5 });
+    const shown = (): (string | undefined)[] => data.history('a').map(({ value }) => value);
+    data.put('a', '1');
+    data.delete('a');
+    const flushed = db.flush();
+    data.put('a', '3');
+    expect(shown()).toEqual(['3']);
+    await flushed;
+    expect(shown()).toEqual(['3']);
+    data.put('a', '4', { ttlMs: 100 });
+    clock.time += 1000;
+    data.put('a', '5');
+    expect(shown()).toEqual(['5']);
+    await settle(db);
+    expect(shown()).toEqual(['5']);
+  });
+
+  test('by count are kept by jobs that ran already when it was asked for', async () => {
+    const { db, data } = await past({});
+    const shown = (): (string | undefined)[] => data.history('a').map(({ value }) => value);
+    for (const value of ['1', '2', '3']) data.put('a', value);
+    const flushed = db.flush();
+    db.keyspace('data', { retention: { versions: 5 } });
+    expect(shown()).toEqual(['3', '2', '1']);
+    await flushed;
+    expect(shown()).toEqual(['3', '2', '1']);
+    data.put('a', '4');
+    await settle(db);
+    expect(shown()).toEqual(['4', '3', '2', '1']);
+  });
+
+  test('of merges stand on what had not expired when they were written', async () => {
+    const { db, clock } = await past();
+    const counts = db.keyspace('counts', {
+      key: utf8,
+      value: u64,
+      mergeOperator: counter,
+      retention: { ms: 100_000 },
+    });
+    counts.put('a', 10, { ttlMs: 1000 });
+    counts.merge('a', 1);
+    clock.time += 5000;
+    counts.merge('a', 5);
+    expect(counts.get('a')).toBe(6);
+    const shown = (): unknown[] => counts.history('a').map(({ value }) => value);
+    expect(shown()).toEqual([6, 11, 10]);
+    await settle(db);
+    expect(shown()).toEqual([6, 11, 10]);
+  });
+
+  test('by count and a merge operator do not go together, also when the count is stored', async () => {
+    const { db } = await past({ versions: 3 });
+    const options = { mergeOperator: counter };
+    await expectRefusal(() => db.keyspace('data', options as never), 'OPTION_INVALID', 'invalid');
   });
 
   test('say when they expire, and one that has expired is not there', async () => {
@@ -112,4 +171,43 @@ describe('the versions of a key', () => {
       await expectRefusal(() => data.history('a', options as never), 'OPTION_INVALID', 'invalid');
     }
   });
+});
+
+test('by count they are what a list of everything says, whatever was flushed and compacted', async () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const random = new Random(seed);
+    const { db, clock, data } = await past({ versions: 3 });
+    const keys = ['a', 'b', 'c', 'd'];
+    const written = new Map<string, string[]>(keys.map((key) => [key, []]));
+    for (let step = 0; step < 150; step++) {
+      const key = random.pick(keys);
+      const choice = random.below(20);
+      if (choice < 11) {
+        data.put(key, String(step));
+        written.get(key)!.push(String(step));
+      } else if (choice < 13) {
+        // Gone at once for whoever looks next, as a delete.
+        data.put(key, 'short', { ttlMs: 1 });
+        clock.time += 1;
+        written.set(key, []);
+      } else if (choice < 15) {
+        data.delete(key);
+        written.set(key, []);
+      } else if (choice < 16) {
+        data.deleteRange({ gte: 'b', lt: 'd' });
+        written.set('b', []).set('c', []);
+      } else if (choice < 19) await db.flush();
+      else await db.compact();
+      for (const each of keys) {
+        const shown = data.history(each).map(({ value }) => value);
+        expect({ seed, step, each, shown }).toEqual({
+          seed,
+          step,
+          each,
+          shown: written.get(each)!.slice(-3).reverse(),
+        });
+      }
+    }
+    await db.close();
+  }
 });

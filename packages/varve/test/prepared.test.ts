@@ -161,6 +161,16 @@ describe('a prepared transaction', () => {
     await expectRefusal(() => db.preparedTransactions(), 'CLOSED', 'closed');
   });
 
+  test('whose keyspace was dropped before is refused, also when it has only written there', async () => {
+    const { db, data } = await transactionWorld();
+    const tx = db.begin();
+    tx.put(data, 'a', 'new');
+    await db.dropKeyspace('texts');
+    await expectRefusal(() => tx.prepare('one'), 'KEYSPACE_DROPPED', 'invalid');
+    expect(tx.isOpen).toBe(false);
+    expect(db.preparedTransactions()).toEqual([]);
+  });
+
   test('keeps its keyspaces from being dropped', async () => {
     const { db, data } = await transactionWorld();
     await prepared(db, data);
@@ -205,6 +215,22 @@ describe('a prepared transaction', () => {
   });
 });
 
+/** Flips a bit behind the second place in the log at which the id stands. */
+function damageDecision(fileSystem: MemoryFs, id: string): void {
+  for (const name of fileSystem.list('/db').filter((each) => each.endsWith('.wal'))) {
+    const file = fileSystem.open(`/db/${name}`, 'readWrite');
+    const bytes = new Uint8Array(file.size());
+    file.read(bytes, 0, bytes.length, 0);
+    const content = Buffer.from(bytes.buffer);
+    const at = content.indexOf(id, content.indexOf(id) + 1);
+    if (at > 0) {
+      bytes[at + 5]! ^= 1;
+      file.write(bytes, 0, bytes.length, 0);
+    }
+    file.close();
+  }
+}
+
 describe('over a reopening', () => {
   const reopened = async (
     fileSystem: SimFs | MemoryFs,
@@ -242,6 +268,30 @@ describe('over a reopening', () => {
     await fourth.db.close();
     const reader = await reopened(fileSystem, { readOnly: true });
     expect(reader.data.get('b')).toBe('new b');
+  });
+
+  test('one that only read is committed too', async () => {
+    const fileSystem = new MemoryFs();
+    const first = await reopened(fileSystem);
+    first.data.put('a', 'old a');
+    const tx = first.db.begin();
+    tx.get(first.data, 'a');
+    await tx.prepare('one');
+    const reader = await reopened(fileSystem, { readOnly: true });
+    expect(reader.db.preparedTransactions().map(({ id }) => id)).toEqual(['one']);
+    first.db.commitPrepared('one');
+    first.data.put('a', 'free');
+    first.db.syncNow('os');
+    await reader.db.refresh();
+    expect(reader.db.preparedTransactions()).toEqual([]);
+    expect(reader.data.get('a')).toBe('free');
+    await first.db.close();
+    for (const recovery of ['strict', 'salvage'] as const) {
+      const again = await reopened(fileSystem, { recovery });
+      expect(again.data.get('a')).toBe('free');
+      expect(again.db.preparedTransactions()).toEqual([]);
+      await again.db.close();
+    }
   });
 
   test('a reader that follows sees nothing of it before it is committed', async () => {
@@ -284,7 +334,7 @@ describe('over a reopening', () => {
     const fileSystem = new MemoryFs();
     const { db, data } = await reopened(fileSystem, options);
     await prepared(db, data);
-    const { sequence } = db.preparedTransactions()[0]!;
+    const { sequence, time } = db.preparedTransactions()[0]!;
     const value = 'v'.repeat(1000);
     for (let i = 0; i < 12_000; i++) {
       data.put(`k${i % 100}`, value);
@@ -292,12 +342,37 @@ describe('over a reopening', () => {
     }
     await db.flush();
     expect(db.preparedTransactions()[0]!.sequence).toBeGreaterThan(sequence);
+    expect(db.preparedTransactions()[0]!.time).toBe(time);
     expect(db.stats().log.bytes).toBeLessThan(4 * 1024 * 1024);
     await db.close();
     const again = await reopened(fileSystem, options);
     expect(again.db.recovered.batches).toBeLessThan(6000);
+    expect(again.db.preparedTransactions()[0]!.time).toBe(time);
     again.db.commitPrepared('one');
     expect(again.data.get('b')).toBe('new b');
+  });
+
+  test('salvage leaves the damaged log behind, and opens although a decision is lost', async () => {
+    const fileSystem = new MemoryFs();
+    const first = await reopened(fileSystem);
+    await prepared(first.db, first.data);
+    await first.db.commitPrepared('one', { durability: 'disk' });
+    await prepared(first.db, first.data, 'two');
+    await first.data.put('last', 'one', { durability: 'disk' });
+    await first.db.close();
+    damageDecision(fileSystem, 'one');
+    await expectRefusal(() => reopened(fileSystem), 'CORRUPTION', 'corruption');
+    const salvaged = await reopened(fileSystem, { recovery: 'salvage' });
+    expect(salvaged.db.preparedTransactions().map(({ id }) => id)).toEqual(['one', 'two']);
+    await expectRefusal(() => salvaged.data.put('b', 'x'), 'KEY_LOCKED', 'conflict');
+    await salvaged.db.close();
+    // What was damaged is not needed any more.
+    const again = await reopened(fileSystem, { recovery: 'strict' });
+    expect(again.data.get('last')).toBe('one');
+    again.db.rollbackPrepared('two');
+    again.db.commitPrepared('one');
+    expect(again.data.get('b')).toBe('new b');
+    again.data.put('b', 'free');
   });
 
   test('the log can be read by people', async () => {

@@ -1,6 +1,6 @@
 /** States of the past by time and by sequence, and how far back they go. */
-import { dumpFile, open, type RetentionOption, utf8 } from 'varve';
-import { nodeFileSystem, SimFs } from 'varve/testing';
+import { type CompactionFilter, dumpFile, open, type RetentionOption, utf8 } from 'varve';
+import { nodeFileSystem, Random, SimFs } from 'varve/testing';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { inMemory, texts } from './in-memory.ts';
 import { expectRefusal } from './refusal.ts';
@@ -153,6 +153,40 @@ describe('retention', () => {
     expect(entriesAt({ db, clock, data }, at(5500))).toBe('a=2');
   });
 
+  test('made longer gives nothing that was dropped already', async () => {
+    const world = await past({ ms: 1000 });
+    const { db, clock, data } = world;
+    const sequence = data.put('a', 'gone by then', { ttlMs: 5000 });
+    clock.time += 10_000;
+    await settle(db);
+    await expectRefusal(() => db.at(at(3000)), 'OUTSIDE_HISTORY', 'invalid');
+    db.keyspace('data', { retention: { ms: 60_000 } });
+    await expectRefusal(() => db.at(at(3000)), 'OUTSIDE_HISTORY', 'invalid');
+    expect(entriesAt(world, at(9000))).toBe('');
+    expect(entriesAt(world, sequence)).toBe('');
+  });
+
+  test('does not go together with what drops entries that its states see', async () => {
+    const { db } = await past();
+    const filter: CompactionFilter = { name: 'f', version: 1, filter: () => 'remove' };
+    const fifo = { compaction: { strategy: 'fifo' } } as const;
+    for (const options of [
+      { retention: { ms: 1 }, compactionFilter: filter },
+      { retention: { ms: 1 }, ...fifo },
+      { retention: { versions: 1 }, ...fifo },
+    ]) {
+      await expectRefusal(() => db.keyspace('new', options), 'OPTION_INVALID', 'invalid', {
+        keyspace: 'new',
+      });
+    }
+    // Also with the one that is stored.
+    for (const options of [{ compactionFilter: filter }, fifo]) {
+      await expectRefusal(() => db.keyspace('data', options), 'OPTION_INVALID', 'invalid');
+    }
+    expect(db.keyspaces()).toEqual(['data']);
+    db.keyspace('data', { retention: {}, ...fifo });
+  });
+
   test('is kept with the keyspace over reopening, with states before it, until another one is given', async () => {
     const fileSystem = new SimFs();
     const clock = new HandClock();
@@ -225,6 +259,26 @@ describe('retention', () => {
       'OPTION_INVALID',
       'invalid',
     );
+  });
+
+  test('knows the times of ingestions that only the log has after a crash', async () => {
+    const fileSystem = new SimFs();
+    const clock = new HandClock();
+    const first = await open('/db', { fileSystem, clock });
+    const options = { key: utf8, value: utf8, retention: { ms: 60_000 } };
+    const data = first.keyspace('data', options);
+    data.put('a', '1');
+    await first.flush();
+    clock.time += 1000;
+    await first.ingest(data, [['b', '2']]);
+    clock.time += 1000;
+    data.put('c', '3');
+    await first.sync('disk');
+    const db = await open('/db', { fileSystem: fileSystem.crash(new Random(3)), clock });
+    onTestFinished(() => db.close());
+    const again = { db, clock, data: db.keyspace('data', options) };
+    expect(entriesAt(again, at(500))).toBe('a=1');
+    expect(entriesAt(again, at(1500))).toBe('a=1 b=2');
   });
 
   test('of a keyspace that was dropped is gone, and one with its name begins anew', async () => {

@@ -73,8 +73,9 @@ function applyRule(inputs: Tree, readers: Readers, nothingBelow: (key: number) =
       const reader = readers.lowestFrom(v.sequence);
       const covering = Math.max(0, ...over.filter((sequence) => sequence <= reader));
       const kind = kindFor(readers, v.kind, storedValue(v.expiry), 0);
-      const isCounted = counted > 0 && staysByCount(kind, v.sequence, newer, Math.max(0, ...over));
-      counted = isCounted ? counted - 1 : 0;
+      const isCounted =
+        counted > 0 && staysByCount(kind, v.sequence, newer, Math.max(0, ...over), nothingBelow(key));
+      counted = isCounted && kind !== KIND_DELETE ? counted - 1 : 0;
       if (isCounted || !mayDrop(readers, kind, v.sequence, newer, covering, nothingBelow(key))) {
         outputs.versions.push({ ...v, kind });
       }

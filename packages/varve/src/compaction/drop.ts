@@ -40,24 +40,12 @@
  *    be below it (picker-expired.ts): every reader finds nothing in it, and nothing below, before and after.
  *
  * Count. A keyspace may keep the newest n versions of every key that is there, whoever reads (`staysByCount`): from the newest
- * version of the key in the inputs on, which has to be a put, down to the n-th or to the first that a range tombstone of the
- * inputs covers. Keeping those although the rule would let them go changes nothing for any reader r: the first is a put and not
- * covered, so no tombstone of the inputs lies over any of them. When r is at or above the n-th, the newest version at or below r
- * is one of them, it was in the inputs and it stays. When r is below all of them it does not see them. And the proof above
- * holds for what is older: nothing that it drops has an older version that stays, since those that stay by count are the newest.
- * When the newest version is a delete the key is not there, and the rule alone decides. A merge is no put: it ends the count.
- *
- * Merges. A merge entry holds operands: what it tells a reader is the value that they make of what the next older version tells,
- * so it hides nothing. `newer` therefore is the next newer version that does hide (a put or a delete), and the proof above
- * holds for the newest hiding version w <= r and all merges in (w, r], none of which is dropped by (1): a hiding version in
- * (x, R(x)] would be newer than w. By (2) merges go under a tombstone as anything does. What else becomes of them
- * (merge-fold.ts) is by one rule:
- *  (4) folded:   merges x1 > x2 > ... of a key with no reader in [xi, x(i-1)) may become one entry at x1, because every
- *                reader sees all of them or none: a merge of all their operands, or a put, when it is known what they stand
- *                on; and what they stand on goes by (1) with that put, if no reader is between.
- *
- * Filters. An entry that a filter removes is a delete at its own sequence, one that it changes another put at it; the rule is
- * asked again. Which entries a filter may be asked about says `mayFilter`: no registered reader sees them.
+ * version of the key in the inputs on down to the n-th, as long as they are puts that no range tombstone of the inputs covers. Keeping
+ * those although the rule would let them go changes nothing for any reader r: no tombstone of the inputs lies over any of them. When r is
+ * at or above the last of them, the newest version at or below r is one of them, it was in the inputs and it stays. When r is below all of
+ * them it does not see them. And the proof above holds for what is older: nothing that it drops has an older version that stays, since
+ * those that stay by count are the newest. When the newest version is a delete the key is not there, and the rule alone decides.
+ * A delete that ends them stays too while something older may lie below: without it that would look like more of them.
  */
 import { assert } from '../base/assert.ts';
 import { isExpired } from '../base/expiry.ts';
@@ -129,13 +117,21 @@ export function kindFor(readers: Readers, kind: number, value: Uint8Array, value
 
 /**
  * Is a version one of the newest of its key in the inputs that stay by their count? To be asked from the newest on, until it
- * says no or there are enough.
+ * says no, a delete is asked about, or there are enough.
  *
  * @param newer as for `mayDrop`
+ * @param nothingBelow likewise
  * @param cover the highest range tombstone of the inputs over the key, whoever sees it; 0 for none
  */
-export function staysByCount(kind: number, sequence: number, newer: number, cover: number): boolean {
-  return cover <= sequence && (newer !== NO_NEWER || kind !== KIND_DELETE);
+export function staysByCount(
+  kind: number,
+  sequence: number,
+  newer: number,
+  cover: number,
+  nothingBelow: boolean,
+): boolean {
+  if (cover > sequence) return false;
+  return kind !== KIND_DELETE || (newer !== NO_NEWER && !nothingBelow);
 }
 
 /**

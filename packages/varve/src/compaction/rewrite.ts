@@ -210,7 +210,7 @@ class Rewriter {
           ? 0
           : this.#cover.coveringSequence(key, keyStart, keyEnd, readers.lowestFrom(sequence));
       const nothingBelow = kind === KIND_DELETE && !this.#below.contains(key, keyStart, keyEnd);
-      const isCounted = this.#counted > 0 && this.#countsOn(entry, kind);
+      const isCounted = this.#counted > 0 && this.#countsOn(entry, kind, nothingBelow);
       if (isCounted || !mayDrop(readers, kind, sequence, this.#newer, covering, nothingBelow)) {
         if (this.#filter === undefined) this.#hand(entry, kind);
         else this.#handFiltered(this.#filter, entry, kind);
@@ -227,10 +227,11 @@ class Rewriter {
   }
 
   /** Is this version one of those that stay by their count? */
-  #countsOn({ key, keyStart, keyEnd, sequence }: EntryIterator, kind: number): boolean {
+  #countsOn(entry: EntryIterator, kind: number, nothingBelow: boolean): boolean {
+    const { key, keyStart, keyEnd, sequence } = entry;
     const cover = this.#cover?.coveringSequence(key, keyStart, keyEnd, NO_NEWER) ?? 0;
-    const isCounted = staysByCount(kind, sequence, this.#newer, cover);
-    this.#counted = isCounted ? this.#counted - 1 : 0;
+    const isCounted = staysByCount(kind, sequence, this.#newer, cover, nothingBelow);
+    this.#counted = isCounted && kind !== KIND_DELETE ? this.#counted - 1 : 0;
     return isCounted;
   }
 
@@ -243,8 +244,14 @@ class Rewriter {
   }
 
   #handFiltered(filter: EntryFilter, entry: WrittenEntry, kind: number): void {
-    if (this.#newer !== NO_NEWER) this.#hand(entry, kind);
-    else if (filter.ask(entry, kind)) this.#hand(filter.entry!, filter.kind);
+    if (this.#newer !== NO_NEWER) {
+      this.#hand(entry, kind);
+      return;
+    }
+    const stays = filter.ask(entry, kind);
+    // The key is not there any more: nothing of it stays by its count.
+    if (!stays || filter.kind === KIND_DELETE) this.#counted = 0;
+    if (stays) this.#hand(filter.entry!, filter.kind);
   }
 
   /** The source stands at a merge: takes it and all older versions of its key together. Returns how many they were. */

@@ -12,7 +12,7 @@ import type { CompactionPlan } from '../compaction/plan.ts';
 import type { RunningSet } from '../compaction/running-set.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
 import type { KeyspaceVersion, Version } from '../manifest/version.ts';
-import type { VersionEdit } from '../manifest/version-edit.ts';
+import type { Retention, VersionEdit } from '../manifest/version-edit.ts';
 import type { Events } from '../observe/events.ts';
 import type { ResolvedDatabaseOptions } from '../options/resolve.ts';
 import type { RetentionOption } from '../options/retention.ts';
@@ -146,6 +146,7 @@ export interface ClockStore {
 export interface PastKeeping extends PastReads {
   startOf(keyspace: number): ReadPoint | undefined;
   versionsOf(keyspace: number): number;
+  retentionOf(keyspace: number): Retention;
   readersFor(tree: Tree): TreeReaders;
   changeTo(tree: Tree, retention: RetentionOption): RetentionChange | undefined;
   retain(change: RetentionChange): void;

@@ -28,6 +28,8 @@ interface FlushPart {
   readonly tree: Tree;
   readonly count: number;
   readonly through: number;
+  /** Versions of a key that it was to keep. */
+  readonly versions: number;
   output: JobOutput | undefined;
 }
 
@@ -93,9 +95,9 @@ export class Flushes {
     let failure: unknown;
     for (const tree of trees) {
       const { memtables, through } = tree.takeForFlush();
-      const part: FlushPart = { tree, count: memtables.length, through, output: undefined };
-      parts.push(part);
       const { floor, registered, time, versions } = core.history.readersFor(tree);
+      const part: FlushPart = { tree, count: memtables.length, through, versions, output: undefined };
+      parts.push(part);
       const progress = JobProgress.memory();
       const input: FlushInput = {
         directory: core.state.path,
@@ -133,12 +135,16 @@ export class Flushes {
     failure: unknown,
   ): void {
     const core = this.#core;
-    if (failure !== undefined || this.#isStopped) {
+    // Meanwhile a keyspace is to keep more than a job has kept: it is made again.
+    const isTooLittle = parts.some(({ tree, versions }) => core.history.versionsOf(tree.id) > versions);
+    if (failure !== undefined || isTooLittle || this.#isStopped) {
       for (const part of parts) {
         part.tree.flushEnded();
         if (part.output !== undefined) this.#removeOutput(part.output);
       }
-      if (!this.#isStopped) this.#flushFailed(failure);
+      if (this.#isStopped) return;
+      if (failure === undefined) core.background.schedule();
+      else this.#flushFailed(failure);
       return;
     }
     const live = parts.filter((part) => !part.tree.isDropped);

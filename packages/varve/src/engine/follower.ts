@@ -26,7 +26,7 @@ import type { RefreshReport } from './api-types.ts';
 import { insert } from './commit-pipeline.ts';
 import type { Core } from './core.ts';
 import { isHidden } from './ingest/replay-ingestion.ts';
-import { decodeDecision } from '../record/prepared.ts';
+import { decodeDecision, decodePrepared } from '../record/prepared.ts';
 import { decodeKeyspaceChange, editOfChange, recordOf } from './keyspace-change.ts';
 import type { KeyspaceTable } from './keyspace-table.ts';
 import { filesSeen } from './recovery.ts';
@@ -218,12 +218,16 @@ export class Follower {
       this.#batches++;
     },
     // Nothing of it is to be seen before it is committed.
-    prepared: () => {
+    prepared: (sequence, _time, bytes, start, end, where) => {
+      const { id, ...prepared } = decodePrepared(bytes, start, end, where);
+      this.#env.core.state.prepared.set(id, { ...prepared, sequence });
       this.#batches++;
     },
     decision: (sequence, time, bytes, start, end, where) => {
-      const { batchStart } = decodeDecision(bytes, start, end, where);
-      if (batchStart !== undefined) this.#sink.batch(sequence, time, bytes, batchStart, end, where);
+      const { id, batchStart } = decodeDecision(bytes, start, end, where);
+      this.#env.core.state.prepared.delete(id);
+      if (batchStart !== undefined && batchStart < end)
+        this.#sink.batch(sequence, time, bytes, batchStart, end, where);
       else this.#batches++;
     },
     keyspaceChange: (sequence, _time, bytes, start, end, where) => {

@@ -69,11 +69,17 @@ export class History implements PastKeeping {
     for (const { record, retention, historyFloor } of keyspaces) {
       if (retention !== undefined) this.#set(record.id, retention, historyFloor);
     }
+    // Replay has gathered marks for keyspaces that it may have dropped again.
+    this.#marks.isKept = this.#windows.size > 0;
   }
 
   /** How many versions of a key the keyspace keeps; 0: as many as anybody may read. */
   versionsOf(keyspace: number): number {
-    return this.#retentions.get(keyspace)?.versions ?? 0;
+    return this.retentionOf(keyspace).versions;
+  }
+
+  retentionOf(keyspace: number): Retention {
+    return this.#retentions.get(keyspace) ?? NOTHING;
   }
 
   /** The first state of the keyspace that can be read now; undefined when it does not keep its past. */
@@ -129,10 +135,12 @@ export class History implements PastKeeping {
    */
   changeTo(tree: Tree, { ms = 0, versions = 0 }: RetentionOption): RetentionChange | undefined {
     const core = this.#core;
-    const before = this.#retentions.get(tree.id) ?? NOTHING;
+    const before = this.retentionOf(tree.id);
     if ((before.ms === ms && before.versions === versions) || core.options.readOnly) return undefined;
-    const since = ms > 0 && before.ms > 0 ? before.since : core.state.time.now();
-    const floor = this.startOf(tree.id)?.sequence ?? core.state.visible;
+    // What was dropped already stays so: the start does not go back, neither its sequence nor its time.
+    const start = this.startOf(tree.id) ?? this.#now();
+    const since = start.time;
+    const floor = start.sequence;
     return { change: 'retain', id: tree.id, ms, versions, since, floor };
   }
 

@@ -43,7 +43,9 @@ export function keyHistory<V>(
   const kept = core.past.keptOf(tree.id);
   try {
     const now = { sequence: core.state.visible, time: core.state.time.now() };
-    const events = core.state.entered(() => eventsOf(tree, key, now.sequence, kept, limit));
+    const timeOf = (sequence: number): number =>
+      Math.max(core.past.timesOf([sequence])[0] ?? now.time, kept.start?.time ?? now.time);
+    const events = core.state.entered(() => eventsOf(tree, key, now.sequence, kept, limit, timeOf));
     const shown = events.slice(0, Math.min(limit, promised(events, kept, now.time)));
     const times = core.past.timesOf(shown.map(({ sequence }) => sequence));
     return shown.map(({ sequence, kind, value, expiresAt }, at) => ({
@@ -65,8 +67,9 @@ function promised(events: readonly KeyEvent[], kept: KeptVersions, time: number)
   const isThere = isThereAt(newest, time);
   let count = isThere ? 1 : 0;
   if (isThere) {
-    const covered = events.findIndex(({ kind }) => kind === 'rangeDelete');
-    count = Math.max(count, Math.min(kept.versions, covered < 0 ? events.length : covered));
+    // A job may meet a delete, or what has expired, without what is newer: then the key is not there for it.
+    const gone = events.findIndex((event) => !isThereAt(event, time));
+    count = Math.max(count, Math.min(kept.versions, gone < 0 ? events.length : gone));
   }
   const { start } = kept;
   if (start === undefined) return count;
@@ -89,6 +92,7 @@ function eventsOf(
   visible: number,
   kept: KeptVersions,
   limit: number,
+  timeOf: (sequence: number) => number,
 ): KeyEvent[] {
   const range = { lower: key, upper: successor(key) };
   const { view } = tree;
@@ -104,7 +108,7 @@ function eventsOf(
       source.valid && compareRanges(source.key, source.keyStart, source.keyEnd, key, 0, key.length) === 0;
     if (!isAt && deleted === 0) return events;
     if (isAt && source.sequence >= deleted) {
-      events.push(versionAt(tree, key, source, events.length < limit));
+      events.push(versionAt(tree, key, source, events.length < limit, timeOf));
       source.next();
     } else {
       events.push({ sequence: deleted, kind: 'rangeDelete', value: EMPTY, expiresAt: undefined });
@@ -114,12 +118,18 @@ function eventsOf(
   }
 }
 
-function versionAt(tree: Tree, key: Uint8Array, source: EntryIterator, withValue: boolean): KeyEvent {
+function versionAt(
+  tree: Tree,
+  key: Uint8Array,
+  source: EntryIterator,
+  withValue: boolean,
+  timeOf: (sequence: number) => number,
+): KeyEvent {
   const { sequence, kind, value, valueStart, valueEnd } = source;
   if (kind === KIND_DELETE) return { sequence, kind: 'delete', value: EMPTY, expiresAt: undefined };
   const expiresAt = kind === KIND_PUT_EXPIRY ? expiryOf(value, valueStart) : undefined;
   if (withValue && kind === KIND_MERGE) {
-    return { sequence, kind: 'put', value: cloneOf(mergedAt(tree, key, sequence)), expiresAt };
+    return { sequence, kind: 'put', value: cloneOf(mergedAt(tree, key, sequence, timeOf)), expiresAt };
   }
   if (!withValue) return { sequence, kind: 'put', value: EMPTY, expiresAt };
   found.kind = KIND_PUT;

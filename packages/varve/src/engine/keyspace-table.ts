@@ -23,7 +23,7 @@ import { KeyspaceHandle } from './keyspace.ts';
 import { type CreatedCode, editOfChange, encodeKeyspaceChange } from './keyspace-change.ts';
 import {
   checkSameOperator,
-  checkWithSettings,
+  checkTogether,
   codeOptions,
   createdCode,
   givenCode,
@@ -88,7 +88,7 @@ export class KeyspaceTable {
     const code = givenCode(options);
     const resolved = this.#resolve(settings);
     const known = this.#handles.get(name);
-    this.#checkCode(name, this.#trees.get(name), code.operator?.source, known, settings, resolved);
+    this.#checkCode(name, this.#trees.get(name), code, known, settings, resolved);
     if (known !== undefined) {
       checkSame(name, 'key', known.codecs.key.name, options.key);
       checkSame(name, 'value', known.codecs.value.name, options.value);
@@ -114,7 +114,8 @@ export class KeyspaceTable {
     const { name, key, value, operator, settings } = request;
     const resolved = this.#resolve(settings);
     let tree = this.#trees.get(name);
-    this.#checkCode(name, tree, operator, this.#handles.get(name), settings, resolved);
+    const given = { operator: operator === undefined ? undefined : { source: operator }, filter: undefined };
+    this.#checkCode(name, tree, given, this.#handles.get(name), settings, resolved);
     const isNew = tree === undefined;
     if (tree === undefined) {
       const code = operator === undefined ? {} : { mergeOperator: storedOf(operator) };
@@ -129,15 +130,23 @@ export class KeyspaceTable {
   #checkCode(
     name: string,
     tree: Tree | undefined,
-    operator: CodeSource | undefined,
+    code: { readonly operator: { readonly source: CodeSource } | undefined; readonly filter: unknown },
     known: unknown,
     settings: Record<string, unknown>,
     resolved: ResolvedKeyspaceSettings,
   ): void {
+    const operator = code.operator?.source;
     if (tree !== undefined) checkSameOperator(name, storedOperator(tree), operator?.name);
     const isSet = known === undefined || Object.keys(settings).length > 0;
     const settled = isSet || tree === undefined ? resolved : tree.settings;
-    checkWithSettings(name, settled, (operator ?? tree?.code.operatorSource) !== undefined);
+    const { ttlMs, compaction } = settled;
+    checkTogether(name, {
+      ttlMs,
+      strategy: compaction.strategy,
+      retention: settled.retention ?? this.#core.history.retentionOf(tree?.id ?? -1),
+      hasOperator: (operator ?? tree?.code.operatorSource) !== undefined,
+      hasFilter: (code.filter ?? tree?.code.filterSource) !== undefined,
+    });
   }
 
   /** Stores what user code a keyspace has: a log record and an edit, as of a new keyspace. */

@@ -20,6 +20,8 @@ import { TableCache } from '../sstable/table-cache.ts';
 import type { OpenReport } from './api-types.ts';
 import { handOverAtExit } from './close.ts';
 import { DatabaseHandle, type UpperFloors } from './database.ts';
+import type { Core } from './core.ts';
+import { renewPrepared } from './housekeeping.ts';
 import { writableCodec } from './job-input.ts';
 import { KeyspaceTable } from './keyspace-table.ts';
 import { Follower, pathsOf, type ReadState } from './follower.ts';
@@ -110,6 +112,7 @@ export class Opening {
     }
     this.#keepPrepared(recovering);
     const core = assemble(this.#parts(recovering.marks), recovering.version, report, contents);
+    if (this.#options.recovery === 'salvage' && state.prepared.size > 0) await this.#leaveDamage(core);
     const recovered: OpenReport = {
       batches: report.batches,
       bytes: report.bytes,
@@ -173,6 +176,18 @@ export class Opening {
       state.trees.set(record.id, this.#newTree(state, record, version));
     }
     return recovering;
+  }
+
+  /** What is prepared would keep the damaged log: its records are written anew, and the manifest says that the old ones are not needed. */
+  async #leaveDamage(core: Core): Promise<void> {
+    if (core.log === undefined) return;
+    renewPrepared(core, core.state.visible);
+    await new Promise<void>((resolve, reject) => {
+      core.installer.install(
+        () => core.editFacts(),
+        (error) => (error === undefined ? resolve() : reject(error)),
+      );
+    });
   }
 
   /** Before the log is let go of: their records are in it and nowhere else. */

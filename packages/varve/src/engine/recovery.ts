@@ -111,15 +111,17 @@ export function replayLog(env: ReplayEnv, logs: readonly number[]): ReplayReport
         state.visible = sequence;
         env.replayed();
       },
-      prepared(sequence, time, bytes, start, end, where) {
+      prepared(sequence, _time, bytes, start, end, where) {
         state.visible = sequence;
         const record = decodePrepared(bytes, start, end, where);
-        env.prepared.set(record.id, { ...record, sequence, time });
+        env.prepared.set(record.id, { ...record, sequence });
       },
       decision(sequence, time, bytes, start, end, where) {
         const { id, batchStart } = decodeDecision(bytes, start, end, where);
         env.prepared.delete(id);
-        if (batchStart !== undefined) this.batch(sequence, time, bytes, batchStart, end, where);
+        // One that wrote nothing has no batch.
+        if (batchStart !== undefined && batchStart < end)
+          this.batch(sequence, time, bytes, batchStart, end, where);
         else state.visible = sequence;
       },
       keyspaceChange(sequence, _time, bytes, start, end, where) {
@@ -144,7 +146,8 @@ export function replayLog(env: ReplayEnv, logs: readonly number[]): ReplayReport
         else if (env.mode !== 'salvage')
           throw corruption('a keyspace is dropped that is not there', { ...where });
       },
-      ingestion(sequence, _time, bytes, start, end, where) {
+      ingestion(sequence, time, bytes, start, end, where) {
+        if (time > 0) env.marks.sample(time, sequence);
         state.visible = sequence;
         replayIngestion(env, sequence, decodeIngestion(bytes, start, end, sequence, where), where);
       },

@@ -21,7 +21,6 @@ export type LoggedChange = { readonly sequence: number } & (
 /** A prepared transaction as it stood in the log. */
 export interface RecoveredTransaction extends PreparedRecord {
   readonly sequence: number;
-  readonly time: number;
 }
 
 export interface ReplayEnv {

@@ -56,7 +56,13 @@ export class ChangeFeedTable implements ChangeFeeds, FeedOwner {
       core.keptTables.feedBegan(pin.token.sequence);
     }
     const feed = new ChangeFeedHandle(this, log, pin, filter, durability);
-    const abort = (): void => this.end(pin, aborted(signal!));
+    // Not the feed itself, or one that was lost would live as long as its signal.
+    const held = new WeakRef(feed);
+    const abort = (): void => {
+      this.end(pin, aborted(signal!));
+      const left = held.deref();
+      if (left !== undefined) leaks.forget(left);
+    };
     signal?.addEventListener('abort', abort, { once: true });
     feed.left = () => signal?.removeEventListener('abort', abort);
     leaks.watch(feed, core, pin.token.sequence);

@@ -29,7 +29,7 @@ function batch(): Uint8Array {
 }
 
 test('a prepared transaction with its locks, also from the middle of other bytes', () => {
-  const record = { id: 'transfer ü', locks, batch: batch() };
+  const record = { id: 'transfer ü', time: 1_790_000_000_000, locks, batch: batch() };
   const bytes = encodePrepared(record);
   const framed = new Uint8Array(bytes.length + 20).fill(9);
   framed.set(bytes, 11);
@@ -44,7 +44,7 @@ test('both decisions, with the place of the batch', () => {
 });
 
 test('cut or changed bytes are damage with file and offset, or read as something of the same form', () => {
-  const bytes = encodePrepared({ id: 'one', locks, batch: batch() });
+  const bytes = encodePrepared({ id: 'one', time: 0, locks, batch: batch() });
   const decision = encodeDecision('one', true);
   const random = new Random(5);
   const attempt = (decode: () => unknown): void => {

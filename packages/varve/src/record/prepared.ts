@@ -5,6 +5,7 @@
  *   size     type    field
  *     1-2    varint  length of the id          at most PREPARED_ID_BYTES_MAX
  *            bytes   id, utf8
+ *     1-8    varint  when it was prepared, milliseconds since 1970; 0 without timestamps
  *     1-8    varint  number of locks beside those on what it writes
  *                    each: varint keyspace, u8 end (0: the key `from` alone, 1: up to `to`, 2: to the end),
  *                    varint length and bytes of `from`, the same of `to` when end is 1
@@ -41,6 +42,8 @@ export interface LockedKeys {
 
 export interface PreparedRecord {
   readonly id: string;
+  /** When it was prepared, milliseconds since 1970; 0 without timestamps. */
+  readonly time: number;
   readonly locks: readonly LockedKeys[];
   /** In the form of record/batch.ts. */
   readonly batch: Uint8Array;
@@ -52,15 +55,17 @@ export interface DecisionRecord {
   readonly batchStart: number | undefined;
 }
 
-export function encodePrepared({ id: text, locks, batch }: PreparedRecord): Uint8Array {
+export function encodePrepared({ id: text, time, locks, batch }: PreparedRecord): Uint8Array {
   const id = new TextEncoder().encode(text);
-  let length = varintLength(id.length) + id.length + varintLength(locks.length) + batch.length;
+  let length = varintLength(id.length) + id.length + varintLength(time);
+  length += varintLength(locks.length) + batch.length;
   for (const { keyspaceId, from, to } of locks) {
     length += varintLength(keyspaceId) + 1 + varintLength(from.length) + from.length;
     if (to instanceof Uint8Array) length += varintLength(to.length) + to.length;
   }
   const bytes = new Uint8Array(length);
   let at = putBlob(bytes, 0, id);
+  at = putVarint(bytes, at, time);
   at = putVarint(bytes, at, locks.length);
   for (const { keyspaceId, from, to } of locks) {
     at = putVarint(bytes, at, keyspaceId);
@@ -81,6 +86,7 @@ export function decodePrepared(
 ): PreparedRecord {
   const reader = new ByteReader(bytes, start, end);
   const id = idOf(reader, where);
+  const time = reader.varint();
   const locks: LockedKeys[] = [];
   for (let left = reader.varint(); left > 0 && !reader.failed; left--) {
     const keyspaceId = reader.varint();
@@ -95,7 +101,7 @@ export function decodePrepared(
   const batch = new BatchReader();
   batch.reset(bytes, reader.at, end, where);
   while (batch.next());
-  return { id, locks, batch: cloneRange(bytes, reader.at, end) };
+  return { id, time, locks, batch: cloneRange(bytes, reader.at, end) };
 }
 
 /** The part of a decision before the batch. */

@@ -78,12 +78,19 @@ export async function openCoordinator<D extends Databases>(
     const message = 'a coordinator takes databases by name, and the one that keeps its decisions as log';
     throw invalid('OPTION_INVALID', message, { databases: names });
   }
+  if (new Set(Object.values(databases)).size < names.length) {
+    throw invalid('OPTION_INVALID', 'each of the databases of a coordinator has one name', {
+      databases: names,
+    });
+  }
   const decisions = log.keyspace(KEYSPACE, { key: utf8, value: json<Stored>() });
   let name = decisions.get(NAME_KEY)?.name;
   if (name === undefined) {
     name = randomUUID();
     await decisions.put(NAME_KEY, { name }, DISK);
   }
+  // A decision that is only in memory is none: after a loss of power it is gone, and what was committed by it is not.
+  await log.sync('disk');
   const report = await settle(databases, decisions, name);
   return new Coordinator(databases, decisions, name, report);
 }
@@ -106,7 +113,7 @@ async function settle(
     }
   }
   for (const [id, { databases: named = [] }] of decisions.range({ gt: NAME_KEY })) {
-    if (named.every((each) => Object.hasOwn(databases, each))) decisions.delete(id);
+    if (named.every((each) => Object.hasOwn(databases, each))) forget(decisions, id);
   }
   return { committed, rolledBack };
 }
@@ -121,7 +128,7 @@ export class Coordinator<D extends Databases> {
   #count = 0;
   #running = 0;
   #isClosed = false;
-  #idle: (() => void) | undefined;
+  readonly #idle = new Set<() => void>();
 
   constructor(databases: D, decisions: Keyspace<string, Stored>, name: string, recovered: CoordinatorReport) {
     this.#databases = databases;
@@ -155,18 +162,17 @@ export class Coordinator<D extends Databases> {
           const isConflict = error instanceof VarveError && error.kind === 'conflict';
           if (!isConflict || attempt >= retriesMax) throw error;
         }
-        // Whoever was in the way goes first.
-        await new Promise((resolve) => setImmediate(resolve));
+        await backOff(attempt, this.#count);
       }
     } finally {
-      if (--this.#running === 0) this.#idle?.();
+      if (--this.#running === 0) for (const resolve of this.#idle) resolve();
     }
   }
 
   /** Waits for what runs. The databases stay open. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    if (this.#running > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    if (this.#running > 0) await new Promise<void>((resolve) => void this.#idle.add(resolve));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -234,14 +240,31 @@ export class Coordinator<D extends Databases> {
     const outcomes = await Promise.allSettled(names.map(commit));
     const failed = outcomes.findIndex((outcome) => outcome.status === 'rejected');
     if (failed < 0) {
-      // Lost in a crash it is removed at the next opening.
-      this.#decisions.delete(id);
+      forget(this.#decisions, id);
       return;
     }
     const message = `the transaction is committed, and database '${names[failed]}' has yet to apply it: open the coordinator again`;
     const { reason } = outcomes[failed] as PromiseRejectedResult;
     throw new VarveError('io', 'COMMIT_PENDING', message, { id, database: names[failed] }, { cause: reason });
   }
+}
+
+/** The decision is not needed any more. What can not be written now, or is lost in a crash, the next opening removes. */
+function forget(decisions: Keyspace<string, Stored>, id: string): void {
+  try {
+    decisions.delete(id);
+  } catch {
+    // The transaction is committed, whatever becomes of this.
+  }
+}
+
+const BACKOFF_MS_MAX = 50;
+
+/** Whoever is in the way has to come to disk a few times: waits a while that doubles, of which each takes another part. */
+async function backOff(attempt: number, count: number): Promise<void> {
+  const part = (Math.imul(count + 1, 0x9e3779b1) >>> 16) / 0xffff;
+  const ms = Math.min(BACKOFF_MS_MAX, 2 ** attempt) * (0.5 + part / 2);
+  await new Promise<void>((resolve) => void setTimeout(resolve, ms));
 }
 
 /** Is it sure that nothing was written? */

@@ -99,18 +99,18 @@ export class LockTable implements WriteGuard {
   }
 
   /**
-   * Locks all of them without waiting, or none.
+   * Locks all of them without waiting, or none. `isSure`: they were locked before a reopening, whoever else was.
    *
    * @throws conflict `KEY_LOCKED`
    */
-  lockAll(owner: LockOwner, spans: readonly LockedSpan[]): void {
+  lockAll(owner: LockOwner, spans: readonly LockedSpan[], isSure = false): void {
     const wanted = spans.map(({ keyspaceId, name, from, to }) => ({
       keyspaceId,
       name,
       from,
       to: to === 'key' ? undefined : (to ?? BEHIND_ALL),
     }));
-    for (const { keyspaceId, from, to } of wanted) this.#check(owner, keyspaceId, from, to);
+    if (!isSure) for (const { keyspaceId, from, to } of wanted) this.#check(owner, keyspaceId, from, to);
     for (const span of wanted) this.#hold(owner, span);
   }
 

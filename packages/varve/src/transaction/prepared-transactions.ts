@@ -60,11 +60,17 @@ export class PreparedTransactions {
     const batch = mayJoin(given) ? joinedBatch(given, state.trees) : given;
     const spans = [...writtenBy(batch, (keyspace) => this.#nameOf(keyspace)), ...reads()];
     const copy = batch.bytes.slice(0, batch.length);
-    const record = encodePrepared({ id, locks: spans, batch: copy });
-    const time = state.time.now();
+    const time = this.#core.owner!.options.timestamps ? state.time.now() : 0;
+    const record = encodePrepared({ id, time, locks: spans, batch: copy });
     // What it had locked before and locks here is given back by its rollback when this fails.
     const sequence = pipeline.note(RECORD_PREPARE, record, () => {
       validate();
+      // What is prepared is sure to be written.
+      const gone = spans.find(({ keyspaceId }) => !state.trees.has(keyspaceId));
+      if (gone !== undefined) {
+        const message = 'the transaction writes to a keyspace that was dropped';
+        throw invalid('KEYSPACE_DROPPED', message, { keyspaceId: gone.keyspaceId });
+      }
       this.#locks.lockAll(owner, spans);
     });
     owner.prepared = id;
@@ -75,7 +81,8 @@ export class PreparedTransactions {
 
   commit(id: string): number {
     const { batch } = this.#find(id);
-    const sequence = this.#core.pipeline.commitPrepared(bufferOf(batch), encodeDecision(id, true));
+    const { pipeline, state } = this.#core;
+    const sequence = pipeline.commitPrepared(bufferOf(batch, state.trees), encodeDecision(id, true));
     this.#decided(id);
     return sequence;
   }
@@ -115,6 +122,8 @@ export class PreparedTransactions {
     this.#locks.lockAll(
       owner,
       there.map((span) => ({ ...span, name: this.#nameOf(span.keyspaceId) })),
+      // Salvage may have stepped over the decision of another one with the same locks.
+      true,
     );
   }
 
@@ -164,11 +173,12 @@ function readerOf(bytes: Uint8Array, length: number = bytes.length): BatchReader
   return reader;
 }
 
-/** The batch again, to be written. */
-function bufferOf(bytes: Uint8Array): BatchBuffer {
+/** The batch again, to be written. What salvage has dropped the keyspace of is left out, as replay does. */
+function bufferOf(bytes: Uint8Array, trees: ReadonlyMap<number, unknown>): BatchBuffer {
   const reader = readerOf(bytes);
   const batch = new BatchBuffer(bytes.length + 64);
   while (reader.next()) {
+    if (!trees.has(reader.keyspaceId)) continue;
     const key = bytes.subarray(reader.keyStart, reader.keyEnd);
     batch.add(reader.kind, reader.keyspaceId, key, bytes.subarray(reader.valueStart, reader.valueEnd));
   }

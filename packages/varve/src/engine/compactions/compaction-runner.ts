@@ -19,7 +19,7 @@ import type { VersionEdit } from '../../manifest/version-edit.ts';
 import { bytesOf } from '../../manifest/version.ts';
 import type { Timer } from '../../runtime/scheduler.ts';
 import type { JobOutcome } from '../../workers/job-runner.ts';
-import type { Compactions, Core, Counters } from '../core.ts';
+import type { Compactions, Core } from '../core.ts';
 import { tableSettings } from '../job-input.ts';
 import { splitRange } from '../split-range.ts';
 import { jobCode, tellProblems } from '../merging/job-code.ts';
@@ -28,7 +28,8 @@ import { BlobReclaim } from './blob-reclaim.ts';
 import { Decisions } from './decisions.ts';
 import { Failures, isCancelled } from './failures.ts';
 import { Filtering } from './filtering.ts';
-import { Gate, isUrgent } from './gate.ts';
+import { Gate, isBefore, isUrgent } from './gate.ts';
+import { countMerged } from './merged-bytes.ts';
 import { NextPlan, pickerSettings } from './next-plan.ts';
 import { Pace } from './pace.ts';
 import { PlanRun } from './plan-run.ts';
@@ -219,13 +220,14 @@ export class CompactionRunner implements Compactions {
         const output = outcome.output as JobOutput;
         this.#failures.succeeded(tree);
         tellProblems(core.events, tree, output.problems);
-        this.#install(tree, plan, output, started);
+        this.#install(tree, plan, output, started, input.versions);
         return;
       }
       this.#end(tree, plan);
       this.#failed(tree, outcome.error);
     };
-    const run = new PlanRun(env, plan, this.#inputOf(tree, plan), parts, done);
+    const input = this.#inputOf(tree, plan);
+    const run = new PlanRun(env, plan, input, parts, done);
     this.#runs.set(plan, run);
     this.#pace.started();
     run.start();
@@ -294,7 +296,14 @@ export class CompactionRunner implements Compactions {
     for (const resolve of this.#waiters.splice(0)) resolve();
   }
 
-  #install(tree: Tree, plan: CompactionPlan, output: JobOutput | undefined, started: number): void {
+  /** @param versions that the job was to keep of a key */
+  #install(
+    tree: Tree,
+    plan: CompactionPlan,
+    output: JobOutput | undefined,
+    started: number,
+    versions: number = Number.POSITIVE_INFINITY,
+  ): void {
     const core = this.#core;
     const outputs = output?.files ?? [];
     const blobs = output?.blobs ?? [];
@@ -313,7 +322,7 @@ export class CompactionRunner implements Compactions {
     this.blobs.note(tree, output?.unreadBlobs ?? []);
     let isSeen = false;
     const edit = (): VersionEdit => {
-      isSeen = !this.#filtering.mayInstall(tree, output);
+      isSeen = !this.#filtering.mayInstall(tree, output) || core.history.versionsOf(tree.id) > versions;
       if (isSeen) return core.editFacts();
       return {
         ...editOf(tree.id, plan, outputs),
@@ -381,20 +390,5 @@ export class CompactionRunner implements Compactions {
       code: 'COMPACTION_FAILED',
       message: `keyspace '${tree.name}' does not compact any more: ${error instanceof Error ? error.message : String(error)}`,
     }));
-  }
-}
-
-/** What keeps writes going comes first, then what is further beyond its limit. */
-function isBefore(a: CompactionPlan, b: CompactionPlan): boolean {
-  if (isUrgent(a) !== isUrgent(b)) return isUrgent(a);
-  return a.score > b.score;
-}
-
-/** What a compaction of level 0 takes down, and what of the levels below it writes again because it lies where that does. */
-function countMerged(counters: Counters, plan: CompactionPlan): void {
-  if (plan.reason !== 'level0-files') return;
-  for (const { level, files } of plan.inputs) {
-    if (level === 0) counters.merged += bytesOf(files);
-    else counters.rewritten += bytesOf(files);
   }
 }

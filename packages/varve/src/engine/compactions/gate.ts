@@ -68,3 +68,9 @@ export class Gate {
 export function isUrgent({ reason, score }: Pick<CompactionPlan, 'reason' | 'score'>): boolean {
   return reason === 'level0-files' || score >= URGENT_SCORE;
 }
+
+/** What keeps writes going comes first, then what is further beyond its limit. */
+export function isBefore(a: CompactionPlan, b: CompactionPlan): boolean {
+  if (isUrgent(a) !== isUrgent(b)) return isUrgent(a);
+  return a.score > b.score;
+}

@@ -7,7 +7,6 @@ import { type CompactionFilter, wantedOfFilter } from '../../base/compaction-fil
 import { invalid } from '../../base/errors.ts';
 import { type MergeOperator, type StoredCode, wantedOfOperator } from '../../base/merge-operator.ts';
 import { builtInOperator } from '../../base/operators/built-in.ts';
-import type { ResolvedKeyspaceSettings } from '../../options/resolve.ts';
 import type { CreatedCode } from '../keyspace-change.ts';
 import type { CompactionFilterOption, KeyspaceOptions } from '../keyspace-types.ts';
 
@@ -84,22 +83,48 @@ export function checkSameOperator(
   );
 }
 
+/** What of a keyspace has to go together. */
+export interface Together {
+  readonly ttlMs: number | undefined;
+  readonly strategy: string;
+  /** What it keeps of its past from now on. */
+  readonly retention: { readonly ms?: number; readonly versions?: number };
+  readonly hasOperator: boolean;
+  readonly hasFilter: boolean;
+}
+
 /** @throws invalid `OPTION_INVALID` */
-export function checkWithSettings(
-  keyspace: string,
-  { ttlMs, retention }: Pick<ResolvedKeyspaceSettings, 'ttlMs' | 'retention'>,
-  hasOperator: boolean,
-): void {
-  if (!hasOperator) return;
-  const why =
-    ttlMs !== undefined
-      ? 'ttlMs and mergeOperator do not go together, because operands do not expire; give single puts a ttlMs'
-      : (retention?.versions ?? 0) > 0
-        ? 'retention.versions and mergeOperator do not go together, because operands are folded; keep a time, retention.ms'
-        : undefined;
-  if (why === undefined) return;
-  const message = `keyspace '${keyspace}': ${why}`;
-  throw invalid('OPTION_INVALID', message, { option: 'mergeOperator', keyspace });
+export function checkTogether(keyspace: string, together: Together): void {
+  const found = contradiction(together);
+  if (found === undefined) return;
+  const [option, why] = found;
+  throw invalid('OPTION_INVALID', `keyspace '${keyspace}': ${why}`, { option, keyspace });
+}
+
+function contradiction({
+  ttlMs,
+  strategy,
+  retention: { ms = 0, versions = 0 },
+  hasOperator,
+  hasFilter,
+}: Together): [option: string, why: string] | undefined {
+  if (hasOperator && ttlMs !== undefined) {
+    const why = 'because operands do not expire; give single puts a ttlMs';
+    return ['mergeOperator', `ttlMs and mergeOperator do not go together, ${why}`];
+  }
+  if (hasOperator && versions > 0) {
+    const why = 'because operands are folded; keep a time, retention.ms';
+    return ['mergeOperator', `retention.versions and mergeOperator do not go together, ${why}`];
+  }
+  if (hasFilter && ms > 0) {
+    const why = 'because what a filter removes is in every state of the past that still sees it';
+    return ['compactionFilter', `retention.ms and compactionFilter do not go together, ${why}`];
+  }
+  if (strategy === 'fifo' && ms + versions > 0) {
+    const why = 'which gives up whole tables, whatever states see them';
+    return ['retention', `retention does not go together with the strategy 'fifo', ${why}`];
+  }
+  return undefined;
 }
 
 interface Parts {
