@@ -1,0 +1,156 @@
+/**
+ * Collecting garbage by hand. A compaction with the filter does most of it; but a filter is not asked about what an open reader may
+ * see, so that all of it is done is known only by a walk behind the compaction, which changes what it still finds. Only then may the
+ * inventory forget.
+ *
+ * Order: (1) a frozen copy that would survive a crash; (2) every change that has begun before it ends, so that none brings back what
+ * is taken out; (3) compaction; (4) walk; (5) every read that has begun before ends; (6) the index is settled below the copy's oldest
+ * active transaction, unless a walk or snapshot is open from before (4), which may still meet what was changed since.
+ * Owner's thread.
+ */
+import { threadId } from 'node:worker_threads';
+import type { Bytes } from '../index.ts';
+import { decodeEntry, HEAD, lastOverflowKey, MORE, NO_ROW, TID_BYTES, tidAt } from './entry-format.ts';
+import type { EntryStore } from './entry-store.ts';
+import { settledBy } from './filter.ts';
+import type { IndexState } from './index-state.ts';
+import { indexId } from './index-id.ts';
+import { lockTrim } from './inventory.ts';
+import { BIG_BASE } from './inventory-words.ts';
+import { type Outcomes, prune } from './lives.ts';
+import { emptied } from './rows.ts';
+import type { FrozenInventory, Tid, Xid } from './types.ts';
+import { changesEnded } from './writer-slots.ts';
+
+export interface VacuumReport {
+  /** Everything that ended below it is settled: its rows are gone or seen by all. */
+  readonly horizon: Xid;
+  /** Below it the inventory has forgotten; less than `horizon` while other indexes or open readers need it. */
+  readonly base: Xid | undefined;
+  /** Stored entries afterwards. */
+  readonly entries: number;
+  /** Entries that the walk behind the compaction had to change. */
+  readonly changed: number;
+  /** In tables. */
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
+  readonly ms: number;
+}
+
+export async function vacuum<K>(state: IndexState<K>): Promise<VacuumReport> {
+  state.checkOwner('vacuum');
+  state.checkWritable();
+  const { db, inventory, internals, store } = state;
+  const started = performance.now();
+  const unlock = internals === undefined ? undefined : lockTrim(internals.shared, threadId, state.isRunning);
+  try {
+    const bytesBefore = bytesOf(store);
+    const frozen: FrozenInventory = internals === undefined ? inventory.frozen() : await internals.durable();
+    if (internals !== undefined) await changesEnded(internals.shared, state.isRunning);
+    await db.compact({ keyspace: store.keyspace.name });
+    const { entries, changed } = await settle(state, settledBy(frozen));
+    if (internals !== undefined) {
+      const settledAt = db.stats().sequence;
+      await changesEnded(internals.shared, state.isRunning);
+      if (!hasReaderBefore(state, settledAt)) internals.settle(indexId(state), frozen.oldestActive);
+    }
+    return {
+      horizon: frozen.oldestActive,
+      base: internals === undefined ? undefined : Number(internals.shared.big[BIG_BASE]),
+      entries,
+      changed,
+      bytesBefore,
+      bytesAfter: bytesOf(store),
+      ms: performance.now() - started,
+    };
+  } finally {
+    unlock?.();
+  }
+}
+
+/** Changes what the compaction has left. */
+async function settle<K>(
+  state: IndexState<K>,
+  outcomes: Outcomes,
+): Promise<{ entries: number; changed: number }> {
+  const { db, store } = state;
+  let entries = 0;
+  let changed = 0;
+  for await (const [key, value] of store.keyspace.range()) {
+    entries++;
+    const { flags, lives } = decodeEntry(value);
+    const saysMore = (flags & (HEAD | MORE)) === (HEAD | MORE);
+    // Not while other threads may be adding a row.
+    const isLonely = saysMore && db.stats().threads.length <= 1 && !hasRows(store, key);
+    if (!prune(lives, outcomes, true) && !isLonely) continue;
+    state.enter();
+    try {
+      let isLeft = true;
+      store.change(key, (old) => {
+        if (old === undefined) return 'keep';
+        const hasPruned = prune(old.lives, outcomes, true);
+        if (!hasPruned && !isLonely) return 'keep';
+        const made = emptied(isLonely ? { ...old, flags: old.flags & ~MORE } : old);
+        isLeft = made !== undefined;
+        return made;
+      });
+      changed++;
+      if (!isLeft) entries--;
+    } finally {
+      state.leave();
+    }
+  }
+  return { entries, changed };
+}
+
+function hasRows(store: EntryStore, head: Bytes): boolean {
+  const cursor = store.keyspace.range({ gt: head, lte: lastOverflowKey(head) }).cursor();
+  try {
+    return cursor.next();
+  } finally {
+    cursor.close();
+  }
+}
+
+/** An open snapshot, transaction or walk that sees less than `sequence`. */
+function hasReaderBefore<K>({ db }: IndexState<K>, sequence: number): boolean {
+  const { snapshots, threads } = db.stats();
+  return [snapshots, ...threads].some(
+    ({ oldestSequence }) => oldestSequence !== undefined && oldestSequence < sequence,
+  );
+}
+
+/** Takes out every entry of the rows. */
+export async function removeRows<K>(state: IndexState<K>, rows: ReadonlySet<Tid>): Promise<number> {
+  let removed = 0;
+  if (rows.size === 0) return 0;
+  const { store } = state;
+  for await (const [key, value] of store.keyspace.range()) {
+    const tid = rowOf(key, value);
+    if (tid === undefined || !rows.has(tid)) continue;
+    state.enter();
+    try {
+      state.checkWritable();
+      let had = false;
+      state.store.change(key, (old) => {
+        had = old !== undefined && old.lives.length > 0;
+        return old === undefined || !had ? 'keep' : emptied({ ...old, lives: [] });
+      });
+      if (had) removed++;
+    } finally {
+      state.leave();
+    }
+  }
+  return removed;
+}
+
+/** The row of a stored entry; undefined: a head that has none. */
+export function rowOf(key: Bytes, value: Bytes): Tid | undefined {
+  const { flags, tid } = decodeEntry(value);
+  if ((flags & HEAD) === 0) return tidAt(key, key.length - TID_BYTES);
+  return (flags & NO_ROW) === 0 ? tid : undefined;
+}
+
+function bytesOf({ db, keyspace }: EntryStore): number {
+  return db.stats().keyspaces[keyspace.name]?.bytes ?? 0;
+}
