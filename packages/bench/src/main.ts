@@ -23,6 +23,7 @@ import { longrun } from './longrun/longrun.ts';
 import { longrunHelp, parseLongrun } from './longrun/options.ts';
 import { type MemoryResult, measureMemory } from './memory.ts';
 import { measureMerge } from './merge/merge.ts';
+import { mga } from './mga/mga.ts';
 import { filters, micro, simulate } from './micro/micro.ts';
 import { type BenchOptions, type Command, help, parseCommand, UsageError } from './options.ts';
 import { ForeignDirectoryError } from './own-directory.ts';
@@ -77,6 +78,7 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<boo
   filters,
   ingest: measureIngest,
   merge: measureMerge,
+  mga,
   micro,
   past: measurePast,
   simulate,

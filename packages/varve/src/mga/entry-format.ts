@@ -95,6 +95,17 @@ export function encodeEntry({ flags, tid, lives }: StoredEntry): Uint8Array {
   return bytes;
 }
 
+/** The value of a head whose row has one life. */
+export function encodeFresh(tid: Tid, xmin: Xid, payload: Uint8Array): Uint8Array {
+  const { length } = payload;
+  const bytes = new Uint8Array(2 + TID_BYTES + varintLength(xmin) + varintLength(length) + length);
+  bytes[0] = HEAD;
+  putTid(bytes, 1, tid);
+  const at = putVarint(bytes, putVarint(bytes, 1 + TID_BYTES, xmin) + 1, length);
+  copyRange(payload, 0, length, bytes, at);
+  return bytes;
+}
+
 function damaged(what: string, bytes: Uint8Array): Error {
   return corruption(`an entry of an MGA index does not end where ${what} do`, { bytes: bytes.length });
 }
@@ -103,10 +114,15 @@ export function putTid(bytes: Uint8Array, at: number, tid: Tid): void {
   const isNumber = typeof tid === 'number';
   const high = isNumber ? Math.floor(tid / HALF) : Number(tid >> 32n);
   const low = isNumber ? tid % HALF : Number(tid & 0xffff_ffffn);
-  for (let i = 0; i < 4; i++) {
-    bytes[at + i] = high >>> (24 - i * 8);
-    bytes[at + 4 + i] = low >>> (24 - i * 8);
-  }
+  putWord(bytes, at, high);
+  putWord(bytes, at + 4, low);
+}
+
+function putWord(bytes: Uint8Array, at: number, word: number): void {
+  bytes[at] = word >>> 24;
+  bytes[at + 1] = word >>> 16;
+  bytes[at + 2] = word >>> 8;
+  bytes[at + 3] = word;
 }
 
 export function tidAt(bytes: Uint8Array, at: number): Tid {

@@ -76,7 +76,14 @@ export class MgaIndex<K = Bytes> {
     }
     const head = state.encodeKey(key);
     const { unique } = state.record;
-    this.#write(xmin, () => putRow(state.store, state.judge, { head, tid, xid: xmin, payload, unique }));
+    state.enter();
+    try {
+      state.checkWritable();
+      state.judge.checkWriter(xmin);
+      putRow(state.store, state.judge, { head, tid, xid: xmin, payload, unique });
+    } finally {
+      state.leave();
+    }
   }
 
   /**
@@ -88,7 +95,14 @@ export class MgaIndex<K = Bytes> {
     const state = this.#state;
     checkTid(tid);
     const head = state.encodeKey(key);
-    this.#write(xmax, () => removeRow(state.store, state.judge, head, tid, xmax));
+    state.enter();
+    try {
+      state.checkWritable();
+      state.judge.checkWriter(xmax);
+      removeRow(state.store, state.judge, head, tid, xmax);
+    } finally {
+      state.leave();
+    }
   }
 
   /** The rows of the key that transaction `xid` sees, in the order of their ids. */
@@ -241,18 +255,6 @@ export class MgaIndex<K = Bytes> {
   close(): void {
     this.#state.close();
     this.#origin.left();
-  }
-
-  #write(xid: Xid, change: () => void): void {
-    const state = this.#state;
-    state.enter();
-    try {
-      state.checkWritable();
-      state.judge.checkWriter(xid);
-      change();
-    } finally {
-      state.leave();
-    }
   }
 
   #source(stored: Range<Bytes>, limit: number, xid: Xid): ScanSource<K> {

@@ -40,6 +40,8 @@ export class ScanCursor<K> implements MgaCursor<K> {
   readonly #walked: WalkedCursor;
   readonly #order: RowOrder;
   readonly #view = new EntryView();
+  readonly #xid: Xid;
+  readonly #judge: Judge;
   #left: number;
   #isOpen = true;
   #hasEnded = false;
@@ -53,6 +55,8 @@ export class ScanCursor<K> implements MgaCursor<K> {
 
   constructor(source: ScanSource<K>) {
     this.#source = source;
+    this.#xid = source.xid;
+    this.#judge = source.judge;
     this.#left = source.limit;
     this.#order = new RowOrder(source.xid, source.judge, source.headOf);
     // Cursors of the engine have what spares views (engine/range-view.ts).
@@ -62,7 +66,7 @@ export class ScanCursor<K> implements MgaCursor<K> {
   readonly #look = (bytes: Uint8Array, start: number, end: number): boolean => {
     const view = this.#view;
     this.#valueStart = start;
-    if (!view.look(bytes, start, end, this.#source.xid, this.#source.judge)) return false;
+    if (!view.look(bytes, start, end, this.#xid, this.#judge)) return false;
     if (view.tidAt >= 0) this.#tid = tidAt(bytes, view.tidAt);
     return true;
   };

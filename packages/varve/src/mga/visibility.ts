@@ -62,7 +62,6 @@ export class EntryView {
   tidAt = -1;
   payloadStart = 0;
   payloadEnd = 0;
-  /** Where the next number is read. */
   #at = 0;
 
   get isHead(): boolean {
@@ -76,42 +75,57 @@ export class EntryView {
   /** Does the transaction see the row of the value in [start, end)? */
   look(bytes: Uint8Array, start: number, end: number, xid: Xid, judge: Judge): boolean {
     const flags = bytes[start]!;
+    let at = start + 1;
     this.flags = flags;
-    this.#at = start + 1;
     this.tidAt = -1;
     if ((flags & (HEAD | NO_ROW)) === HEAD) {
-      this.tidAt = this.#at;
-      this.#at += TID_BYTES;
+      this.tidAt = at;
+      at += TID_BYTES;
     }
-    while (this.#at < end) {
-      const xmin = this.#number(bytes);
-      const xmax = this.#number(bytes);
-      const length = this.#number(bytes);
-      const from = this.#at;
-      this.#at = from + length;
-      if (this.#at > end) break;
-      if (xmin !== xid && !(xmin < xid && judge.isCommitted(xmin))) continue;
+    while (at < end) {
+      let xmin = bytes[at++]!;
+      if (xmin >= 128) {
+        xmin = this.#rest(bytes, at, xmin);
+        at = this.#at;
+      }
+      let xmax = bytes[at++]!;
+      if (xmax >= 128) {
+        xmax = this.#rest(bytes, at, xmax);
+        at = this.#at;
+      }
+      let length = bytes[at++]!;
+      if (length >= 128) {
+        length = this.#rest(bytes, at, length);
+        at = this.#at;
+      }
+      const from = at;
+      at += length;
+      if (at > end) break;
+      if (xmin !== 0 && xmin !== xid && !(xmin < xid && judge.isCommitted(xmin))) continue;
       if (xmax !== 0 && (xmax === xid || (xmax < xid && judge.isCommitted(xmax)))) continue;
       this.payloadStart = from;
-      this.payloadEnd = from + length;
+      this.payloadEnd = at;
       return true;
     }
-    if (this.#at !== end) {
+    // Also what is no number.
+    if (at !== end) {
       throw corruption('an entry of an MGA index ends in the middle of a life', { bytes: end - start });
     }
     return false;
   }
 
-  #number(bytes: Uint8Array): number {
-    let byte = bytes[this.#at++]!;
-    if (byte < 128) return byte;
-    let value = byte & 127;
+  /** A number (base/varint.ts) that goes on behind its first byte; `#at` is behind it then. */
+  #rest(bytes: Uint8Array, from: number, first: number): number {
+    let at = from;
+    let value = first & 127;
     let scale = 128;
+    let byte: number;
     do {
-      byte = bytes[this.#at++]!;
+      byte = bytes[at++]!;
       value += (byte & 127) * scale;
       scale *= 128;
     } while (byte >= 128);
+    this.#at = at;
     return value;
   }
 }
