@@ -1,96 +1,13 @@
 /**
  * An index against a model: random transactions that put, remove, read and scan side by side, with flushes, compactions, vacuums,
- * reindexes and reopens in between. The model is a list of lives that nobody ever prunes; visibility is written down once more here.
+ * reindexes and reopens in between.
  */
 import { type Database, open, utf8 } from 'varve';
-import { type MgaIndex, openInventory, openMgaIndex, type TransactionInventory, type XidState } from 'varve/mga';
+import { type MgaIndex, openInventory, openMgaIndex, type TransactionInventory } from 'varve/mga';
 import { MemoryFs, Random } from 'varve/testing';
 import { expect, test } from 'vitest';
+import { Model, MODEL_KEYS } from './mga-model.ts';
 import { refusal } from './refusal.ts';
-
-interface Life {
-  readonly key: string;
-  readonly tid: number;
-  readonly xmin: number;
-  xmax: number;
-  readonly payload: string;
-}
-
-const KEYS = ['', 'a', 'a\0', 'a\0\0', 'ab', 'b', 'zz'];
-
-class Model {
-  lives: Life[] = [];
-  readonly states = new Map<number, XidState>();
-
-  #committed(xid: number): boolean {
-    return this.states.get(xid) === 'committed';
-  }
-
-  sees({ xmin, xmax }: Life, xid: number): boolean {
-    const isBorn = xmin === xid || (xmin < xid && this.#committed(xmin));
-    return isBorn && !(xmax !== 0 && (xmax === xid || (xmax < xid && this.#committed(xmax))));
-  }
-
-  scan(xid: number): string[] {
-    return this.lives
-      .filter((life) => this.sees(life, xid))
-      .toSorted((a, b) => (a.key === b.key ? a.tid - b.tid : a.key < b.key ? -1 : 1))
-      .map(({ key, tid, payload }) => `${JSON.stringify(key)} ${tid} ${payload}`);
-  }
-
-  end(xid: number, state: XidState): void {
-    this.states.set(xid, state);
-    if (state !== 'aborted') return;
-    this.lives = this.lives.filter(({ xmin }) => xmin !== xid);
-    for (const life of this.lives) if (life.xmax === xid) life.xmax = 0;
-  }
-
-  #newest(key: string, tid: number): Life | undefined {
-    return this.lives.filter((life) => life.key === key && life.tid === tid).at(-1);
-  }
-
-  /** The code that a put is refused with, if it is. */
-  put(key: string, tid: number, xid: number, payload: string): string | undefined {
-    const newest = this.#newest(key, tid);
-    const fresh = { key, tid, xmin: xid, xmax: 0, payload };
-    if (newest !== undefined) {
-      const isBorn = newest.xmin === xid || (newest.xmin < xid && this.#committed(newest.xmin));
-      if (!isBorn) return 'ENTRY_CONFLICT';
-      if (newest.xmax !== 0 && newest.xmax !== xid) {
-        if (newest.xmax > xid || !this.#committed(newest.xmax)) return 'ENTRY_CONFLICT';
-      } else if (newest.payload === payload) {
-        newest.xmax = 0;
-        return undefined;
-      } else if (newest.xmin === xid) {
-        this.lives = this.lives.filter((life) => life !== newest);
-      } else newest.xmax = xid;
-    }
-    this.lives.push(fresh);
-    return undefined;
-  }
-
-  remove(key: string, tid: number, xid: number): string | undefined {
-    const born = this.lives.filter(
-      (life) =>
-        life.key === key &&
-        life.tid === tid &&
-        (life.xmin === xid || (life.xmin < xid && this.#committed(life.xmin))),
-    );
-    const life = born.at(-1);
-    if (life === undefined) return 'ENTRY_NOT_FOUND';
-    if (life.xmax !== 0) {
-      const isGone = life.xmax === xid || (life.xmax < xid && this.#committed(life.xmax));
-      return isGone ? 'ENTRY_NOT_FOUND' : 'ENTRY_CONFLICT';
-    }
-    if (life.xmin === xid) this.lives = this.lives.filter((each) => each !== life);
-    else life.xmax = xid;
-    return undefined;
-  }
-
-  reopen(): void {
-    for (const [xid, state] of this.states) if (state === 'active') this.end(xid, 'aborted');
-  }
-}
 
 class Run {
   readonly #random: Random;
@@ -130,7 +47,9 @@ class Run {
     const reader = this.#begin();
     const stored = this.#db.keyspace(this.#db.keyspaces().find((name) => name.startsWith('varve.mga/'))!);
     const rows = this.#model.scan(reader).length;
-    const heads = new Set(this.#model.lives.filter((life) => this.#model.sees(life, reader)).map(({ key }) => key));
+    const heads = new Set(
+      this.#model.lives.filter((life) => this.#model.sees(life, reader)).map(({ key }) => key),
+    );
     expect(stored.count()).toBeGreaterThanOrEqual(rows);
     expect(stored.count()).toBeLessThanOrEqual(rows + heads.size);
     expect((await this.#db.verify({ full: true })).problems).toEqual([]);
@@ -188,7 +107,7 @@ class Run {
   }
 
   async #put(xid: number): Promise<void> {
-    const key = this.#random.pick(KEYS);
+    const key = this.#random.pick(MODEL_KEYS);
     const tid = this.#random.below(5);
     const payload = this.#random.pick(['', 'x', 'y']);
     await this.#agree(this.#model.put(key, tid, xid, payload), () =>
@@ -197,7 +116,7 @@ class Run {
   }
 
   async #remove(xid: number): Promise<void> {
-    const key = this.#random.pick(KEYS);
+    const key = this.#random.pick(MODEL_KEYS);
     const tid = this.#random.below(5);
     await this.#agree(this.#model.remove(key, tid, xid), () => this.#index.remove(key, tid, xid));
   }
@@ -216,14 +135,22 @@ class Run {
   async #check(): Promise<void> {
     for (const xid of this.#active()) {
       const expected = this.#model.scan(xid);
-      const show = ({ key, tid, payload }: { key: string; tid: number | bigint; payload: Uint8Array }): string =>
-        `${JSON.stringify(key)} ${tid} ${utf8.decode(payload)}`;
+      const show = ({
+        key,
+        tid,
+        payload,
+      }: {
+        key: string;
+        tid: number | bigint;
+        payload: Uint8Array;
+      }): string => `${JSON.stringify(key)} ${tid} ${utf8.decode(payload)}`;
       expect([...this.#index.rangeScan({}, xid)].map(show)).toEqual(expected);
       expect([...this.#index.rangeScan({ reverse: true }, xid)].map(show)).toEqual(expected.toReversed());
       const later: string[] = [];
-      for await (const entry of this.#index.rangeScan({ reverse: this.#random.oneIn(2) }, xid)) later.push(show(entry));
+      for await (const entry of this.#index.rangeScan({ reverse: this.#random.oneIn(2) }, xid))
+        later.push(show(entry));
       expect(later.toSorted()).toEqual(expected.toSorted());
-      const key = this.#random.pick(KEYS);
+      const key = this.#random.pick(MODEL_KEYS);
       const ofKey = expected.filter((each) => each.startsWith(`${JSON.stringify(key)} `));
       expect(this.#index.entries(key, xid).map(show)).toEqual(ofKey);
       expect(this.#index.get(key, xid).map(String)).toEqual(ofKey.map((each) => each.split(' ')[1]));

@@ -14,6 +14,7 @@
  *       80     8  i64     OLDEST           commit and abort, c. and e.       no xid below is active
  *       88     8  i64     CLEARED          trim, after the slots are free    slots of xids below may be used again
  *       96     8  i64     RESERVED         stored inventories                xids below are known to be used after a crash
+ *      104     8  i64     COMMITTED_AT     stored inventories, only up         sequence of the database's last commit record
  *      128  1024  i32[]   WRITERS          each thread its own pair          thread id + 1; changes begun and ended, odd: in the middle
  *     1152     n  u8[]    STATES           begin, commit, abort, trim        of xid x at x mod SLOTS: see below
  *
@@ -39,6 +40,7 @@ export const BIG_BASE = 9;
 export const BIG_OLDEST = 10;
 export const BIG_CLEARED = 11;
 export const BIG_RESERVED = 12;
+export const BIG_COMMITTED_AT = 13;
 
 export const WORD_WRITERS = 32;
 export const WRITERS_MAX = 128;

@@ -46,6 +46,8 @@ export interface InventoryStore {
   readonly settled: Map<string, Xid>;
   settle(index: string, horizon: Xid | undefined): void;
   readonly home: Database;
+  /** Is every commit on disk that anybody has seen before this call? */
+  isDurable(): boolean;
   /** A frozen copy of which every commit is on disk. */
   durable(take: () => FrozenInventory): Promise<FrozenInventory>;
 }
@@ -264,15 +266,18 @@ export class TransactionInventory implements Inventory {
     return this.#safe;
   }
 
-  /** For a collection that begins now: without a store the present, else what was on disk when the last one began. */
+  /** For a collection that begins now: the present if a crash leaves it as it is, else what was on disk before. */
   #safeCopy(): FrozenInventory {
-    if (this.#store === undefined) return this.frozen();
-    const safe = this.#safe ?? { oldestActive: this.base, aborted: [] };
-    // Another time nobody waits for: a database that can not write any more says so to those who write.
+    const copied = this.frozen();
+    if (this.#store === undefined || this.#store.isDurable()) {
+      this.#safe = copied;
+      return copied;
+    }
+    // For the next one. Nobody waits for it: a database that can not write any more says so to those who write.
     void Promise.resolve()
       .then(() => this.#durable())
       .catch(() => {});
-    return safe;
+    return this.#safe ?? { oldestActive: this.base, aborted: [] };
   }
 
   #end(xid: Xid, to: number): void {

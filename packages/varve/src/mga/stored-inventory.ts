@@ -18,6 +18,7 @@ import { type Bytes, type Database, type Keyspace, u64, utf8 } from '../index.ts
 import { checkSlots, type InventoryStore, TransactionInventory } from './inventory.ts';
 import {
   ABORTED,
+  BIG_COMMITTED_AT,
   BIG_NEXT,
   BIG_OLDEST,
   BIG_RESERVED,
@@ -163,7 +164,17 @@ class Store implements InventoryStore {
   }
 
   commit(xid: Xid): void {
-    this.#records.put(commitKey(xid), EMPTY);
+    const sequence = BigInt(this.#records.put(commitKey(xid), EMPTY));
+    const { big } = this.#words;
+    for (let known = Atomics.load(big, BIG_COMMITTED_AT); known < sequence; ) {
+      const was = Atomics.compareExchange(big, BIG_COMMITTED_AT, known, sequence);
+      if (was === known) return;
+      known = was;
+    }
+  }
+
+  isDurable(): boolean {
+    return this.home.stats().log.syncedSequence >= Number(Atomics.load(this.#words.big, BIG_COMMITTED_AT));
   }
 
   async reached(durability: 'os' | 'disk'): Promise<void> {

@@ -1,0 +1,145 @@
+import { describe, expect, test } from 'vitest';
+import type { Database } from '../index.ts';
+import { type InventoryStore, TransactionInventory } from './inventory.ts';
+import { BIG_NEXT, makeWords, wordsOf } from './inventory-words.ts';
+import type { FrozenInventory } from './types.ts';
+
+/** A store that says when it is on disk. */
+class FakeStore implements InventoryStore {
+  readonly home = {} as Database;
+  readonly settled = new Map<string, number>();
+  readonly told: string[] = [];
+  /** Ends the fsync that runs. */
+  synced: (() => void) | undefined;
+
+  reserve(xid: number): void {
+    this.told.push(`reserve ${xid}`);
+  }
+
+  commit(xid: number): void {
+    if (xid === 13) throw new Error('no room');
+    this.told.push(`commit ${xid}`);
+  }
+
+  isDurable(): boolean {
+    return false;
+  }
+
+  async reached(): Promise<void> {}
+
+  trim(base: number): void {
+    this.told.push(`trim ${base}`);
+  }
+
+  settle(index: string): void {
+    this.told.push(`settle ${index}`);
+  }
+
+  async durable(take: () => FrozenInventory): Promise<FrozenInventory> {
+    const copied = take();
+    await new Promise<void>((resolve) => {
+      this.synced = resolve;
+    });
+    return copied;
+  }
+}
+
+describe('TransactionInventory', () => {
+  test('the oldest active transaction moves on when it ends, past all that have ended before', () => {
+    const inventory = TransactionInventory.create({ first: 10 });
+    const xids = [0, 1, 2, 3].map(() => inventory.begin());
+    expect(xids).toEqual([10, 11, 12, 13]);
+    inventory.commit(11);
+    inventory.abort(12);
+    expect(inventory.oldestActive).toBe(10);
+    inventory.commit(10);
+    expect(inventory.oldestActive).toBe(13);
+    expect(inventory.frozen()).toEqual({ oldestActive: 13, aborted: [12] });
+    inventory.commit(13);
+    expect([inventory.oldestActive, inventory.next]).toEqual([14, 14]);
+  });
+
+  test('another object over the same memory sees everything, also what comes after a trim', () => {
+    const inventory = TransactionInventory.create({ slots: 1024 });
+    const other = TransactionInventory.from(inventory.buffer);
+    const aborted = inventory.begin();
+    inventory.abort(aborted);
+    expect(other.stateOf(aborted)).toBe('aborted');
+    inventory.trim(inventory.next);
+    expect(other.stateOf(aborted)).toBe('committed');
+    // The slot of the forgotten one is that of a later one now.
+    for (let i = 0; i < 1023; i++) inventory.commit(inventory.begin());
+    const reuser = other.begin();
+    expect(reuser % 1024).toBe(aborted % 1024);
+    expect([inventory.stateOf(reuser), other.stateOf(reuser)]).toEqual(['active', 'active']);
+    other.abort(reuser);
+    expect([other.stateOf(aborted), inventory.stateOf(reuser)]).toEqual(['committed', 'aborted']);
+  });
+
+  test('trims no active transaction', () => {
+    const inventory = TransactionInventory.create();
+    inventory.begin();
+    expect(() => inventory.trim(2)).toThrow(expect.objectContaining({ code: 'TRIM_INVALID' }) as Error);
+    inventory.trim(1);
+    expect(inventory.base).toBe(1);
+  });
+
+  test('whoever finds a slot claimed by a thread that died there goes on behind it', () => {
+    const words = makeWords(1024, 1);
+    const inventory = new TransactionInventory(wordsOf(words.buffer));
+    // A thread claims the slot of xid 1 and ends.
+    Atomics.store(words.states, 1, 1);
+    expect(inventory.begin()).toBe(2);
+    expect(Number(words.big[BIG_NEXT])).toBe(3);
+    expect([inventory.stateOf(1), inventory.oldestActive]).toEqual(['active', 1]);
+  });
+
+  test('xids above 2^32 have their own slots', () => {
+    const inventory = TransactionInventory.create({ slots: 1024, first: 2 ** 52 + 1 });
+    const xids = Array.from({ length: 1024 }, () => inventory.begin());
+    for (const xid of xids) if (xid % 3 === 0) inventory.abort(xid);
+    for (const xid of xids) expect(inventory.stateOf(xid)).toBe(xid % 3 === 0 ? 'aborted' : 'active');
+  });
+});
+
+describe('an inventory with a store', () => {
+  test('tells it before anybody sees a change, and stays as it was when that fails', () => {
+    const store = new FakeStore();
+    const inventory = new TransactionInventory(makeWords(1024, 12), store);
+    inventory.commit(inventory.begin());
+    const refused = inventory.begin();
+    expect(() => inventory.commit(refused)).toThrow('no room');
+    expect(inventory.stateOf(refused)).toBe('active');
+    inventory.abort(refused);
+    expect(store.told).toEqual(['reserve 12', 'commit 12', 'reserve 13']);
+  });
+
+  test('collections that begin by themselves go by what was on disk before', async () => {
+    const store = new FakeStore();
+    const inventory = new TransactionInventory(makeWords(1024, 1), store);
+    const { internals } = inventory;
+    inventory.commit(inventory.begin());
+    expect(internals.safe()).toEqual({ oldestActive: 1, aborted: [] });
+    await Promise.resolve();
+    inventory.commit(inventory.begin());
+    expect(internals.safe().oldestActive).toBe(1);
+    store.synced!();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(internals.safe().oldestActive).toBeGreaterThan(1);
+  });
+
+  test('forgets what every index has settled', () => {
+    const store = new FakeStore();
+    const inventory = new TransactionInventory(makeWords(1024, 1), store);
+    for (let i = 0; i < 9; i++) inventory.commit(inventory.begin());
+    const { internals } = inventory;
+    internals.enroll('a', 1);
+    internals.enroll('b', 1);
+    internals.settle('a', 8);
+    expect(inventory.base).toBe(1);
+    internals.settle('b', 5);
+    expect(inventory.base).toBe(5);
+    internals.settle('b', undefined);
+    expect(inventory.base).toBe(8);
+  });
+});
