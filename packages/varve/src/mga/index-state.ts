@@ -11,7 +11,7 @@ import { type InventoryInternals, tellIndexes, TransactionInventory } from './in
 import { WORD_CHANGES } from './inventory-words.ts';
 import type { Inventory, MgaIndexOptions, MgaThresholds } from './types.ts';
 import { Judge } from './visibility.ts';
-import { WriterSlot } from './writer-slots.ts';
+import { changesEnded, WriterSlot } from './writer-slots.ts';
 
 /** What is stored of an index, under its name. */
 export interface IndexRecord {
@@ -55,7 +55,8 @@ export class IndexState<K> {
   readonly #records: IndexRecords;
   readonly #internals: InventoryInternals | undefined;
   readonly #slot: WriterSlot | undefined;
-  #changes = 0;
+  /** Of the inventory, when this last looked at what is stored; it has not since it was made. */
+  #changes = -1;
   #gone: string | undefined;
 
   constructor({ db, name, records, codec, options, isAttached }: IndexParts<K>, record: IndexRecord) {
@@ -72,7 +73,6 @@ export class IndexState<K> {
     if (options.inventory instanceof TransactionInventory) {
       this.#internals = options.inventory.internals;
       this.#slot = new WriterSlot(this.#internals.shared);
-      this.#changes = Atomics.load(this.#internals.shared.words, WORD_CHANGES);
     }
     this.store = this.openGeneration(record.generation);
   }
@@ -183,8 +183,9 @@ export class IndexState<K> {
     await this.retire(old);
   }
 
-  /** Drops the keyspace that was read up to now, once nobody walks it. */
+  /** Drops the keyspace that was read up to now, once nobody walks it, or is in the middle of a read in another thread. */
   async retire(store: EntryStore): Promise<void> {
+    if (this.#internals !== undefined) await changesEnded(this.#internals.shared, this.isRunning);
     const { walks } = this;
     this.walks = 0;
     if (walks > 0) this.#retired.set(store, walks);

@@ -115,10 +115,10 @@ export class MgaIndex<K = Bytes> {
       const { store } = state;
       const isSeen = store.sees(head, xid, false);
       if (!store.view.hasMore) return isSeen ? [store.tid] : [];
+      return Array.from(this.#rows(head, xid), ({ tid }) => tid);
     } finally {
       state.leave();
     }
-    return [...this.#rows(head, xid)].map(({ tid }) => tid);
   }
 
   /** As `get`, with payloads: what an index-only read needs. */
@@ -131,10 +131,10 @@ export class MgaIndex<K = Bytes> {
       const { store } = state;
       const isSeen = store.sees(head, xid, true);
       if (!store.view.hasMore) return isSeen ? [{ key, tid: store.tid, payload: store.payload }] : [];
+      return [...this.#rows(head, xid)];
     } finally {
       state.leave();
     }
-    return [...this.#rows(head, xid)];
   }
 
   #rows(head: Uint8Array, xid: Xid): Iterable<MgaEntry<K>> {

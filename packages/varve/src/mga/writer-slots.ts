@@ -14,6 +14,7 @@ export class WriterSlot {
   readonly #words: Int32Array;
   /** Of this thread's count; 0: it has none yet. */
   #at = 0;
+  #depth = 0;
 
   constructor({ words }: InventoryWords) {
     this.#words = words;
@@ -21,11 +22,11 @@ export class WriterSlot {
 
   enter(): void {
     if (this.#at === 0) this.#at = claim(this.#words);
-    Atomics.add(this.#words, this.#at, 1);
+    if (this.#depth++ === 0) Atomics.add(this.#words, this.#at, 1);
   }
 
   leave(): void {
-    Atomics.add(this.#words, this.#at, 1);
+    if (--this.#depth === 0) Atomics.add(this.#words, this.#at, 1);
   }
 }
 
