@@ -73,6 +73,18 @@ describe('garbage', () => {
     expect(stored(here)).toBe(200);
   });
 
+  test('several vacuums at once take turns', async () => {
+    const here = await world();
+    const { db, inventory, index } = here;
+    const other = await openMgaIndex(db, 'other', { key: utf8, inventory });
+    const aborted = inventory.begin();
+    for (const each of [index, other]) each.put('a', 1, aborted);
+    inventory.abort(aborted);
+    const reports = await Promise.all([index.vacuum(), other.vacuum(), index.vacuum()]);
+    expect(reports.map(({ entries }) => entries)).toEqual([0, 0, 0]);
+    expect(inventory.base).toBe(inventory.next);
+  });
+
   test('a key whose rows have all gone leaves nothing', async () => {
     const here = await world();
     const { index } = here;
@@ -144,6 +156,21 @@ describe('reindex', () => {
     index.put('c', 1, reader);
     await db.flush();
     expect(db.keyspaces().filter((name) => name.startsWith('varve.mga/'))).toHaveLength(1);
+  });
+
+  test('leaves out what was rolled back, which the inventory may forget', async () => {
+    const { inventory, index } = await world();
+    const [aborted, good] = [inventory.begin(), inventory.begin()];
+    inventory.abort(aborted);
+    const { entries } = await index.reindex([
+      { key: 'a', tid: 1, xmin: aborted },
+      { key: 'b', tid: 1, xmax: aborted },
+      { key: 'c', tid: 1, xmin: good },
+    ]);
+    inventory.commit(good);
+    expect(entries).toBe(3);
+    inventory.trim(inventory.oldestActive);
+    expect([...index.rangeScan({}, inventory.begin())].map(({ key }) => key)).toEqual(['b', 'c']);
   });
 
   test('that fails leaves the index as it was', async () => {
@@ -256,6 +283,24 @@ describe('moves', () => {
 });
 
 describe('what is stored of an index', () => {
+  test('is read by a process that may not write', async () => {
+    const path = temporaryDirectory();
+    const here = await open(path);
+    const inventory = await openInventory(here);
+    const index = await openMgaIndex(here, 'names', { key: utf8, inventory });
+    const xid = inventory.begin();
+    index.put('a', 1, xid);
+    await inventory.commit(xid, { durability: 'disk' });
+    await here.close();
+    const db = await open(path, { readOnly: true });
+    onTestFinished(() => db.close());
+    const read = await openInventory(db);
+    const names = await openMgaIndex(db, 'names', { key: utf8, inventory: read });
+    const last = read.next - 1;
+    expect(names.get('a', last)).toEqual([1]);
+    await expectRefusal(() => read.begin(), 'READ_ONLY', 'invalid');
+  });
+
   test('has to be what it is opened with', async () => {
     const path = temporaryDirectory();
     const first = await open(path);

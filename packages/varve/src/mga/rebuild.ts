@@ -112,14 +112,17 @@ function addEntry<K>(
 ): void {
   const { key, tid, xmin = 0, xmax = 0, payload = NO_PAYLOAD } = checked(state, entry, position);
   const head = state.encodeKey(key);
-  const life: Life = { xmin, xmax, payload };
+  const { judge } = state;
+  // What was rolled back would be there again once the inventory has forgotten it.
+  if (judge.isAborted(xmin)) return;
+  const life: Life = { xmin, xmax: judge.isAborted(xmax) ? 0 : xmax, payload };
   const first = store.read(head);
   const isInHead = first === undefined || isRowOf(first, tid);
   store.change(isInHead ? head : overflowKey(head, tid), (old) => withLife(old, tid, life, isInHead));
   if (isInHead && (first === undefined || !state.record.unique)) return;
   if (!isInHead) store.markMore(head, tid);
-  if (!state.record.unique || xmax !== 0) return;
-  const found = uniqueState(store, state.judge, head, Number.MAX_SAFE_INTEGER, tid);
+  if (!state.record.unique || life.xmax !== 0) return;
+  const found = uniqueState(store, judge, head, Number.MAX_SAFE_INTEGER, tid);
   if (found.state !== 'taken') return;
   throw entryInvalid(position, `row ${String(found.tid)} has the key of row ${String(tid)}`);
 }

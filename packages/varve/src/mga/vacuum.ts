@@ -10,7 +10,16 @@
  */
 import { threadId } from 'node:worker_threads';
 import type { Bytes } from '../index.ts';
-import { decodeEntry, HEAD, lastOverflowKey, MORE, NO_ROW, TID_BYTES, tidAt } from './entry-format.ts';
+import {
+  decodeEntry,
+  HEAD,
+  lastOverflowKey,
+  MORE,
+  NO_ROW,
+  type StoredEntry,
+  TID_BYTES,
+  tidAt,
+} from './entry-format.ts';
 import type { EntryStore } from './entry-store.ts';
 import { settledBy } from './filter.ts';
 import type { IndexState } from './index-state.ts';
@@ -37,7 +46,22 @@ export interface VacuumReport {
   readonly ms: number;
 }
 
+/** Of each inventory: one vacuum after the other. */
+const turns = new WeakMap<object, Promise<unknown>>();
+
 export async function vacuum<K>(state: IndexState<K>): Promise<VacuumReport> {
+  state.checkOwner('vacuum');
+  state.checkWritable();
+  const before = turns.get(state.inventory);
+  const own = (async () => {
+    await before?.catch(() => {});
+    return runVacuum(state);
+  })();
+  turns.set(state.inventory, own);
+  return own;
+}
+
+async function runVacuum<K>(state: IndexState<K>): Promise<VacuumReport> {
   state.checkOwner('vacuum');
   state.checkWritable();
   const { db, inventory, internals, store } = state;
@@ -52,7 +76,9 @@ export async function vacuum<K>(state: IndexState<K>): Promise<VacuumReport> {
     if (internals !== undefined) {
       const settledAt = db.stats().sequence;
       await changesEnded(internals.shared, state.isRunning);
-      if (!hasReaderBefore(state, settledAt)) internals.settle(indexId(state), frozen.oldestActive);
+      // A rebuild that came in between has made another index of it.
+      const isSame = state.store === store && !state.isGone && state.record.busy === undefined;
+      if (isSame && !hasReaderBefore(state, settledAt)) internals.settle(indexId(state), frozen.oldestActive);
     }
     return {
       horizon: frozen.oldestActive,
@@ -126,14 +152,15 @@ export async function removeRows<K>(state: IndexState<K>, rows: ReadonlySet<Tid>
   if (rows.size === 0) return 0;
   const { store } = state;
   for await (const [key, value] of store.keyspace.range()) {
-    const tid = rowOf(key, value);
+    const tid = rowOf(key, decodeEntry(value));
     if (tid === undefined || !rows.has(tid)) continue;
     state.enter();
     try {
       state.checkWritable();
       let had = false;
-      state.store.change(key, (old) => {
-        had = old !== undefined && old.lives.length > 0;
+      store.change(key, (old) => {
+        // The head may be that of another row by now.
+        had = old !== undefined && old.lives.length > 0 && rows.has(rowOf(key, old) ?? NONE);
         return old === undefined || !had ? 'keep' : emptied({ ...old, lives: [] });
       });
       if (had) removed++;
@@ -144,9 +171,11 @@ export async function removeRows<K>(state: IndexState<K>, rows: ReadonlySet<Tid>
   return removed;
 }
 
+/** No row's id. */
+const NONE = -1;
+
 /** The row of a stored entry; undefined: a head that has none. */
-export function rowOf(key: Bytes, value: Bytes): Tid | undefined {
-  const { flags, tid } = decodeEntry(value);
+function rowOf(key: Bytes, { flags, tid }: StoredEntry): Tid | undefined {
   if ((flags & HEAD) === 0) return tidAt(key, key.length - TID_BYTES);
   return (flags & NO_ROW) === 0 ? tid : undefined;
 }
