@@ -29,6 +29,11 @@ function stored({ db }: World): number {
   return db.keyspace(db.keyspaces().find((name) => name.startsWith('varve.mga/'))!).count();
 }
 
+function* brokenSource(): Generator<{ key: string; tid: number }> {
+  yield { key: 'b', tid: 1 };
+  throw new Error('host');
+}
+
 const keys = Array.from({ length: 200 }, (_, i) => `k${String(i).padStart(3, '0')}`);
 
 describe('garbage', () => {
@@ -190,13 +195,7 @@ describe('reindex', () => {
       const entries = [{ key: 'b', tid: 2 }, entry as { key: string; tid: number }];
       await expectRefusal(() => index.reindex(entries), 'ENTRY_INVALID', 'invalid', { position: 1 });
     }
-    await expect(
-      index.reindex(
-        (function* (): Generator<never> {
-          throw new Error('host');
-        })(),
-      ),
-    ).rejects.toThrow('host');
+    await expect(index.reindex(brokenSource())).rejects.toThrow('host');
     expect([...index.rangeScan({}, reader)].map(({ key, tid }) => [key, tid])).toEqual([['a', 1]]);
     expect(db.keyspaces().filter((name) => name.startsWith('varve.mga/'))).toHaveLength(1);
     index.put('b', 1, reader);
