@@ -78,6 +78,15 @@ describe('garbage', () => {
     expect(stored(here)).toBe(200);
   });
 
+  test.each([':memory:', 'disk'])('is all gone by the filter when nobody reads, %s', async (where) => {
+    const here = await world(where === 'disk' ? temporaryDirectory() : where);
+    const { index } = here;
+    committed(here, (xid) => keys.forEach((key, i) => index.put(key, i, xid)));
+    committed(here, (xid) => keys.slice(0, 150).forEach((key, i) => index.remove(key, i, xid)));
+    // The walk behind the compaction has found nothing to do.
+    expect(await index.vacuum()).toMatchObject({ entries: 50, changed: 0 });
+  });
+
   test('several vacuums at once take turns', async () => {
     const here = await world();
     const { db, inventory, index } = here;
@@ -159,6 +168,20 @@ describe('reindex', () => {
     expect(walked).toBe(200);
     before.close();
     index.put('c', 1, reader);
+    await db.flush();
+    expect(db.keyspaces().filter((name) => name.startsWith('varve.mga/'))).toHaveLength(1);
+  });
+
+  test('beside a vacuum and a removal of dead rows: these end on the old index', async () => {
+    const here = await world();
+    const { db, inventory, index } = here;
+    committed(here, (xid) => keys.forEach((key, i) => index.put(key, i, xid)));
+    const vacuum = index.vacuum();
+    const removal = refusal(() => index.removeDeadEntries(keys.keys()));
+    await index.reindex([{ key: 'a', tid: 1 }]);
+    await vacuum;
+    expect((await removal).code).toBe('INDEX_BUSY');
+    expect([...index.rangeScan({}, inventory.begin())].map(({ key }) => key)).toEqual(['a']);
     await db.flush();
     expect(db.keyspaces().filter((name) => name.startsWith('varve.mga/'))).toHaveLength(1);
   });

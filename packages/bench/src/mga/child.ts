@@ -80,6 +80,25 @@ async function measure({ path, num, reads, scans, payload, seed }: Job): Promise
   await index.vacuum();
   rates['vacuum, entries'] = { perSecond: (num / (performance.now() - start)) * 1000, p99: 0 };
   await readAll('vacuumed');
+  // The engine under the same load, to know what the index adds: the same keys, values as long, as many commits.
+  const bare = db.keyspace('bare');
+  const value = new Uint8Array(13 + payload);
+  rates['bare putIfAbsent'] = await timed(num, (i) => {
+    key.set(((i * step) % num) * 2);
+    bare.putIfAbsent(key.bytes, value);
+    if (i % TRANSACTION_ROWS === 0) inventory.commit(inventory.begin());
+  });
+  await db.compact({ keyspace: 'bare' });
+  for (const part of [Math.ceil(scans / 10), scans]) {
+    rates[`bare cursor, ${SCAN_ENTRIES} moves`] = await timed(part, () => {
+      key.set(random.below(num - SCAN_ENTRIES) * 2);
+      const cursor = bare.range({ gte: key.bytes, limit: SCAN_ENTRIES }).cursor();
+      let moves = 0;
+      while (cursor.next()) moves++;
+      cursor.close();
+      if (moves !== SCAN_ENTRIES) throw new Error(`${moves} entries were there`);
+    });
+  }
   await db.close();
   return rates;
 }

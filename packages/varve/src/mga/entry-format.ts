@@ -95,11 +95,13 @@ export function encodeEntry({ flags, tid, lives }: StoredEntry): Uint8Array {
   return bytes;
 }
 
-/** The value of a head whose row has one life. */
-export function encodeFresh(tid: Tid, xmin: Xid, payload: Uint8Array): Uint8Array {
+/** The value of a head whose row has one life, in `into` when that has the length. */
+export function encodeFresh(tid: Tid, xmin: Xid, payload: Uint8Array, into: Uint8Array): Uint8Array {
   const { length } = payload;
-  const bytes = new Uint8Array(2 + TID_BYTES + varintLength(xmin) + varintLength(length) + length);
+  const size = 2 + TID_BYTES + varintLength(xmin) + varintLength(length) + length;
+  const bytes = into.length === size ? into : new Uint8Array(size);
   bytes[0] = HEAD;
+  bytes[1 + TID_BYTES + varintLength(xmin)] = 0;
   putTid(bytes, 1, tid);
   const at = putVarint(bytes, putVarint(bytes, 1 + TID_BYTES, xmin) + 1, length);
   copyRange(payload, 0, length, bytes, at);

@@ -7,6 +7,7 @@ import type { Bytes, Database, Keyspace, KeyspaceSettings, ValueCodec } from '..
 import {
   decodeEntry,
   encodeEntry,
+  encodeFresh,
   HEAD,
   MORE,
   NO_ROW,
@@ -50,6 +51,7 @@ export class EntryStore {
   payload: Uint8Array = EMPTY;
   readonly #codec: EntryCodec;
   readonly #judge: Judge;
+  #scratch: Uint8Array = EMPTY;
   #xid: Xid = 0;
   #isSeen = false;
   #wantsPayload = false;
@@ -83,6 +85,18 @@ export class EntryStore {
     this.tid = tidAt(bytes, view.tidAt);
     if (this.#wantsPayload) this.payload = cloneRange(bytes, view.payloadStart, view.payloadEnd);
   };
+
+  /** The value of a new head. Values repeat their length, so `reuse` gives it back once it is stored. */
+  encodeFresh(tid: Tid, xid: Xid, payload: Uint8Array): Uint8Array {
+    const scratch = this.#scratch;
+    // Not while a write that waits for room has it: listeners of its events may write too.
+    this.#scratch = EMPTY;
+    return encodeFresh(tid, xid, payload, scratch);
+  }
+
+  reuse(value: Uint8Array): void {
+    this.#scratch = value;
+  }
 
   /** Of a head; 0: there is none. */
   flagsOf(head: Uint8Array): number {

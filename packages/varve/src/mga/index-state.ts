@@ -128,9 +128,9 @@ export class IndexState<K> {
     this.#slot?.leave();
   }
 
-  /** @throws busy `INDEX_BUSY` while it is rebuilt or moved */
-  checkWritable(): void {
-    const what = this.record.busy;
+  /** @throws busy `INDEX_BUSY` while it is rebuilt or moved, or when `store` is what it was before that */
+  checkWritable(store: EntryStore = this.store): void {
+    const what = this.record.busy ?? (store === this.store ? undefined : 'reindex');
     if (what === undefined) return;
     const message = `index '${this.name}' takes no writes during its ${what}`;
     throw busy('INDEX_BUSY', message, { index: this.name, during: what });

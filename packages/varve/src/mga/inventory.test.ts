@@ -94,6 +94,26 @@ describe('TransactionInventory', () => {
     expect([inventory.stateOf(1), inventory.oldestActive]).toEqual(['active', 1]);
   });
 
+  test('a host may fill the memory itself, by the table', () => {
+    const buffer = new SharedArrayBuffer(1152 + 1024);
+    const view = new DataView(buffer);
+    view.setInt32(4, 1, true);
+    view.setInt32(8, 1024, true);
+    const [next, base, oldest] = [105, 100, 103];
+    for (const [at, xid] of [next, base, oldest, base, next].entries()) {
+      view.setBigInt64(64 + at * 8, BigInt(xid), true);
+    }
+    [2, 3, 2, 1, 2].forEach((state, i) => view.setUint8(1152 + ((base + i) % 1024), state));
+    view.setInt32(0, 0x56_41_47_4d, true);
+    const inventory = TransactionInventory.from(buffer);
+    const states = [99, 100, 101, 102, 103, 104].map((xid) => inventory.stateOf(xid));
+    expect(states).toEqual(['committed', 'committed', 'aborted', 'committed', 'active', 'committed']);
+    expect(inventory.frozen()).toEqual({ oldestActive: 103, aborted: [101] });
+    view.setUint8(1152 + 103, 2);
+    expect(inventory.stateOf(103)).toBe('committed');
+    expect(inventory.begin()).toBe(105);
+  });
+
   test('xids above 2^32 have their own slots', () => {
     const inventory = TransactionInventory.create({ slots: 1024, first: 2 ** 52 + 1 });
     const xids = Array.from({ length: 1024 }, () => inventory.begin());

@@ -207,7 +207,7 @@ export class MgaIndex<K = Bytes> {
    *
    * Errors: `VACUUM_BUSY` (busy), `INDEX_BUSY` (busy), `INDEX_ATTACHED` (invalid).
    */
-  vacuum(): Promise<VacuumReport> {
+  async vacuum(): Promise<VacuumReport> {
     return vacuum(this.#state);
   }
 

@@ -5,7 +5,7 @@
  */
 import { EMPTY } from '../base/bytes.ts';
 import { VarveError } from '../base/errors.ts';
-import { encodeFresh, HEAD, type Life, MORE, overflowKey, type StoredEntry } from './entry-format.ts';
+import { HEAD, type Life, MORE, overflowKey, type StoredEntry } from './entry-format.ts';
 import { type EntryStore, isRowOf } from './entry-store.ts';
 import { notFound, prune, putLife, removeLife } from './lives.ts';
 import type { Tid, UniqueState, Xid } from './types.ts';
@@ -21,10 +21,13 @@ export interface RowPut {
 
 export function putRow(store: EntryStore, judge: Judge, put: RowPut): void {
   const { head, tid, xid, unique } = put;
-  const fresh = encodeFresh(tid, xid, put.payload);
+  const fresh = store.encodeFresh(tid, xid, put.payload);
   for (;;) {
     // A key without a head has no rows.
-    if (store.keyspace.putIfAbsent(head, fresh)) return;
+    if (store.keyspace.putIfAbsent(head, fresh)) {
+      store.reuse(fresh);
+      return;
+    }
     if (unique) checkUnique(store, judge, put);
     const first = store.read(head);
     if (first === undefined) continue;

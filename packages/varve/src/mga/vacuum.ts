@@ -49,14 +49,12 @@ export interface VacuumReport {
 /** Of each inventory: one vacuum after the other. */
 const turns = new WeakMap<object, Promise<unknown>>();
 
-export async function vacuum<K>(state: IndexState<K>): Promise<VacuumReport> {
+export function vacuum<K>(state: IndexState<K>): Promise<VacuumReport> {
   state.checkOwner('vacuum');
   state.checkWritable();
+  const run = (): Promise<VacuumReport> => runVacuum(state);
   const before = turns.get(state.inventory);
-  const own = (async () => {
-    await before?.catch(() => {});
-    return runVacuum(state);
-  })();
+  const own = before === undefined ? run() : before.then(run, run);
   turns.set(state.inventory, own);
   return own;
 }
@@ -67,6 +65,8 @@ async function runVacuum<K>(state: IndexState<K>): Promise<VacuumReport> {
   const { db, inventory, internals, store } = state;
   const started = performance.now();
   const unlock = internals === undefined ? undefined : lockTrim(internals.shared, threadId, state.isRunning);
+  // A rebuild that comes in between drops the keyspace when this has ended.
+  state.walks++;
   try {
     const bytesBefore = bytesOf(store);
     const frozen: FrozenInventory = internals === undefined ? inventory.frozen() : await internals.durable();
@@ -90,6 +90,7 @@ async function runVacuum<K>(state: IndexState<K>): Promise<VacuumReport> {
       ms: performance.now() - started,
     };
   } finally {
+    state.walkEnded(store);
     unlock?.();
   }
 }
@@ -151,24 +152,32 @@ export async function removeRows<K>(state: IndexState<K>, rows: ReadonlySet<Tid>
   let removed = 0;
   if (rows.size === 0) return 0;
   const { store } = state;
-  for await (const [key, value] of store.keyspace.range()) {
-    const tid = rowOf(key, decodeEntry(value));
-    if (tid === undefined || !rows.has(tid)) continue;
-    state.enter();
-    try {
-      state.checkWritable();
-      let had = false;
-      store.change(key, (old) => {
-        // The head may be that of another row by now.
-        had = old !== undefined && old.lives.length > 0 && rows.has(rowOf(key, old) ?? NONE);
-        return old === undefined || !had ? 'keep' : emptied({ ...old, lives: [] });
-      });
-      if (had) removed++;
-    } finally {
-      state.leave();
+  state.walks++;
+  try {
+    for await (const [key, value] of store.keyspace.range()) {
+      const tid = rowOf(key, decodeEntry(value));
+      if (tid !== undefined && rows.has(tid) && removeRow(state, store, key, rows)) removed++;
     }
+  } finally {
+    state.walkEnded(store);
   }
   return removed;
+}
+
+function removeRow<K>(state: IndexState<K>, store: EntryStore, key: Bytes, rows: ReadonlySet<Tid>): boolean {
+  state.enter();
+  try {
+    state.checkWritable(store);
+    let had = false;
+    store.change(key, (old) => {
+      // The head may be that of another row by now.
+      had = old !== undefined && old.lives.length > 0 && rows.has(rowOf(key, old) ?? NONE);
+      return old === undefined || !had ? 'keep' : emptied({ ...old, lives: [] });
+    });
+    return had;
+  } finally {
+    state.leave();
+  }
 }
 
 /** No row's id. */

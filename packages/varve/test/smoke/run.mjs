@@ -50,6 +50,29 @@ test('a database is written, flushed, compacted, closed and read again', async (
   }
 });
 
+test('an MGA index is collected by the threads of compactions', async () => {
+  const { open, utf8 } = await import(new URL('index.js', dist).href);
+  const { openInventory, openMgaIndex } = await import(new URL('mga.js', dist).href);
+  const path = join(mkdtempSync(join(tmpdir(), 'varve-smoke-')), 'db');
+  try {
+    const db = await open(path);
+    const inventory = await openInventory(db);
+    const index = await openMgaIndex(db, 'names', { key: utf8, inventory });
+    const xid = inventory.begin();
+    for (let i = 0; i < 100; i++) index.put(`key ${i}`, i, xid);
+    inventory.commit(xid);
+    const remover = inventory.begin();
+    for (let i = 0; i < 40; i++) index.remove(`key ${i}`, i, remover);
+    inventory.commit(remover);
+    const { entries, changed } = await index.vacuum();
+    assert.deepEqual([entries, changed], [60, 0]);
+    assert.deepEqual(index.get('key 50', inventory.begin()), [50]);
+    await db.close();
+  } finally {
+    rmSync(dirname(path), { recursive: true, force: true });
+  }
+});
+
 test('a worker thread attaches what this one shares, writes to it and ends', async () => {
   const { open, utf8 } = await import(new URL('index.js', dist).href);
   const path = join(mkdtempSync(join(tmpdir(), 'varve-smoke-')), 'db');
