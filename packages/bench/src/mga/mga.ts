@@ -2,7 +2,6 @@
  * `npm run bench -- mga`: an MGA index under the steps of the document that it follows (insert, search for what is there and what is
  * not, scans of a thousand entries), on disk and in memory, against four times that document's figures. Each in a process of its own.
  */
-import { mkdirSync } from 'node:fs';
 import { askChild } from '../child-process.ts';
 import { formatCount } from '../format.ts';
 import { atLeast, type Figure } from '../large/figures.ts';
@@ -54,9 +53,7 @@ export async function mga(args: readonly string[]): Promise<boolean> {
     const results: Rates[] = [];
     for (let round = 0; round < rounds; round++) {
       claimDirectory(values.db, OWNER);
-      const path = `${values.db}/index`;
-      if (place === 'disk') mkdirSync(path, { recursive: true });
-      const given: Job = { ...job, path: place === 'disk' ? path : ':memory:' };
+      const given: Job = { ...job, path: place === 'disk' ? values.db : ':memory:' };
       results.push((await askChild('child', import.meta.url, [JSON.stringify(given)])) as Rates);
       await removeDatabase(values.db, OWNER);
     }
