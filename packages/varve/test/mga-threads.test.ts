@@ -119,6 +119,7 @@ test('writers of other threads are told that an index is being rebuilt, and go o
   const [worked] = await answer;
   await ended;
   expect(rebuilds).toBeGreaterThan(0);
+  expect(db.keyspaces().filter((name) => name.startsWith('varve.mga/shared/'))).toHaveLength(1);
   const reader = inventory.begin();
   const rows = [...index.rangeScan({}, reader)].map(({ key, tid }) => `${key} ${tid}`);
   expect(rows.toSorted()).toEqual(worked.rows.toSorted());

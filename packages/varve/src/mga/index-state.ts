@@ -74,7 +74,14 @@ export class IndexState<K> {
       this.#internals = options.inventory.internals;
       this.#slot = new WriterSlot(this.#internals.shared);
     }
-    this.store = this.openGeneration(record.generation);
+    // What is stored is read once more where a rebuild waits for it: a keyspace that was dropped would be made again.
+    this.#slot?.enter();
+    try {
+      if (isAttached) this.record = records.get(name) ?? record;
+      this.store = this.openGeneration(this.record.generation);
+    } finally {
+      this.#slot?.leave();
+    }
   }
 
   get internals(): InventoryInternals | undefined {
