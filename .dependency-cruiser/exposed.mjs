@@ -48,6 +48,7 @@ export const exposed = {
     'database.ts',
     'find-value.ts',
     'held-snapshots.ts',
+    'ingest/large-commit.ts',
     'history-types.ts',
     'keyspace-change.ts',
     'keyspace-types.ts',

@@ -52,6 +52,7 @@ test('statistics name every keyspace', () => {
       transactions: {
         open: 0,
         committed: 0,
+        large: 0,
         rolledBack: 0,
         conflicts: 0,
         retries: 0,

@@ -5,7 +5,9 @@
  *   offset  size  type   field
  *        0     4  u32    keyLength
  *        4     4  u32    valueLength
- *        8     4  u32    shared         leading bytes that the key has in common with the key before it
+ *        8     2  u16    shared         leading bytes that the key has in common with the key before it
+ *       10     1  u8     kind           (base/kinds.ts)
+ *       11     1         zero
  *       12        bytes  key, value
  *
  * One thread fills a chunk, then one reads it, never both at a time. Allocates nothing per entry.
@@ -40,12 +42,12 @@ export class ChunkWriter {
   }
 
   /** Adds an entry, for which there is room; its bytes are copied. */
-  add(key: Uint8Array, shared: number, value: Uint8Array): void {
+  add(kind: number, key: Uint8Array, shared: number, value: Uint8Array): void {
     const { bytes } = this;
     const at = this.used;
     putU32(bytes, at, key.length);
     putU32(bytes, at + 4, value.length);
-    putU32(bytes, at + 8, shared);
+    putU32(bytes, at + 8, shared | (kind << 16));
     const valueAt = at + HEADER_BYTES + key.length;
     copyRange(key, 0, key.length, bytes, at + HEADER_BYTES);
     copyRange(value, 0, value.length, bytes, valueAt);
@@ -59,7 +61,7 @@ export class ChunkWriter {
   }
 }
 
-/** Walks over the entries of [0, used) of a chunk, all of one kind, with the sequence that ingested tables store. */
+/** Walks over the entries of [0, used) of a chunk, with the sequence that ingested tables store. */
 export class ChunkReader implements WrittenEntry {
   readonly key: Uint8Array;
   readonly value: Uint8Array;
@@ -69,11 +71,10 @@ export class ChunkReader implements WrittenEntry {
   valueEnd = 0;
   shared = 0;
   readonly sequence = 0;
-  readonly kind: number;
+  kind = 0;
   readonly #used: number;
 
-  constructor(bytes: Uint8Array, used: number, kind: number) {
-    this.kind = kind;
+  constructor(bytes: Uint8Array, used: number) {
     this.key = bytes;
     this.value = bytes;
     this.#used = used;
@@ -87,7 +88,9 @@ export class ChunkReader implements WrittenEntry {
     this.keyEnd = this.keyStart + getU32(this.key, at);
     this.valueStart = this.keyEnd;
     this.valueEnd = this.valueStart + getU32(this.key, at + 4);
-    this.shared = getU32(this.key, at + 8);
+    const word = getU32(this.key, at + 8);
+    this.shared = word & 0xffff;
+    this.kind = word >>> 16;
     return true;
   }
 }

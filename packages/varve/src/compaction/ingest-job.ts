@@ -1,5 +1,5 @@
 /**
- * Ingestion: sorted entries become tables, without log or memtable. Runs in a worker thread, which reads the entries in shared
+ * Ingestion: sorted entries, of each key one, become tables, without log or memtable. Runs in a worker thread, which reads the entries in shared
  * memory where the owner's thread has put them, or in slices on the owner's thread.
  *
  * The sequence of the entries is not known yet: they are written with 0, and whoever makes the tables part of a keyspace says
@@ -16,8 +16,6 @@ export interface IngestInput {
   /** Entries in ascending order, in [0, used) of shared memory (entry-chunk.ts); at least one. */
   readonly chunk: Uint8Array;
   readonly used: number;
-  /** Of all entries: puts, with or without an expiry before the value. */
-  readonly kind: number;
   readonly table: TableSettings;
   /** The database's next file number. */
   readonly fileNumbers: SharedArrayBuffer;
@@ -36,7 +34,7 @@ export function* ingestJob(input: IngestInput, env: JobEnv): Generator<void, Job
   const output = new TableOutput(env, task, FragmentedTombstones.none);
   let isDone = false;
   try {
-    const reader = new ChunkReader(input.chunk, used, input.kind);
+    const reader = new ChunkReader(input.chunk, used);
     let entries = 0;
     for (let added = addSlice(reader, output); added > 0; added = addSlice(reader, output)) {
       entries += added;

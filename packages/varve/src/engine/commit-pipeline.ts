@@ -237,15 +237,21 @@ export class CommitPipeline {
     this.#check(bytes);
   }
 
+  /** Is it more than the log takes at once? */
+  isLarge({ length }: BatchBuffer): boolean {
+    return length > this.#env.batchBytesMax;
+  }
+
+  /** @param instead what can be done */
+  tooLarge(bytes: number, instead = ''): VarveError {
+    const { batchBytesMax: max } = this.#env;
+    const message = `a batch of ${bytes} bytes is over batchBytesMax (${max})${instead}`;
+    return invalid('BATCH_TOO_LARGE', message, { got: bytes, max });
+  }
+
   #check(bytes: number): void {
-    const { batchBytesMax } = this.#env;
     this.checkMutable();
-    if (bytes > batchBytesMax) {
-      throw invalid('BATCH_TOO_LARGE', `a batch of ${bytes} bytes is over batchBytesMax (${batchBytesMax})`, {
-        got: bytes,
-        max: batchBytesMax,
-      });
-    }
+    if (bytes > this.#env.batchBytesMax) throw this.tooLarge(bytes);
   }
 
   // ATOMIC from here to publish: nothing else runs on this thread, and no other thread writes, or it waits for the lock.

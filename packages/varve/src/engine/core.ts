@@ -33,7 +33,7 @@ import type { CommitPipeline } from './commit-pipeline.ts';
 import type { Durability } from './durability.ts';
 import type { ExternalPosition } from './external-position.ts';
 import type { ManyGets } from './get-many.ts';
-import type { CommitRequest, Ingesting } from './ingest/commit-request.ts';
+import type { CommitRequest, Ingesting, NewTables } from './ingest/commit-request.ts';
 import type { HeldSnapshots } from './held-snapshots.ts';
 import type { Installer } from './installer.ts';
 import type { RetentionChange } from './keyspace-change.ts';
@@ -106,7 +106,8 @@ export interface BackgroundWork {
 export interface IngestionWork {
   began(run: Ingesting): void;
   ended(run: Ingesting): void;
-  request(tree: Tree, files: readonly FileMeta[], startedMs: number): CommitRequest;
+  /** Commits the tables in their turn, if `validate` does not throw in that step. */
+  request(tables: readonly NewTables[], startedMs: number, validate?: () => void): CommitRequest;
   withdraw(request: CommitRequest): void;
   /** Something was installed: commits what can be. */
   look(): void;

@@ -14,7 +14,7 @@ import { KIND_PUT_EXPIRY } from '../base/kinds.ts';
 import { blobName, inDirectory, tableName } from '../fs/file-names.ts';
 import type { HeldFiles } from '../fs/held-files.ts';
 import { ManifestFollower } from '../manifest/follow.ts';
-import { decodeIngestion } from '../manifest/ingestion.ts';
+import { decodeIngestion, editsByKeyspace, keyspaceOf } from '../manifest/ingestion.ts';
 import type { LoadedManifest } from '../manifest/manifest-file.ts';
 import { applyEdit, type KeyspaceVersion, type Version } from '../manifest/version.ts';
 import type { KeyspaceRecord } from '../manifest/version-edit.ts';
@@ -240,9 +240,9 @@ export class Follower {
       this.#batches++;
     },
     ingestion: (sequence, _time, bytes, start, end, where) => {
-      const ingestion = decodeIngestion(bytes, start, end, sequence, where);
-      const tree = this.#trees.get(ingestion.ingestedSequence[0]!.keyspace);
-      if (tree !== undefined) {
+      for (const ingestion of editsByKeyspace(decodeIngestion(bytes, start, end, sequence, where))) {
+        const tree = this.#trees.get(keyspaceOf(ingestion));
+        if (tree === undefined) continue;
         this.#changes.push({ sequence, ingestion });
         if (ingestion.addedFiles.some(({ file }) => file.expiry !== undefined))
           this.#env.core.state.hasExpiring = true;
@@ -307,8 +307,8 @@ export class Follower {
     for (const logged of this.#changes) {
       const { sequence } = logged;
       if ('ingestion' in logged) {
-        const { keyspace } = logged.ingestion.ingestedSequence[0]!;
-        if (version.keyspaces.has(keyspace)) version = applyEdit(version, logged.ingestion);
+        if (version.keyspaces.has(keyspaceOf(logged.ingestion)))
+          version = applyEdit(version, logged.ingestion);
         continue;
       }
       const { change } = logged;
@@ -351,7 +351,7 @@ export class Follower {
 /** Is what the log has told in the version, or was it dropped since? */
 function isInManifest(version: Version, logged: LoggedChange): boolean {
   if ('change' in logged) return logged.sequence <= version.metaSequence;
-  const keyspace = version.keyspaces.get(logged.ingestion.ingestedSequence[0]!.keyspace);
+  const keyspace = version.keyspaces.get(keyspaceOf(logged.ingestion));
   return logged.sequence <= (keyspace?.ingestedSequence ?? version.metaSequence);
 }
 

@@ -12,7 +12,7 @@ import type { EngineState } from './state.ts';
 import type { TimeMarks } from './time-marks.ts';
 import type { Tree } from './tree.ts';
 
-/** A keyspace change or an ingestion as it stood in the log. */
+/** A keyspace change, or what an ingestion changes of one keyspace, as it stood in the log. */
 export type LoggedChange = { readonly sequence: number } & (
   | { readonly change: KeyspaceChange }
   | { readonly ingestion: IngestionEdit }

@@ -47,7 +47,9 @@ export interface Savepoint {
  * Reads one state of the database, with its own writes on top, and writes all or nothing. To be ended by `commit` or
  * `rollback`; `using` rolls back what was not committed. Not to be used after its end (`TRANSACTION_ENDED`).
  *
- * Errors of `commit`: `TRANSACTION_CONFLICT` (conflict, with the keyspace, the key and who wrote it), those of a batch.
+ * Errors of `commit`: `TRANSACTION_CONFLICT` (conflict, with the keyspace, the key and who wrote it), those of a batch. What is
+ * larger than `batchBytesMax` is committed when it is awaited (`commit({ durability })`, `db.transaction`), by the thread that
+ * opened the database and without range deletes; else it is `BATCH_TOO_LARGE`, and the transaction is still open.
  */
 export interface Transaction extends Disposer {
   /** Rises with every transaction of this thread since the open. */
@@ -86,7 +88,7 @@ export interface Transaction extends Disposer {
    * `db.commitPrepared` or `db.rollbackPrepared`, also after a crash. Until then what it writes, and under 'serializable' what it has
    * read, stays locked (`KEY_LOCKED`). Ends this object. Resolves when it is durable, 'disk' by default.
    *
-   * Errors: those of `commit`, `PREPARED_ID_USED`, `KEY_LOCKED` (conflict), `PREPARED_ID_INVALID`, `PREPARE_UNSUPPORTED` (invalid, when
+   * Errors: those of `commit`, `BATCH_TOO_LARGE` above `batchBytesMax`, `PREPARED_ID_USED`, `KEY_LOCKED` (conflict), `PREPARED_ID_INVALID`, `PREPARE_UNSUPPORTED` (invalid, when
    * other threads have attached the database).
    *
    * @example
@@ -115,6 +117,8 @@ export interface PreparedTransaction {
 export interface TransactionStats {
   open: number;
   committed: number;
+  /** Of them those that were larger than a batch, and were committed by tables. */
+  large: number;
   rolledBack: number;
   /** Refused because somebody else had written. */
   conflicts: number;

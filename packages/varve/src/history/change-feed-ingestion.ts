@@ -1,19 +1,16 @@
 /**
- * What an ingestion has brought, as changes: its record names tables, whose entries are read from them in order, a part at a
- * time. Past the block cache; the table that is read is open until the walk has left it.
+ * What an ingestion has brought, or a transaction that was larger than a batch, as changes: its record names tables, whose
+ * entries are read from them in order, keyspace by keyspace, a part at a time. Past the block cache; the table that is read is open until the walk has left it.
  */
 import { invalid, systemCode } from '../base/errors.ts';
-import { EXPIRY_BYTES, expiryOf } from '../base/expiry.ts';
-import { KIND_PUT_EXPIRY } from '../base/kinds.ts';
 import { SEQUENCE_MAX } from '../base/entry.ts';
 import type { ChangeToken } from '../engine/change-types.ts';
-import { decodeKey, decodeValue } from '../engine/codecs/codec.ts';
 import type { Core } from '../engine/core.ts';
 import type { FileMeta } from '../manifest/file-meta.ts';
 import { TableReader } from '../sstable/reader.ts';
 import type { TableIterator } from '../sstable/table-iterator.ts';
 import type { ChangeFilter, Selection } from './change-feed-filter.ts';
-import type { Operation } from './change-feed-records.ts';
+import { type Operation, pointOperation } from './change-feed-records.ts';
 
 /** Entries of a part, and about the most bytes of their values. */
 const PART_ENTRIES = 256;
@@ -23,7 +20,13 @@ export interface IngestionPlace {
   readonly token: ChangeToken;
   /** The segment of the log that has the record. */
   readonly segment: number;
-  readonly files: readonly FileMeta[];
+  readonly files: readonly ShownFile[];
+}
+
+/** A table, and what is shown of its keyspace. */
+export interface ShownFile {
+  readonly file: FileMeta;
+  readonly selection: Selection;
 }
 
 export class IngestionWalk {
@@ -31,17 +34,17 @@ export class IngestionWalk {
   /** Parts given. */
   parts = 0;
   readonly #core: Core;
-  readonly #selection: Selection;
   readonly #filter: ChangeFilter;
   /** Those that are not begun. */
-  #files: FileMeta[];
+  #files: ShownFile[];
+  /** Of the table that is read. */
+  #selection: Selection | undefined;
   #table: TableReader | undefined;
   #at: TableIterator | undefined;
 
-  constructor(core: Core, place: IngestionPlace, selection: Selection, filter: ChangeFilter) {
+  constructor(core: Core, place: IngestionPlace, filter: ChangeFilter) {
     this.place = place;
     this.#core = core;
-    this.#selection = selection;
     this.#filter = filter;
     this.#files = [...place.files];
   }
@@ -53,7 +56,10 @@ export class IngestionWalk {
     while (operations.length < PART_ENTRIES && bytes < PART_BYTES && this.hasMore) {
       const at = this.#at!;
       bytes += at.valueEnd - at.keyStart;
-      operations.push(putOf(at, this.#selection));
+      const { kind, key, keyStart, keyEnd, value, valueStart, valueEnd } = at;
+      operations.push(
+        pointOperation(this.#selection!, kind, key, keyStart, keyEnd, value, valueStart, valueEnd),
+      );
       at.next();
     }
     if (operations.length === 0) return undefined;
@@ -67,8 +73,8 @@ export class IngestionWalk {
       const at = this.#at;
       if (at?.valid === true) {
         if (this.#filter.hasKey(at.key, at.keyStart, at.keyEnd)) return true;
-        // Behind the range: it began at its lower end, and keys rise.
-        this.#files = [];
+        // Behind the range: it began at its lower end, and keys of a keyspace rise.
+        this.#files = this.#files.filter(({ selection }) => selection !== this.#selection);
       }
       this.#closeTable();
       const file = this.#files.shift();
@@ -82,7 +88,8 @@ export class IngestionWalk {
     this.#closeTable();
   }
 
-  #begin(file: FileMeta): void {
+  #begin({ file, selection }: ShownFile): void {
+    this.#selection = selection;
     const { fs, keptTables } = this.#core;
     const path = keptTables.pathOf(this.place.segment, file.number);
     try {
@@ -95,7 +102,7 @@ export class IngestionWalk {
         sequenceOverride: file.sequenceOverride,
       });
     } catch (error) {
-      if (systemCode(error) === 'ENOENT') throw gone(this.place, this.#selection.name);
+      if (systemCode(error) === 'ENOENT') throw gone(this.place, selection.name);
       throw error;
     }
     this.#at = this.#table.iterator({ fillCache: false });
@@ -109,24 +116,6 @@ export class IngestionWalk {
     this.#table?.close();
     this.#table = undefined;
   }
-}
-
-function putOf(
-  at: TableIterator,
-  { name: keyspace, key: keyCodec, value: valueCodec }: Selection,
-): Operation {
-  const { value, valueStart, valueEnd, kind } = at;
-  const key = decodeKey(keyCodec, at.key, at.keyStart, at.keyEnd);
-  if (kind !== KIND_PUT_EXPIRY) {
-    return { type: 'put', keyspace, key, value: decodeValue(valueCodec, value, valueStart, valueEnd) };
-  }
-  return {
-    type: 'put',
-    keyspace,
-    key,
-    value: decodeValue(valueCodec, value, valueStart + EXPIRY_BYTES, valueEnd),
-    expiresAt: expiryOf(value, valueStart),
-  };
 }
 
 function gone({ token: next }: IngestionPlace, keyspace: string): Error {

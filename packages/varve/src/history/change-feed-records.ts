@@ -51,7 +51,7 @@ export function batchOperations(
 
 function operationOf(reader: BatchReader, selection: Selection, filter: ChangeFilter): Operation | undefined {
   const { bytes, kind, keyStart, keyEnd, valueStart, valueEnd } = reader;
-  const { name: keyspace, key: keyCodec, value: valueCodec } = selection;
+  const { name: keyspace, key: keyCodec } = selection;
   if (kind === KIND_RANGE_DELETE) {
     const from = cloneRange(bytes, keyStart, keyEnd);
     const to = cloneRange(bytes, valueStart, valueEnd);
@@ -60,7 +60,21 @@ function operationOf(reader: BatchReader, selection: Selection, filter: ChangeFi
     return { type: 'deleteRange', keyspace, range: { gte, lt: decodeKey(keyCodec, to, 0, to.length) } };
   }
   if (!filter.hasKey(bytes, keyStart, keyEnd)) return undefined;
-  const key = decodeKey(keyCodec, bytes, keyStart, keyEnd);
+  return pointOperation(selection, kind, bytes, keyStart, keyEnd, bytes, valueStart, valueEnd);
+}
+
+/** Of one key: as it stands in a batch or in a table. */
+export function pointOperation(
+  { name: keyspace, key: keyCodec, value: valueCodec }: Selection,
+  kind: number,
+  keyBytes: Uint8Array,
+  keyStart: number,
+  keyEnd: number,
+  bytes: Uint8Array,
+  valueStart: number,
+  valueEnd: number,
+): Operation {
+  const key = decodeKey(keyCodec, keyBytes, keyStart, keyEnd);
   switch (kind) {
     case KIND_PUT:
       return { type: 'put', keyspace, key, value: decodeValue(valueCodec, bytes, valueStart, valueEnd) };

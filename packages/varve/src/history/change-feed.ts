@@ -21,7 +21,7 @@ import { decodeIngestion } from '../manifest/ingestion.ts';
 import type { Log } from '../wal/log.ts';
 import type { RecordWindow } from '../wal/record-window.ts';
 import { type ChangeFilter, NAME_UNKNOWN } from './change-feed-filter.ts';
-import { IngestionWalk } from './change-feed-ingestion.ts';
+import { IngestionWalk, type ShownFile } from './change-feed-ingestion.ts';
 import { lookAhead } from './change-feed-names.ts';
 import { ChangeFeedReader } from './change-feed-reader.ts';
 import {
@@ -212,17 +212,20 @@ export class ChangeFeedHandle implements ChangeFeed<unknown, unknown> {
     return hasTimestamp ? timestampMs : undefined;
   }
 
-  /** The reader stands at the record of an ingestion: it is walked from now on, if its keyspace is shown. */
+  /** The reader stands at the record of an ingestion: it is walked from now on, if a keyspace of it is shown. */
   #beginIngestion(): void {
     const { record } = this.#reader;
     const { incarnation, sequence } = record.header;
     const where = { file: record.path, offset: record.offset };
     const edit = decodeIngestion(record.bytes, record.bodyStart, record.bodyEnd, sequence, where);
-    const selection = this.#filter.of(edit.ingestedSequence[0]!.keyspace);
-    if (selection === null) return;
-    const files = edit.addedFiles.map(({ file }) => file);
+    const files: ShownFile[] = [];
+    for (const { keyspace, file } of edit.addedFiles) {
+      const selection = this.#filter.of(keyspace);
+      if (selection !== null) files.push({ file, selection });
+    }
+    if (files.length === 0) return;
     const place = { token: { incarnation, sequence }, segment: record.segment, files };
-    this.#ingestion = new IngestionWalk(this.#table.core, place, selection, this.#filter);
+    this.#ingestion = new IngestionWalk(this.#table.core, place, this.#filter);
   }
 
   /** The next part of an ingestion. What it has looked at is before it until the last part: it begins anew after a restart. */

@@ -112,8 +112,10 @@ function* batchLines(
   }
 }
 
-function ingestionDetail({ addedFiles, ingestedSequence }: IngestionEdit): Record<string, unknown> {
-  return { keyspace: ingestedSequence[0]!.keyspace, tables: addedFiles.length };
+function ingestionDetail(edit: IngestionEdit): Record<string, unknown> {
+  const keyspaces = edit.ingestedSequence.map(({ keyspace }) => keyspace);
+  const tables = edit.addedFiles.length;
+  return keyspaces.length === 1 ? { keyspace: keyspaces[0], tables } : { keyspaces, tables };
 }
 
 function operationDetail(batch: BatchReader): Record<string, unknown> {

@@ -1,5 +1,5 @@
 /**
- * The body of an ingestion's record in the log: the tables that become part of a keyspace at the sequence of the record. What
+ * The body of an ingestion's record in the log: the tables that become part of keyspaces at the sequence of the record. What
  * the manifest gets of it is the edit that `decodeIngestion` gives; until the manifest has that, recovery makes it from here.
  *
  *   order  type    field
@@ -7,7 +7,10 @@
  *       2  varint  tables
  *       3  varint  level, file (file-meta.ts): once for each table          PERSISTED: as in the manifest
  *
- * Invariants: there is at least one table; the sequence override of each is the sequence of the record.
+ * once for each keyspace, up to the end of the body: one of an ingestion, any number of a transaction that is larger than a
+ * batch. Earlier releases write one and refuse more as damage.
+ * Invariants: there is at least one keyspace, each is there once and has at least one table; the sequence override of each
+ * table is the sequence of the record.
  * Encoded by the commit pipeline's caller (engine/ingest), decoded at open, by followers and by attached threads.
  */
 import { corruption, VarveError } from '../base/errors.ts';
@@ -21,34 +24,54 @@ export interface PlacedTable {
   readonly file: FileMeta;
 }
 
+/** The tables that one keyspace gets. */
+export interface PlacedTables {
+  readonly keyspace: number;
+  readonly tables: readonly PlacedTable[];
+}
+
 /** What an ingestion changes. */
 export type IngestionEdit = Required<Pick<VersionEdit, 'addedFiles' | 'ingestedSequence'>>;
 
 /** The edit of an ingestion at `sequence`: from then on every entry of its tables counts as written at it. */
-export function ingestionEdit(
-  keyspace: number,
-  tables: readonly PlacedTable[],
-  sequence: number,
-): IngestionEdit {
+export function ingestionEdit(placed: readonly PlacedTables[], sequence: number): IngestionEdit {
   return {
-    addedFiles: tables.map(({ level, file }) => ({
-      keyspace,
-      level,
-      file: {
-        ...file,
-        smallestSequence: sequence,
-        largestSequence: sequence,
-        sequenceOverride: sequence,
-      },
-    })),
-    ingestedSequence: [{ keyspace, sequence }],
+    addedFiles: placed.flatMap(({ keyspace, tables }) =>
+      tables.map(({ level, file }) => ({
+        keyspace,
+        level,
+        file: {
+          ...file,
+          smallestSequence: sequence,
+          largestSequence: sequence,
+          sequenceOverride: sequence,
+        },
+      })),
+    ),
+    ingestedSequence: placed.map(({ keyspace }) => ({ keyspace, sequence })),
   };
 }
 
-export function encodeIngestion({ addedFiles, ingestedSequence }: IngestionEdit): Uint8Array {
+/** What it changes of each keyspace: readers take them over in one step. */
+export function editsByKeyspace({ addedFiles, ingestedSequence }: IngestionEdit): IngestionEdit[] {
+  if (ingestedSequence.length === 1) return [{ addedFiles, ingestedSequence }];
+  return ingestedSequence.map((ingested) => ({
+    addedFiles: addedFiles.filter(({ keyspace }) => keyspace === ingested.keyspace),
+    ingestedSequence: [ingested],
+  }));
+}
+
+/** The keyspace of one of `editsByKeyspace`. */
+export function keyspaceOf({ ingestedSequence }: IngestionEdit): number {
+  return ingestedSequence[0]!.keyspace;
+}
+
+export function encodeIngestion(edit: IngestionEdit): Uint8Array {
   const to = new FieldWriter();
-  to.varint(ingestedSequence[0]!.keyspace).varint(addedFiles.length);
-  for (const { level, file } of addedFiles) encodeFileMeta(file, to.varint(level));
+  for (const one of editsByKeyspace(edit)) {
+    to.varint(keyspaceOf(one)).varint(one.addedFiles.length);
+    for (const { level, file } of one.addedFiles) encodeFileMeta(file, to.varint(level));
+  }
   return to.finish();
 }
 
@@ -73,18 +96,30 @@ export function decodeIngestion(
 }
 
 function decode(from: FieldReader, sequence: number): IngestionEdit {
-  const keyspace = from.varint('the keyspace of an ingestion');
+  const addedFiles: AddedFile[] = [];
+  const keyspaces = new Set<number>();
+  do {
+    const keyspace = from.varint('the keyspace of an ingestion');
+    if (keyspaces.has(keyspace)) throw from.bad(`it names keyspace ${keyspace} twice`);
+    keyspaces.add(keyspace);
+    decodeTables(from, keyspace, sequence, addedFiles);
+  } while (!from.atEnd);
+  return { addedFiles, ingestedSequence: [...keyspaces].map((keyspace) => ({ keyspace, sequence })) };
+}
+
+interface AddedFile extends PlacedTable {
+  readonly keyspace: number;
+}
+
+function decodeTables(from: FieldReader, keyspace: number, sequence: number, to: AddedFile[]): void {
   const count = from.varint('the number of tables');
-  const addedFiles: { keyspace: number; level: number; file: FileMeta }[] = [];
+  if (count === 0) throw from.bad('it names no table');
   for (let i = 0; i < count; i++) {
     const level = from.varint('a level');
     if (level >= LEVELS) throw from.bad(`level ${level} is past the last one, ${LEVELS - 1}`);
     const file = decodeFileMeta(from);
     if (file.sequenceOverride !== sequence)
       throw from.bad(`file ${file.number} is not at the sequence of its record`);
-    addedFiles.push({ keyspace, level, file });
+    to.push({ keyspace, level, file });
   }
-  if (count === 0) throw from.bad('it names no table');
-  from.finish('an ingestion');
-  return { addedFiles, ingestedSequence: [{ keyspace, sequence }] };
 }

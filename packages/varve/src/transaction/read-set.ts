@@ -6,8 +6,10 @@
  * Keys are kept as bytes, one behind the other; nothing is allocated for one.
  */
 import { cloneRange, EMPTY } from '../base/bytes.ts';
-import { keyChangedSince, rangeChangedSince, rangeExpires } from '../engine/changed-since.ts';
+import { invalid } from '../base/errors.ts';
+import { holdsExpiring, keyChangedSince, rangeChangedSince, rangeExpires } from '../engine/changed-since.ts';
 import type { ReadPoint } from '../engine/read-point.ts';
+import type { EngineState } from '../engine/state.ts';
 import type { Tree } from '../engine/tree.ts';
 import { PointResult } from '../base/entry.ts';
 import type { LockedSpan } from './locks.ts';
@@ -24,6 +26,21 @@ export interface Conflict {
   readonly key: Uint8Array;
   /** At which somebody else wrote it; undefined: it has expired. */
   readonly sequence: number | undefined;
+}
+
+/** Something in [from, to), or `from` alone, that was written after `since`; undefined when nothing was. With the write lock. */
+export function spanChangedSince(
+  tree: Tree,
+  from: Uint8Array,
+  to: Uint8Array | undefined,
+  since: number,
+): Conflict | undefined {
+  if (to !== undefined) {
+    const changed = rangeChangedSince(tree, { lower: from, upper: to }, since);
+    return changed === undefined ? undefined : { tree, ...changed };
+  }
+  const sequence = keyChangedSince(tree, from, 0, from.length, since);
+  return sequence === 0 ? undefined : { tree, key: from, sequence };
 }
 
 /** A range that was read, or is being read: whoever walks it sets how far. */
@@ -44,8 +61,21 @@ export class ReadSet {
   #ranges: RangeRead[] = [];
   readonly #found = new PointResult();
 
+  /** @throws invalid `KEYSPACE_DROPPED` for a keyspace that was read */
+  checkTrees(): void {
+    const gone = this.#findTree(({ isDropped }) => isDropped);
+    if (gone === undefined) return;
+    const message = `keyspace '${gone.name}', which the transaction has read, was dropped`;
+    throw invalid('KEYSPACE_DROPPED', message, { keyspace: gone.name });
+  }
+
+  /** Can anything that was read expire? */
+  mayExpire({ hasExpiring, access }: EngineState): boolean {
+    return hasExpiring || access !== undefined || this.#findTree(holdsExpiring) !== undefined;
+  }
+
   /** A keyspace that was read and is so. */
-  findTree(is: (tree: Tree) => boolean): Tree | undefined {
+  #findTree(is: (tree: Tree) => boolean): Tree | undefined {
     for (let i = 0; i < this.#trees.length; i++) {
       // Keys of one keyspace, mostly.
       if (this.#trees[i] !== this.#trees[i - 1] && is(this.#trees[i]!)) return this.#trees[i];

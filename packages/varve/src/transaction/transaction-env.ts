@@ -29,6 +29,8 @@ export interface TransactionEnv {
   ended(transaction: EndedTransaction, sets: SetPair, sequence: number): void;
   /** One was refused because of what somebody else has written. */
   conflicted(): void;
+  /** One was committed by tables. */
+  wasLarge(): void;
   /** The transaction that committed at the sequence, if it is remembered. */
   committedBy(sequence: number): number | undefined;
 }

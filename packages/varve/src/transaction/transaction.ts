@@ -5,19 +5,20 @@
  * What that is depends on the isolation. `snapshot`: the keys that it writes (the first who commits wins). `serializable`:
  * all keys and ranges that it has read as well. When nobody has committed since it began there is nothing to look at, and
  * that is most commits. Locks (locks.ts) keep others from writing; they do not replace the look, because other threads do
- * not see them.
+ * not see them. What is larger than a batch is committed by tables (engine/ingest/large-commit.ts), if it is awaited.
  *
  * Invariants: (1) between the look and the write nothing is written (`commitIf`). (2) Its sequence is registered from the
  * beginning to the end, which `changed-since` relies on. (3) After its end it holds nothing: no sequence, no locks, no writes.
  */
 import { cloneOf, EMPTY } from '../base/bytes.ts';
-import { type VarveError, invalid } from '../base/errors.ts';
-import { EXPIRY_BYTES, withTtl } from '../base/expiry.ts';
+import { invalid, type VarveError } from '../base/errors.ts';
+import { withTtl } from '../base/expiry.ts';
 import { KIND_DELETE, KIND_MERGE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import type { Durability, Keyspace, PutOptions, Range, RangeView } from '../engine/keyspace-types.ts';
-import { holdsExpiring, keyChangedSince, rangeChangedSince } from '../engine/changed-since.ts';
 import { decodeValue } from '../engine/codecs/codec.ts';
 import { RangeCursor } from '../engine/cursor.ts';
+import type { Core } from '../engine/core.ts';
+import { LargeCommit } from '../engine/ingest/large-commit.ts';
 import { KeyspaceHandle } from '../engine/keyspace.ts';
 import type { ReadPoint } from '../engine/read-point.ts';
 import type { Isolation, Savepoint, Transaction } from '../engine/transaction-types.ts';
@@ -25,12 +26,12 @@ import type { Tree } from '../engine/tree.ts';
 import { checkPutOptions } from '../engine/write-checks.ts';
 import { checkWait, reach } from '../engine/write-wait.ts';
 import type { LockOwner } from './locks.ts';
-import { transactionConflict } from './conflict.ts';
-import type { Conflict } from './read-set.ts';
-import { SavepointMark } from './savepoint.ts';
+import { transactionConflict, checkSize } from './conflict.ts';
+import { type Conflict, spanChangedSince } from './read-set.ts';
+import { Savepoints } from './savepoint.ts';
 import type { SetPair, TransactionEnv } from './transaction-env.ts';
 import { transactionRange } from './transaction-range.ts';
-import { ownMergedValue } from './own-merge.ts';
+import { ownMergedValue, ownValue } from './own-merge.ts';
 import { givesValue, type OwnMerge } from './write-set.ts';
 
 export class TransactionHandle implements Transaction, ReadPoint {
@@ -43,11 +44,13 @@ export class TransactionHandle implements Transaction, ReadPoint {
   #sequence: number;
   #time: number;
   #sets: SetPair | undefined;
-  #savepoints: SavepointMark[] | undefined;
+  #savepoints: Savepoints | undefined;
   /** Once it has asked for a lock. The table of locks holds it, and not the transaction: a lost one is to be found lost. */
   #owner: LockOwner | undefined;
   /** It has read at its point: the point can not move any more. */
   #hasRead = false;
+  /** Tables are being written for its commit: nothing else goes any more. */
+  #large: LargeCommit | undefined;
   #endedBy: 'commit' | 'rollback' | 'prepare' | undefined;
 
   constructor(env: TransactionEnv, id: number, isolation: Isolation, lockTimeoutMs: number) {
@@ -71,7 +74,7 @@ export class TransactionHandle implements Transaction, ReadPoint {
   }
 
   get isOpen(): boolean {
-    return this.#sets !== undefined;
+    return this.#sets !== undefined && this.#large === undefined;
   }
 
   get hasCommitted(): boolean {
@@ -87,7 +90,6 @@ export class TransactionHandle implements Transaction, ReadPoint {
       if (own >= 0) return this.#own(handle, own);
     }
     this.#noteKey(handle, bytes);
-    this.#hasRead = true;
     return handle.getEncodedAt(bytes, this);
   }
 
@@ -95,7 +97,6 @@ export class TransactionHandle implements Transaction, ReadPoint {
     const { writes } = this.#open();
     const handle = this.#handle(keyspace);
     const values = handle.getManyAt(keys, this);
-    this.#hasRead = true;
     keys.forEach((key, i) => {
       const bytes = handle.encodeKey(key);
       const own = writes.find(handle.id, bytes);
@@ -112,7 +113,6 @@ export class TransactionHandle implements Transaction, ReadPoint {
     const own = writes.find(handle.id, bytes);
     if (own >= 0) return givesValue(writes.kindOf(own));
     this.#noteKey(handle, bytes);
-    this.#hasRead = true;
     return handle.hasEncodedAt(bytes, this);
   }
 
@@ -120,23 +120,21 @@ export class TransactionHandle implements Transaction, ReadPoint {
     this.#open();
     const handle = this.#handle(keyspace);
     const bounds = handle.bounds(range);
-    const { core } = this.#env;
-    const { lower, upper } = bounds;
     const check = (): void => {
       this.#open();
       handle.check();
     };
-    return transactionRange<K, V>(core, handle.codecs, {
+    return transactionRange<K, V>(this.#env.core, handle.codecs, {
       bounds,
       open: () => {
         this.#hasRead = true;
-        return new RangeCursor(core, handle.tree, { ...bounds, limit: Infinity }, this, check);
+        return new RangeCursor(this.#env.core, handle.tree, { ...bounds, limit: Infinity }, this, check);
       },
-      overlay: () => this.#open().writes.overlay(handle.id, lower, upper),
+      overlay: () => this.#open().writes.overlay(handle.id, bounds.lower, bounds.upper),
       merged: (key, merge) => this.#merged(handle, key, merge),
       note: () => {
         if (this.isolation !== 'serializable') return undefined;
-        const read = { tree: handle.tree, lower, upper, isNothing: false };
+        const read = { tree: handle.tree, lower: bounds.lower, upper: bounds.upper, isNothing: false };
         this.#open().reads.addRange(read);
         return read;
       },
@@ -151,10 +149,7 @@ export class TransactionHandle implements Transaction, ReadPoint {
     const wait = this.#lock(handle.tree, bytes, undefined);
     if (wait !== undefined) await wait;
     this.#open();
-    this.#catchUp(() => {
-      const sequence = keyChangedSince(handle.tree, bytes, 0, bytes.length, this.#sequence);
-      return sequence === 0 ? undefined : { tree: handle.tree, key: bytes, sequence };
-    });
+    this.#catchUp(() => spanChangedSince(handle.tree, bytes, undefined, this.#sequence));
     return this.get(keyspace, key);
   }
 
@@ -168,10 +163,7 @@ export class TransactionHandle implements Transaction, ReadPoint {
     const wait = this.#lock(handle.tree, from, to);
     if (wait !== undefined) await wait;
     this.#open();
-    this.#catchUp(() => {
-      const changed = rangeChangedSince(handle.tree, { lower: from, upper: to }, this.#sequence);
-      return changed === undefined ? undefined : { tree: handle.tree, ...changed };
-    });
+    this.#catchUp(() => spanChangedSince(handle.tree, from, to, this.#sequence));
   }
 
   put<K, V>(keyspace: Keyspace<K, V>, key: K, value: V, options?: PutOptions): void {
@@ -208,22 +200,15 @@ export class TransactionHandle implements Transaction, ReadPoint {
   }
 
   savepoint(): Savepoint {
-    const savepoint = new SavepointMark(this, this.#open().writes.mark());
-    this.#savepoints ??= [];
-    this.#savepoints.push(savepoint);
-    return savepoint;
+    const { writes } = this.#open();
+    this.#savepoints ??= new Savepoints(this);
+    return this.#savepoints.make(writes.mark());
   }
 
   rollbackTo(savepoint: Savepoint): void {
     const { writes } = this.#open();
-    if (!(savepoint instanceof SavepointMark) || savepoint.of !== this || savepoint.isGone) {
-      throw invalid('SAVEPOINT_INVALID', 'the savepoint is not one of this transaction, or is gone', {
-        transaction: this.id,
-      });
-    }
-    const savepoints = this.#savepoints!;
-    while (savepoints.at(-1) !== savepoint) savepoints.pop()!.isGone = true;
-    writes.rewind(savepoint.mark);
+    this.#savepoints ??= new Savepoints(this);
+    writes.rewind(this.#savepoints.backTo(savepoint));
   }
 
   commit(): number;
@@ -255,7 +240,14 @@ export class TransactionHandle implements Transaction, ReadPoint {
   }
 
   rollback(): void {
-    if (this.#sets !== undefined) this.#end('rollback', 0);
+    if (this.#large !== undefined) this.stop(this.#ended('rollback'));
+    else if (this.#sets !== undefined) this.#end('rollback', 0);
+  }
+
+  /** Rolls back; who waits for its commit gets the error, unless it is committed by now. */
+  stop(error: Error): void {
+    if (this.#large === undefined) this.rollback();
+    else this.#large.stop(error);
   }
 
   [Symbol.dispose](): void {
@@ -274,8 +266,9 @@ export class TransactionHandle implements Transaction, ReadPoint {
 
   /** As `commit`, which under pressure waits its turn as other awaited writes do and does not hold the thread. */
   commitPaced(giveUp?: Promise<never>): number | Promise<number> {
-    const { pressure, pipeline } = this.#env.core;
+    const { pressure, pipeline, owner } = this.#env.core;
     const { batch, count } = this.#open().writes;
+    if (owner !== undefined && pipeline.isLarge(batch)) return this.#commitLarge(owner, giveUp);
     if (count === 0 || !pressure.isTight) return this.#commit();
     pipeline.checkWritable(batch.length);
     return pressure.paced(batch.length, giveUp, () => this.#commit());
@@ -286,10 +279,10 @@ export class TransactionHandle implements Transaction, ReadPoint {
     const { core, locks } = this.#env;
     if (writes.count === 0) {
       core.state.checkOpen();
-      const { sequence } = this;
       this.#end('commit', 0);
-      return sequence;
+      return this.#sequence;
     }
+    checkSize(core, writes.batch);
     let sequence: number;
     try {
       locks.checkBatch(this.#owner, writes.batch);
@@ -303,24 +296,36 @@ export class TransactionHandle implements Transaction, ReadPoint {
     return sequence;
   }
 
+  async #commitLarge(owner: Core, giveUp: Promise<never> | undefined): Promise<number> {
+    const { batch } = this.#open().writes;
+    const { locks } = this.#env;
+    const large = new LargeCommit(owner, batch, () => {
+      locks.checkBatch(this.#owner, batch);
+      this.#validate();
+    });
+    this.#large = large;
+    let sequence = 0;
+    try {
+      sequence = await large.commit(giveUp);
+      this.#env.wasLarge();
+    } finally {
+      this.#large = undefined;
+      this.#end(sequence > 0 ? 'commit' : 'rollback', sequence);
+    }
+    return sequence;
+  }
+
   /** With the write lock. @throws conflict `TRANSACTION_CONFLICT` */
   #validate(): void {
     const { state } = this.#env.core;
     const { sequence } = this;
     const { writes, reads } = this.#sets!;
-    const gone = reads.findTree(({ isDropped }) => isDropped);
-    if (gone !== undefined) {
-      const message = `keyspace '${gone.name}', which the transaction has read, was dropped`;
-      throw invalid('KEYSPACE_DROPPED', message, { keyspace: gone.name });
-    }
+    reads.checkTrees();
     if (state.visible !== sequence) {
       const conflict = writes.changedSince(state.trees, sequence) ?? reads.changedSince(sequence);
       if (conflict !== undefined) throw this.#conflict(conflict);
     }
-    const mayExpire =
-      state.hasExpiring || state.access !== undefined || reads.findTree(holdsExpiring) !== undefined;
-    if (!mayExpire) return;
-    const expired = reads.expiredSince(this, state.time.now());
+    const expired = reads.mayExpire(state) ? reads.expiredSince(this, state.time.now()) : undefined;
     if (expired !== undefined) throw this.#conflict(expired);
   }
 
@@ -340,9 +345,7 @@ export class TransactionHandle implements Transaction, ReadPoint {
 
   #conflict(conflict: Conflict): VarveError {
     this.#env.conflicted();
-    const { sequence } = conflict;
-    const by = sequence === undefined ? undefined : this.#env.committedBy(sequence);
-    return transactionConflict(this.id, conflict, by);
+    return transactionConflict(this.id, conflict, this.#env.committedBy(conflict.sequence ?? -1));
   }
 
   #lock(tree: Tree, from: Uint8Array, to: Uint8Array | undefined): Promise<void> | undefined {
@@ -362,39 +365,36 @@ export class TransactionHandle implements Transaction, ReadPoint {
 
   #open(): SetPair {
     const sets = this.#sets;
-    if (sets !== undefined) return sets;
+    if (sets !== undefined && this.#large === undefined) return sets;
     this.#env.core.state.checkOpen();
-    throw invalid('TRANSACTION_ENDED', `transaction ${this.id} has ended by ${this.#endedBy!}`, {
-      transaction: this.id,
-      endedBy: this.#endedBy,
-    });
+    throw this.#ended(this.#endedBy ?? 'commit');
+  }
+
+  #ended(endedBy: string): VarveError {
+    const message = `transaction ${this.id} has ended by ${endedBy}`;
+    return invalid('TRANSACTION_ENDED', message, { transaction: this.id, endedBy });
   }
 
   #handle<K, V>(keyspace: Keyspace<K, V>): KeyspaceHandle<K, V> {
     return KeyspaceHandle.of(keyspace, this.#env.core);
   }
 
+  /** It reads the key at its point. */
   #noteKey(handle: { readonly tree: Tree }, key: Uint8Array): void {
+    this.#hasRead = true;
     if (this.isolation === 'serializable') this.#sets!.reads.addKey(handle.tree, key);
   }
 
   #merged(handle: { readonly tree: Tree }, key: Uint8Array, merge: OwnMerge): Uint8Array {
     return ownMergedValue(this.#env.core, handle.tree, key, merge, () => {
       this.#noteKey(handle, key);
-      this.#hasRead = true;
       return this;
     });
   }
 
   #own<K, V>(handle: KeyspaceHandle<K, V>, operation: number): V | undefined {
     const { writes } = this.#sets!;
-    const kind = writes.kindOf(operation);
-    if (kind === KIND_MERGE) {
-      const value = this.#merged(handle, writes.keyOf(operation), writes.mergeOf(operation));
-      return decodeValue(handle.codecs.value, value, 0, value.length);
-    }
-    if (!givesValue(kind)) return undefined;
-    const from = writes.valueStart(operation) + (kind === KIND_PUT_EXPIRY ? EXPIRY_BYTES : 0);
-    return decodeValue(handle.codecs.value, writes.batch.bytes, from, writes.valueEnd(operation));
+    const bytes = ownValue(writes, operation, (key, merge) => this.#merged(handle, key, merge));
+    return bytes && decodeValue(handle.codecs.value, bytes, 0, bytes.length);
   }
 }

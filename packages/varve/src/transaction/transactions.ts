@@ -54,6 +54,7 @@ export class TransactionTable implements Transactions, TransactionEnv {
   #commits = 0;
   #id = 0;
   #committed = 0;
+  #large = 0;
   #rolledBack = 0;
   #conflicts = 0;
   #retries = 0;
@@ -117,6 +118,7 @@ export class TransactionTable implements Transactions, TransactionEnv {
     return {
       open: this.#openCount,
       committed: this.#committed,
+      large: this.#large,
       rolledBack: this.#rolledBack,
       conflicts: this.#conflicts,
       retries: this.#retries,
@@ -130,7 +132,7 @@ export class TransactionTable implements Transactions, TransactionEnv {
   /** The database closes: whoever waits for a lock gets the error, and what is open is rolled back. */
   close(error: Error): void {
     this.locks.close(error);
-    for (const begun of this.#begun.values()) begun.deref()?.rollback();
+    for (const begun of this.#begun.values()) begun.deref()?.stop(error);
   }
 
   takeSets(): SetPair {
@@ -170,6 +172,10 @@ export class TransactionTable implements Transactions, TransactionEnv {
 
   conflicted(): void {
     this.#conflicts++;
+  }
+
+  wasLarge(): void {
+    this.#large++;
   }
 
   /** The first time only others that are ready go first; then a while that doubles, of which each takes another part. */

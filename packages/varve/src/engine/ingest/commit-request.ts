@@ -5,11 +5,16 @@
 import type { FileMeta } from '../../manifest/file-meta.ts';
 import type { Tree } from '../tree.ts';
 
+/** The tables that one keyspace gets: at least one, in key order. */
+export interface NewTables {
+  readonly tree: Tree;
+  readonly files: readonly FileMeta[];
+}
+
 /** An ingestion whose tables are on disk. */
 export interface CommitRequest {
-  readonly tree: Tree;
-  /** In key order. */
-  readonly files: readonly FileMeta[];
+  /** Each keyspace once. */
+  readonly tables: readonly NewTables[];
   readonly startedMs: number;
   readonly committed: Promise<void>;
   /** 0 until it is committed. */

@@ -6,28 +6,19 @@
  * committed (ingestions.ts). Whatever ends it before that leaves nothing behind, and nobody has seen any of it.
  */
 import { cloneOf, describeBytes, sharedPrefix } from '../../base/bytes.ts';
-import { asError, busy, invalid, VarveError } from '../../base/errors.ts';
+import { invalid, VarveError } from '../../base/errors.ts';
 import { stampExpiry, withTtl } from '../../base/expiry.ts';
 import { KIND_PUT, KIND_PUT_EXPIRY } from '../../base/kinds.ts';
-import { Deferred } from '../../runtime/deferred.ts';
 import type { IngestOptions, IngestReport } from '../api-types.ts';
 import type { Keyspace } from '../keyspace-types.ts';
 import type { Core } from '../core.ts';
-import { isDiskFull } from '../durability.ts';
 import { KeyspaceHandle } from '../keyspace.ts';
 import { checkOptionMembers } from '../option-members.ts';
 import { checkWait, reach } from '../write-wait.ts';
-import type { CommitRequest, Ingesting } from './commit-request.ts';
 import { TableFeed } from './table-feed.ts';
+import { TablesRun } from './tables-run.ts';
 
 type Entries<K, V> = Iterable<readonly [K, V]> | AsyncIterable<readonly [K, V]>;
-
-/** Work between two turns of the event loop, at most: milliseconds, looked at every so many entries ... */
-const SLICE_MS = 0.5;
-const LOOK_ENTRIES = 32;
-/** ... or entries, or bytes, where the clock does not say. */
-const SLICE_ENTRIES = 4096;
-const SLICE_BYTES = 1024 * 1024;
 
 const members = new Set(['signal', 'durability']);
 
@@ -65,20 +56,13 @@ function checked(options: IngestOptions): Required<Pick<IngestOptions, 'durabili
 }
 
 /** One ingestion under way. */
-class IngestRun<K, V> implements Ingesting {
+class IngestRun<K, V> {
   readonly #core: Core;
   readonly #handle: KeyspaceHandle<K, V>;
   readonly #feed: TableFeed;
+  readonly #run: TablesRun;
   readonly #ttlMs: number | undefined;
   readonly #signal: AbortSignal | undefined;
-  readonly #ended = new Deferred<void>();
-  /** Rejects what the run waits for. */
-  #interrupt: ((error: Error) => void) | undefined;
-  #stopped: Error | undefined;
-  #request: CommitRequest | undefined;
-  #sliceEnd = 0;
-  #sliceEntries = 0;
-  #sliceBytes = 0;
 
   constructor(core: Core, handle: KeyspaceHandle<K, V>, signal: AbortSignal | undefined) {
     this.#core = core;
@@ -86,31 +70,10 @@ class IngestRun<K, V> implements Ingesting {
     this.#signal = signal;
     // As a put without options of its own: it expires when the keyspace says so.
     this.#ttlMs = handle.ttlOf(undefined);
-    const kind = this.#ttlMs === undefined ? KIND_PUT : KIND_PUT_EXPIRY;
-    this.#feed = new TableFeed(core, core.state.trees.get(handle.id)!, kind);
+    this.#run = new TablesRun(core);
+    this.#feed = this.#run.adds(new TableFeed(core, core.state.trees.get(handle.id)!));
     if (signal?.aborted === true) throw this.#aborted();
     signal?.addEventListener('abort', this.#abort, { once: true });
-  }
-
-  /** Resolves when nothing of the run is going on any more. */
-  get done(): Promise<void> {
-    return this.#ended.promise;
-  }
-
-  /** The run ends with `error`; what is committed stays so, and only the waiting ends. */
-  stop(error: Error): void {
-    this.#withdraw();
-    this.#stopped ??= error;
-    this.#interrupt?.(error);
-  }
-
-  /** It is committed by now, or not any more. */
-  #withdraw(): void {
-    if (this.#request !== undefined) this.#core.ingestions.withdraw(this.#request);
-  }
-
-  get #isCommitted(): boolean {
-    return this.#request !== undefined && this.#request.sequence > 0;
   }
 
   end(): void {
@@ -118,65 +81,43 @@ class IngestRun<K, V> implements Ingesting {
   }
 
   readonly #abort = (): void => {
-    this.#withdraw();
-    this.stop(this.#aborted());
+    this.#run.withdraw();
+    this.#run.stop(this.#aborted());
   };
 
   #aborted(): VarveError {
-    const context = { applied: this.#isCommitted };
+    const context = { applied: this.#run.isCommitted };
     const { reason: cause } = this.#signal!;
     return new VarveError('busy', 'ABORTED', 'the ingestion was aborted', context, { cause });
   }
 
   /** Reads the entries to their end, makes tables of them, and commits those. */
-  async toCommit(entries: Entries<K, V>): Promise<IngestReport> {
-    const { ingestions, clock, state } = this.#core;
-    const started = clock.monotonic();
-    ingestions.began(this);
-    try {
+  toCommit(entries: Entries<K, V>): Promise<IngestReport> {
+    const { state } = this.#core;
+    return this.#run.within('nothing was ingested', async () => {
       await this.#read(entries);
       const files = await this.orAborted(this.#feed.finish());
       this.#check();
       const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
       const count = this.#feed.entries;
       if (count === 0) return { sequence: state.visible, entries: 0, files: 0, bytes: 0 };
-      this.#request = ingestions.request(state.trees.get(this.#handle.id)!, files, started);
-      await this.orAborted(this.#request.committed);
-      return { sequence: this.#request.sequence, entries: count, files: files.length, bytes };
-    } catch (error) {
-      this.#withdraw();
-      // What the log may name is left to the next open, which knows.
-      if (!this.#isCommitted && this.#request?.mayBeInLog !== true) await this.#feed.abandon();
-      if (isDiskFull(error)) {
-        throw busy('DISK_FULL', 'the disk is full; nothing was ingested', { reason: 'disk-full' }, error);
-      }
-      throw asError(error);
-    } finally {
-      ingestions.ended(this);
-      this.#ended.resolve();
-    }
+      const sequence = await this.#run.commit([{ tree: state.trees.get(this.#handle.id)!, files }]);
+      return { sequence, entries: count, files: files.length, bytes };
+    });
   }
 
   /** `promise`, unless the run is stopped before. */
-  async orAborted<T>(promise: Promise<T>): Promise<T> {
-    this.#check();
-    try {
-      return await new Promise<T>((resolve, reject) => {
-        this.#interrupt = reject;
-        promise.then(resolve, reject);
-      });
-    } finally {
-      this.#interrupt = undefined;
-    }
+  orAborted<T>(promise: Promise<T>): Promise<T> {
+    return this.#run.orStopped(promise);
   }
 
   #check(): void {
-    if (this.#stopped !== undefined) throw this.#stopped;
+    this.#run.check();
     this.#handle.check();
   }
 
   async #read(entries: Entries<K, V>): Promise<void> {
-    this.#beginSlice();
+    this.#run.beginSlice();
     const source = new Source(entries);
     // A source that has ended or thrown is not asked to end.
     let isOpen = false;
@@ -191,7 +132,7 @@ class IngestRun<K, V> implements Ingesting {
           return;
         }
         this.#check();
-        const wait = this.#take(step.value) ?? this.#pause();
+        const wait = this.#take(step.value) ?? this.#run.pause();
         if (wait !== undefined) await wait;
       }
     } finally {
@@ -213,11 +154,14 @@ class IngestRun<K, V> implements Ingesting {
     const shared = sharedPrefix(last, 0, last.length, key, 0, key.length);
     if (feed.entries > 0 && !follows(key, last, shared)) throw this.#notSorted(key, last);
     const value = this.#stored(this.#handle.encodeValue(entry[1]));
-    this.#sliceBytes += key.length + value.length;
-    this.#sliceEntries++;
-    if (feed.add(key, shared, value)) return undefined;
+    this.#run.worked(key.length + value.length);
+    if (feed.add(this.#kind, key, shared, value)) return undefined;
     // Others may use the codecs meanwhile, which may give out the same memory again.
     return this.#addLater(cloneOf(key), shared, cloneOf(value));
+  }
+
+  get #kind(): number {
+    return this.#ttlMs === undefined ? KIND_PUT : KIND_PUT_EXPIRY;
   }
 
   /** The value as tables store it. */
@@ -232,8 +176,8 @@ class IngestRun<K, V> implements Ingesting {
   async #addLater(key: Uint8Array, shared: number, value: Uint8Array): Promise<void> {
     await this.orAborted(this.#feed.room(key.length, value.length));
     this.#check();
-    this.#feed.add(key, shared, value);
-    this.#beginSlice();
+    this.#feed.add(this.#kind, key, shared, value);
+    this.#run.beginSlice();
   }
 
   #notSorted(key: Uint8Array, last: Uint8Array): VarveError {
@@ -244,27 +188,6 @@ class IngestRun<K, V> implements Ingesting {
       `keys are ingested in ascending order, each once; entry ${position} has ${got} behind ${before}`,
       { keyspace: this.#handle.name, position, key: got, previousKey: before },
     );
-  }
-
-  #beginSlice(): void {
-    this.#sliceEnd = this.#core.clock.monotonic() + SLICE_MS;
-    this.#sliceEntries = 0;
-    this.#sliceBytes = 0;
-  }
-
-  /** A promise for a turn of the event loop when the slice is used up. */
-  #pause(): Promise<void> | undefined {
-    const isOver =
-      this.#sliceEntries >= SLICE_ENTRIES ||
-      this.#sliceBytes >= SLICE_BYTES ||
-      (this.#sliceEntries % LOOK_ENTRIES === 0 && this.#core.clock.monotonic() >= this.#sliceEnd);
-    return isOver ? this.#turn() : undefined;
-  }
-
-  async #turn(): Promise<void> {
-    await new Promise<void>((resolve) => this.#core.scheduler.soon(resolve));
-    this.#check();
-    this.#beginSlice();
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * The moment at which ingested tables become part of their keyspace. Ingestions whose tables are on disk wait here, and are
- * committed one after the other, each in one step on the owner's thread, with the write lock:
+ * The moment at which ingested tables become part of their keyspaces: one of `db.ingest`, several of a transaction that is
+ * larger than a batch. Ingestions whose tables are on disk wait here, and are committed one after the other, each in one step on the owner's thread, with the write lock:
  *
  *   record in the log, at the next sequence -> tables into the view -> visible sequence -> edit queued for the manifest
  *
@@ -17,7 +17,6 @@ import { asError, busy, invalid, VarveError } from '../../base/errors.ts';
 import { pickManual } from '../../compaction/picker-manual.ts';
 import { deepestLevelFor } from '../../compaction/placement.ts';
 import { successor } from '../../base/bytes.ts';
-import type { FileMeta } from '../../manifest/file-meta.ts';
 import {
   encodeIngestion,
   type IngestionEdit,
@@ -33,7 +32,7 @@ import { leveledSettings } from '../../compaction/strategy.ts';
 import { pickerSettings } from '../compactions/next-plan.ts';
 import type { Core, IngestionWork } from '../core.ts';
 import type { Tree } from '../tree.ts';
-import type { CommitRequest, Ingesting } from './commit-request.ts';
+import type { CommitRequest, Ingesting, NewTables } from './commit-request.ts';
 import { memtableOverlaps } from './memtable-overlap.ts';
 
 /** Flushes of what is in the way before writes are held. */
@@ -46,9 +45,10 @@ const LEVEL0_TABLES_MAX = 4;
 const COMPACTIONS_MAX = 8;
 
 class Waiting implements CommitRequest {
-  readonly tree: Tree;
-  readonly files: readonly FileMeta[];
+  readonly tables: readonly NewTables[];
   readonly startedMs: number;
+  /** May refuse it, with the write lock, in the step that commits. */
+  readonly validate: (() => void) | undefined;
   readonly #done = new Deferred<void>();
   sequence = 0;
   mayBeInLog = false;
@@ -58,10 +58,10 @@ class Waiting implements CommitRequest {
   /** An edit behind that of the keyspace's creation is on its way. */
   awaitsKeyspace = false;
 
-  constructor(tree: Tree, files: readonly FileMeta[], startedMs: number) {
-    this.tree = tree;
-    this.files = files;
+  constructor(tables: readonly NewTables[], startedMs: number, validate: (() => void) | undefined) {
+    this.tables = tables;
     this.startedMs = startedMs;
+    this.validate = validate;
   }
 
   get committed(): Promise<void> {
@@ -102,9 +102,9 @@ export class Ingestions implements IngestionWork {
     await Promise.all(running.map((run) => run.done));
   }
 
-  /** Commits the tables in their turn. */
-  request(tree: Tree, files: readonly FileMeta[], startedMs: number): CommitRequest {
-    const request = new Waiting(tree, files, startedMs);
+  /** Commits the tables in their turn, if `validate` does not throw in that step. */
+  request(tables: readonly NewTables[], startedMs: number, validate?: () => void): CommitRequest {
+    const request = new Waiting(tables, startedMs, validate);
     this.#waiting.push(request);
     this.look();
     return request;
@@ -138,13 +138,14 @@ export class Ingestions implements IngestionWork {
   /** True when nothing is left to do for the request: it is committed, or has failed. */
   #advance(request: Waiting): boolean {
     const { state, installer, poison, background } = this.#core;
-    const { tree } = request;
+    const { tables } = request;
     try {
       state.checkOpen();
       poison.check();
-      if (tree.isDropped) throw dropped(tree);
+      const gone = tables.find(({ tree }) => tree.isDropped);
+      if (gone !== undefined) throw dropped(gone.tree);
       if (installer.ahead !== undefined) return false;
-      if (!installer.version.keyspaces.has(tree.id)) {
+      if (!tables.every(({ tree }) => installer.version.keyspaces.has(tree.id))) {
         this.#awaitKeyspace(request);
         return false;
       }
@@ -175,31 +176,43 @@ export class Ingestions implements IngestionWork {
   }
 
   #tryCommit(request: Waiting): boolean {
-    const { tree, files } = request;
-    if (!this.#isFlushed(request, (memtable) => memtableOverlaps(memtable, files))) return false;
-    const tables = this.#place(tree, files);
-    const inLevel0 = tables.filter(({ level }) => level === 0).length;
-    if (inLevel0 > LEVEL0_TABLES_MAX && this.#makeRoomBelow(request)) return false;
+    if (
+      !this.#areFlushed(request, request.tables, ({ files }, memtable) => memtableOverlaps(memtable, files))
+    )
+      return false;
+    const placed = request.tables.map((each) => ({ ...each, places: this.#place(each) }));
+    const inLevel0 = placed.filter(({ places }) => inLevel(places, 0) > 0);
+    const isCrowded = inLevel0.filter(({ places }) => inLevel(places, 0) > LEVEL0_TABLES_MAX);
+    if (isCrowded.some((each) => this.#makeRoomBelow(request, each))) return false;
     // Level 0 is ordered by sequences, and files of it are merged there as neighbours: none with older ones may come after.
-    if (inLevel0 > 0 && !this.#isFlushed(request, (memtable) => memtable.entries > 0)) return false;
+    if (!this.#areFlushed(request, inLevel0, (_, memtable) => memtable.entries > 0)) return false;
     this.#core.durability!.admit();
-    this.#commit(request, tables);
+    request.validate?.();
+    this.#commit(request, placed);
     return true;
   }
 
-  /** True when no memtable of the keyspace is in the way; else the active one is rotated, if it is. */
-  #isFlushed(request: Waiting, isInWay: (memtable: Memtable) => boolean): boolean {
-    const { tree } = request;
-    const { memtable, immutables } = tree.view;
-    if (memtable !== undefined && isInWay(memtable)) {
-      request.flushes++;
-      this.#core.background.rotate(tree);
-      return false;
+  /** True when no memtable of the keyspaces is in the way; else the active ones that are are rotated. */
+  #areFlushed(
+    request: Waiting,
+    tables: readonly NewTables[],
+    isInWay: (tables: NewTables, memtable: Memtable) => boolean,
+  ): boolean {
+    let areFlushed = true;
+    let isRotating = false;
+    for (const each of tables) {
+      const { memtable, immutables } = each.tree.view;
+      if (memtable !== undefined && isInWay(each, memtable)) {
+        areFlushed = false;
+        isRotating = true;
+        this.#core.background.rotate(each.tree);
+      } else if (immutables.some((immutable) => isInWay(each, immutable))) areFlushed = false;
     }
-    return !immutables.some(isInWay);
+    if (isRotating) request.flushes++;
+    return areFlushed;
   }
 
-  #place(tree: Tree, files: readonly FileMeta[]): PlacedTable[] {
+  #place({ tree, files }: NewTables): PlacedTable[] {
     // Deeper levels count as older, and go first.
     if (tree.settings.compaction.strategy === 'fifo') return files.map((file) => ({ level: 0, file }));
     const running = this.#core.background.compactions.runningOf(tree);
@@ -207,8 +220,7 @@ export class Ingestions implements IngestionWork {
   }
 
   /** Has level 0 compacted where the tables are to come; false when there is nothing to wait for. */
-  #makeRoomBelow(request: Waiting): boolean {
-    const { tree, files } = request;
+  #makeRoomBelow(request: Waiting, { tree, files }: NewTables): boolean {
     const { compactions } = this.#core.background;
     // What gathers its files in level 0 does not stop writes for them.
     if (gatheredFiles(tree.settings.compaction) === undefined) return false;
@@ -230,21 +242,23 @@ export class Ingestions implements IngestionWork {
   }
 
   // ATOMIC: the log has it, the views show it, the sequence is visible.
-  #commit(request: Waiting, tables: readonly PlacedTable[]): void {
+  #commit(request: Waiting, placed: readonly Placed[]): void {
     const core = this.#core;
     const { state, installer, counters } = core;
-    const { tree } = request;
     let edit: IngestionEdit | undefined;
     try {
       request.sequence = core.pipeline.commitTables(
         (sequence) => {
-          edit = ingestionEdit(tree.id, tables, sequence);
+          edit = ingestionEdit(
+            placed.map(({ tree, places }) => ({ keyspace: tree.id, tables: places })),
+            sequence,
+          );
           const body = encodeIngestion(edit);
           state.sharing?.ahead.prepare(body, sequence);
           request.mayBeInLog = true;
           return body;
         },
-        (sequence) => this.#show(tree, edit!, sequence),
+        (sequence) => this.#show(request.tables, edit!, sequence),
       );
     } catch (error) {
       state.sharing?.ahead.forget();
@@ -254,25 +268,27 @@ export class Ingestions implements IngestionWork {
     }
     core.keptTables.ingested(
       request.sequence,
-      tables.map(({ file }) => file),
+      placed.flatMap(({ files }) => files),
     );
-    const bytes = tables.reduce((sum, { file }) => sum + file.bytes, 0);
-    counters.ingest += bytes;
     core.background.versionInstalled(installer.current);
     const heldMs = this.#heldSince === undefined ? 0 : core.clock.monotonic() - this.#heldSince;
-    core.events.emit('ingest', () => ({
-      keyspace: tree.name,
-      sequence: request.sequence,
-      files: tables.length,
-      levels: [...new Set(tables.map(({ level }) => level))].sort((a, b) => a - b),
-      entries: tables.reduce((sum, { file }) => sum + file.entries, 0),
-      bytes,
-      ms: core.clock.monotonic() - request.startedMs,
-      heldMs,
-    }));
+    for (const { tree, files, places } of placed) {
+      const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+      counters.ingest += bytes;
+      core.events.emit('ingest', () => ({
+        keyspace: tree.name,
+        sequence: request.sequence,
+        files: files.length,
+        levels: [...new Set(places.map(({ level }) => level))].sort((a, b) => a - b),
+        entries: files.reduce((sum, file) => sum + file.entries, 0),
+        bytes,
+        ms: core.clock.monotonic() - request.startedMs,
+        heldMs,
+      }));
+    }
   }
 
-  #show(tree: Tree, edit: IngestionEdit, sequence: number): void {
+  #show(tables: readonly NewTables[], edit: IngestionEdit, sequence: number): void {
     const { state, installer, editFacts } = this.#core;
     // Until the edit is made that carries it: no other edit may let replay start behind the record.
     state.pendingChanges.add(sequence);
@@ -283,9 +299,11 @@ export class Ingestions implements IngestionWork {
     };
     installer.installAhead(edit, make, () => this.look());
     state.sharing?.ahead.show();
-    tree.installVersion(installer.current.keyspaces.get(tree.id)!);
-    // Where nothing was visible something may be now.
-    tree.dead?.clear();
+    for (const { tree } of tables) {
+      tree.installVersion(installer.current.keyspaces.get(tree.id)!);
+      // Where nothing was visible something may be now.
+      tree.dead?.clear();
+    }
   }
 
   /** Writes wait from here on, until the request is committed or given up. */
@@ -302,7 +320,7 @@ export class Ingestions implements IngestionWork {
           'INGEST_BUSY',
           'what is written to the range of the ingestion could not be put into tables in time',
           {
-            keyspace: request.tree.name,
+            keyspace: request.tables[0]!.tree.name,
             heldMs: HELD_MS_MAX,
           },
         ),
@@ -316,6 +334,14 @@ export class Ingestions implements IngestionWork {
     this.#heldTimer?.cancel();
     this.#core.background.holdWrites(false);
   }
+}
+
+interface Placed extends NewTables {
+  readonly places: readonly PlacedTable[];
+}
+
+function inLevel(places: readonly PlacedTable[], wanted: number): number {
+  return places.filter(({ level }) => level === wanted).length;
 }
 
 function dropped(tree: Tree): VarveError {

@@ -1,6 +1,7 @@
 /**
  * An ingestion's record met by recovery: unless the manifest has its tables already, they become part of the version that
- * recovery builds. The tables were on disk, with their names, before the record was written.
+ * recovery builds, in each keyspace that is still there. The tables were on disk, with their names, before the record was
+ * written.
  *
  * What was written before it lies in no memtable at the keys of the tables: the database had flushed that, durably, before the
  * record took its sequence. Whoever reads beside a database that goes on writing may have read its manifest before that and its
@@ -8,7 +9,7 @@
  */
 import { busy, corruption } from '../../base/errors.ts';
 import { inDirectory, tableName } from '../../fs/file-names.ts';
-import type { IngestionEdit } from '../../manifest/ingestion.ts';
+import { editsByKeyspace, type IngestionEdit, keyspaceOf } from '../../manifest/ingestion.ts';
 import { applyEdit } from '../../manifest/version.ts';
 import type { BatchSource } from '../../record/batch.ts';
 import type { ReplayEnv } from '../replay-env.ts';
@@ -22,20 +23,32 @@ export function replayIngestion(
   edit: IngestionEdit,
   where: BatchSource,
 ): void {
-  const { keyspace: id } = edit.ingestedSequence[0]!;
-  const tree = env.state.trees.get(id);
-  const before = env.version.keyspaces.get(id);
-  // Dropped since, or in the manifest.
-  if (tree === undefined || before === undefined || sequence <= before.ingestedSequence) return;
-  const present = { ...edit, addedFiles: edit.addedFiles.filter(({ file }) => isThere(env, file, where)) };
-  if (isHidden(tree, present)) {
+  const missing = editsByKeyspace(edit).flatMap((each) => missingOf(env, sequence, each, where));
+  if (missing.some(({ tree, present }) => isHidden(tree, present))) {
     if (env.readOnly) throw busy('STALE', 'the log goes on behind what the manifest knew', { ...where });
     env.flush();
   }
-  if (present.addedFiles.some(({ file }) => file.expiry !== undefined)) env.state.hasExpiring = true;
-  env.changes.push({ sequence, ingestion: present });
-  env.version = applyEdit(env.version, present, { ...where });
-  tree.installVersion(env.version.keyspaces.get(id)!);
+  for (const { tree, present } of missing) {
+    if (present.addedFiles.some(({ file }) => file.expiry !== undefined)) env.state.hasExpiring = true;
+    env.changes.push({ sequence, ingestion: present });
+    env.version = applyEdit(env.version, present, { ...where });
+    tree.installVersion(env.version.keyspaces.get(tree.id)!);
+  }
+}
+
+interface Missing {
+  readonly tree: Tree;
+  readonly present: IngestionEdit;
+}
+
+/** What a keyspace does not have yet; nothing when it was dropped since, or when the manifest has it. */
+function missingOf(env: ReplayEnv, sequence: number, edit: IngestionEdit, where: BatchSource): Missing[] {
+  const id = keyspaceOf(edit);
+  const tree = env.state.trees.get(id);
+  const before = env.version.keyspaces.get(id);
+  if (tree === undefined || before === undefined || sequence <= before.ingestedSequence) return [];
+  const addedFiles = edit.addedFiles.filter(({ file }) => isThere(env, file, where));
+  return [{ tree, present: { ...edit, addedFiles } }];
 }
 
 /** Do memtables of the tree hold something that readers would find before what the ingestion brings? */

@@ -30,7 +30,6 @@ const CHUNK_BYTES_MAX = 16 * 1024 * 1024;
 export class TableFeed {
   readonly #core: Core;
   readonly #tree: Tree;
-  readonly #kind: number;
   readonly #chunkBytes: number;
   #chunk: ChunkWriter | undefined;
   readonly #free: ChunkWriter[] = [];
@@ -46,10 +45,8 @@ export class TableFeed {
   #lastLength = 0;
   entries = 0;
 
-  /** @param kind of all entries */
-  constructor(core: Core, tree: Tree, kind: number) {
+  constructor(core: Core, tree: Tree) {
     this.#core = core;
-    this.#kind = kind;
     this.#tree = tree;
     this.#chunkBytes = Math.min(tableBytesAt(tree.settings, LEVELS), CHUNK_BYTES_MAX);
   }
@@ -63,11 +60,11 @@ export class TableFeed {
    * Adds an entry whose key follows the last one and shares so many bytes with it. False, and nothing was added, when there is
    * no room: the caller awaits `room` with copies of both.
    */
-  add(key: Uint8Array, shared: number, value: Uint8Array): boolean {
+  add(kind: number, key: Uint8Array, shared: number, value: Uint8Array): boolean {
     const chunk = this.#chunk;
     if (chunk === undefined || !chunk.fits(key.length, value.length)) return false;
     if (chunk.entries === 0) this.#smallest = cloneOf(key);
-    chunk.add(key, shared, value);
+    chunk.add(kind, key, shared, value);
     if (key.length > this.#last.length) this.#last = new Uint8Array(2 * key.length);
     copyRange(key, 0, key.length, this.#last, 0);
     this.#lastLength = key.length;
@@ -136,7 +133,6 @@ export class TableFeed {
       directory: state.path,
       chunk: chunk.bytes,
       used: chunk.used,
-      kind: this.#kind,
       table: this.#settings(),
       fileNumbers,
       newestTime: Math.max(0, Math.floor(pipeline.lastTime), Math.floor(clock.now())),
