@@ -67,7 +67,7 @@ export interface Change<K = Bytes, V = Bytes> {
   /** When it was written, milliseconds since 1970 by the database's clock; undefined with `timestamps: false`. */
   readonly time: number | undefined;
   readonly operations: readonly ChangeOperation<K, V>[];
-  /** What `db.ingest` has brought comes in parts, which have one sequence and belong together. */
+  /** What `db.ingest` or a transaction larger than a batch has brought comes in parts, of one sequence, that belong together. */
   readonly ingestion?: { readonly part: number; readonly isLast: boolean };
 }
 

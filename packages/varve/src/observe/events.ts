@@ -47,7 +47,10 @@ export interface EventDetails {
     dropped: number;
     ms: number;
   };
-  /** Tables were ingested, and are visible. `heldMs`: how long writes had to wait for that. */
+  /**
+   * Tables were ingested, or brought by a transaction larger than a batch (one event a keyspace), and are visible. `heldMs`: how
+   * long writes had to wait for that.
+   */
   ingest: {
     keyspace: string;
     sequence: number;

@@ -228,3 +228,15 @@ test('a put with expiry whose value is too short for one, or whose expiry can no
     );
   }
 });
+
+test('a buffer that would pass its limit refuses the operation and keeps what it has', () => {
+  const batch = new BatchBuffer(64, 4096);
+  for (let i = 0; i < 3; i++) batch.add(KIND_PUT, 1, Uint8Array.of(i), new Uint8Array(1000));
+  const { length } = batch;
+  expect(() => batch.add(KIND_PUT, 1, Uint8Array.of(3), new Uint8Array(1500))).toThrow(
+    expect.objectContaining({ code: 'BATCH_TOO_LARGE', kind: 'invalid' }) as Error,
+  );
+  expect([batch.length, batch.count]).toEqual([length, 3]);
+  batch.add(KIND_PUT, 1, Uint8Array.of(3), new Uint8Array(900));
+  expect(batch.count).toBe(4);
+});

@@ -18,7 +18,7 @@
  */
 import { EMPTY } from '../base/bytes.ts';
 import { KEY_BYTES_MAX } from '../base/entry.ts';
-import { corruption, invalid, type VarveError } from '../base/errors.ts';
+import { busy, corruption, invalid, type VarveError } from '../base/errors.ts';
 import { EXPIRY_BYTES, expiryOf, isExpiryIntact, stampExpiry } from '../base/expiry.ts';
 import { getU32, putU32 } from '../base/fixed.ts';
 import {
@@ -36,6 +36,8 @@ const COUNT_BYTES = 4;
 const INITIAL_BYTES = 1024;
 /** A buffer that grew past this is given back when the batch is cleared. */
 const KEPT_BYTES_MAX: number = 1024 * 1024;
+/** What a buffer holds at most: its places are 32-bit numbers. */
+export const BUFFER_BYTES_MAX: number = 2 ** 31 - 1;
 /** Kind and three varints at their longest. */
 const OPERATION_OVERHEAD = 1 + 8 + 8 + 8;
 
@@ -129,12 +131,19 @@ export class BatchBuffer {
   /** Of each put that expires where its expiry stands, and the time to live that it was added with. */
   #expiries: { readonly at: number; readonly ttlMs: number }[] = [];
 
+  readonly #bytesMax: number;
+
   /** @param bytes room that it begins with */
-  constructor(bytes: number = INITIAL_BYTES) {
+  constructor(bytes: number = INITIAL_BYTES, bytesMax: number = BUFFER_BYTES_MAX) {
     this.bytes = new Uint8Array(bytes);
+    this.#bytesMax = bytesMax;
   }
 
-  /** Appends one operation (EncodedOperation.encode); a value that expires comes with its time to live (`withTtl`). */
+  /**
+   * Appends one operation (EncodedOperation.encode); a value that expires comes with its time to live (`withTtl`).
+   *
+   * @throws invalid `BATCH_TOO_LARGE`, busy `OUT_OF_MEMORY`, and nothing was appended
+   */
   add(kind: number, keyspaceId: number, key: Uint8Array, value: Uint8Array): void {
     const wanted = this.length + OPERATION_OVERHEAD + key.length + value.length;
     if (wanted > this.bytes.length) this.#grow(wanted);
@@ -200,9 +209,22 @@ export class BatchBuffer {
   }
 
   #grow(wanted: number): void {
-    const grown = new Uint8Array(Math.max(wanted, this.bytes.length * 2));
+    const max = this.#bytesMax;
+    if (wanted > max) {
+      const message = `a batch of ${wanted} bytes is over what is held in memory (${max})`;
+      throw invalid('BATCH_TOO_LARGE', message, { got: wanted, max });
+    }
+    const grown = roomFor(Math.min(max, Math.max(wanted, this.bytes.length * 2)));
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;
+  }
+}
+
+function roomFor(bytes: number): Uint8Array<ArrayBuffer> {
+  try {
+    return new Uint8Array(bytes);
+  } catch (cause) {
+    throw busy('OUT_OF_MEMORY', `no memory for a batch of ${bytes} bytes`, { bytes }, cause);
   }
 }
 

@@ -1,0 +1,95 @@
+/** Transactions that are larger than a batch, as changes: everything that they wrote, in all keyspaces, at one sequence. */
+import { type Change, type ChangeFeed, counter, u64, utf8 } from 'varve';
+import { expect, test } from 'vitest';
+import { codecs, entries, largeWorld, type LargeWorld, putAll } from './large-world.ts';
+import { expectRefusal } from './refusal.ts';
+import { key } from './small-tables.ts';
+
+const wanted = entries(0, 600, 'new');
+
+async function parts<K, V>(feed: ChangeFeed<K, V>, sequence: number): Promise<Change<K, V>[]> {
+  const changes: Change<K, V>[] = [];
+  while (feed.token.sequence < sequence) changes.push((await feed.next()).value as Change<K, V>);
+  feed.close();
+  return changes;
+}
+
+async function committed({ db, a, b }: LargeWorld): Promise<number> {
+  const tx = db.begin();
+  putAll(tx, b, wanted);
+  for (let i = 100; i < 110; i++) tx.delete(b, key(i));
+  tx.put(a, 'alone', 'value', { ttlMs: 60_000 });
+  tx.delete(a, 'gone');
+  const sequence = await tx.commit({ durability: 'disk' });
+  await db.sync();
+  return sequence;
+}
+
+test('all of it comes in parts of one sequence, puts and deletes, keyspace by keyspace', async () => {
+  const world = await largeWorld();
+  const feed = world.db.changes({ keyspaces: [world.a, world.b] });
+  const sequence = await committed(world);
+  const changes = await parts(feed, sequence);
+  expect(changes.map((change) => change.sequence)).toEqual(changes.map(() => sequence));
+  expect(changes.map(({ ingestion }) => ingestion)).toEqual(
+    changes.map((_, part) => ({ part, isLast: part === changes.length - 1 })),
+  );
+  const operations = changes.flatMap((change) => change.operations);
+  expect(operations.slice(0, 2)).toMatchObject([
+    { type: 'put', keyspace: 'a', key: 'alone', value: 'value', expiresAt: expect.any(Number) as number },
+    { type: 'delete', keyspace: 'a', key: 'gone' },
+  ]);
+  expect(operations.slice(2)).toEqual(
+    wanted.map(([name, value], i) =>
+      i >= 100 && i < 110
+        ? { type: 'delete', keyspace: 'b', key: name }
+        : { type: 'put', keyspace: 'b', key: name, value },
+    ),
+  );
+});
+
+test('keyspaces and ranges hold for it', async () => {
+  const world = await largeWorld();
+  const { db, a, b } = world;
+  const [one, some] = [
+    db.changes({ keyspaces: [a] }),
+    db.changes({ keyspaces: ['a', 'b'], range: { gte: new TextEncoder().encode(key(590)) } }),
+  ];
+  const sequence = await committed(world);
+  expect((await parts(one, sequence)).flatMap(({ operations }) => operations)).toHaveLength(2);
+  const shown = (await parts(some, sequence)).flatMap(({ operations }) => operations);
+  expect(shown.map(({ keyspace }) => keyspace)).toEqual(['a', 'a', ...Array.from({ length: 10 }, () => 'b')]);
+  expect(b.count()).toBe(590);
+});
+
+test('operands of merges are told', async () => {
+  const { db, a } = await largeWorld();
+  const counts = db.keyspace('counts', { key: utf8, value: u64, mergeOperator: counter });
+  const feed = db.changes({ keyspaces: [counts] });
+  const tx = db.begin();
+  putAll(tx, a, wanted);
+  tx.merge(counts, 'n', 2);
+  tx.merge(counts, 'n', 3);
+  const sequence = await tx.commit({ durability: 'disk' });
+  await db.sync();
+  const [change] = await parts(feed, sequence);
+  expect(change!.operations).toEqual([{ type: 'merge', keyspace: 'counts', key: 'n', operands: [2, 3] }]);
+});
+
+test('what nobody kept is said to be gone, with the token to go on from', async () => {
+  const world = await largeWorld();
+  const { db, b } = world;
+  const start = db.stats().sequence;
+  const sequence = await committed(world);
+  for (const [name] of wanted) b.put(name, 'later');
+  await db.flush();
+  await db.compact();
+  await db.sync();
+  const feed = db.changes({ since: start, keyspaces: [b] });
+  await expectRefusal(() => feed.next(), 'INGESTION_GONE', 'invalid', {
+    keyspace: 'b',
+    sequence,
+    next: { incarnation: 1, sequence },
+  });
+  expect(db.keyspace('b', codecs).get(key(0))).toBe('later');
+});
