@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { open } from 'varve';
-import { claimDirectory, directoryBytes, ForeignDirectoryError, removeDatabase } from './own-directory.ts';
+import {
+  claimDirectory,
+  directoryBytes,
+  ForeignDirectoryError,
+  removeDatabase,
+  removeStore,
+} from './own-directory.ts';
 
 let root = '';
 beforeEach(() => {
@@ -69,4 +75,17 @@ test('the bytes of a directory are those of the files in it', () => {
   writeFileSync(join(root, 'b'), 'three');
   mkdirSync(join(root, 'c'));
   expect(directoryBytes(root)).toBe(9);
+});
+
+test('a store of another engine goes with all that is in it, when it was claimed', () => {
+  const store = join(root, 'store');
+  mkdirSync(join(store, 'deeper'), { recursive: true });
+  removeStore(store, 'bench');
+  expect(existsSync(join(store, 'deeper'))).toBe(true);
+  rmSync(store, { recursive: true });
+  claimDirectory(store, 'bench');
+  mkdirSync(join(store, 'deeper'));
+  writeFileSync(join(store, 'deeper', 'data.mdb'), 'x');
+  removeStore(store, 'bench');
+  expect(existsSync(store)).toBe(false);
 });

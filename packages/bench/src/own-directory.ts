@@ -4,7 +4,7 @@
  *
  * Rules: (1) a directory is ours when it holds our marker file; without it, anything but an empty or absent directory
  * is refused. (2) From our own directory only files with the names of a database are removed, one by one; whatever
- * else a user has put there stays. (3) A database that another process has open is not removed.
+ * else a user has put there stays; but for stores of other engines, which lie in a directory of their own that is ours as a whole. (3) A database that another process has open is not removed.
  */
 import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -52,6 +52,11 @@ export async function removeDatabase(path: string, owner: string): Promise<void>
   if (databaseFiles(path).length > 0) await refuseIfOpen(path);
   // Read again: opening the database made new files.
   for (const name of databaseFiles(path)) rmSync(join(path, name), { force: true });
+}
+
+/** Removes a directory with all that is in it, whatever engine made that; only one that was claimed before. */
+export function removeStore(path: string, owner: string): void {
+  if (existsSync(join(path, markerName(owner)))) rmSync(path, { recursive: true, force: true });
 }
 
 function databaseFiles(path: string): string[] {

@@ -2,13 +2,12 @@
  * `npm run bench -- transactions`: what a transaction costs over a bare get and put, what is left of it when many want the
  * same keys, and what lmdb and RocksDB's binding take for the nearest that they have. Each store in a process of its own.
  */
-import { mkdirSync } from 'node:fs';
 import { askChild } from '../child-process.ts';
 import { formatCount } from '../format.ts';
 import { atLeast, type Figure } from '../large/figures.ts';
 import { formatFigures } from '../large/table.ts';
 import { integer, parse } from '../options.ts';
-import { claimDirectory, removeDatabase } from '../own-directory.ts';
+import { claimDirectory, removeDatabase, removeStore } from '../own-directory.ts';
 import { median, quotients, ratio, spread } from '../threads/ratio.ts';
 import type { Job, Rates } from './job.ts';
 
@@ -49,10 +48,14 @@ export async function transactions(args: readonly string[]): Promise<boolean> {
   const ask = async (store: Job['store'], keys: number): Promise<Rates> => {
     // Each in a directory of its own: files of one engine have names that another takes for its own.
     const path = `${values.db}/${store}-${keys}`;
-    mkdirSync(path, { recursive: true });
-    return (await askChild('child', import.meta.url, [
-      JSON.stringify({ ...job, path, store, keys }),
-    ])) as Rates;
+    removeStore(path, OWNER);
+    claimDirectory(path, OWNER);
+    try {
+      const made = { ...job, path, store, keys };
+      return (await askChild('child', import.meta.url, [JSON.stringify(made)])) as Rates;
+    } finally {
+      removeStore(path, OWNER);
+    }
   };
   for (const keys of [FEW_KEYS, many]) {
     console.log(`${formatCount(keys)} keys`);
