@@ -165,12 +165,18 @@ test('with retention they are kept over a restart', async () => {
 });
 
 test('what nobody kept is said to be gone, with the token to go on from', async () => {
-  const db = await inMemory();
+  const fs = new MemoryFs();
+  const db = await open('/db', { fileSystem: fs });
+  onTestFinished(() => db.close());
   const data = db.keyspace('texts', small);
   const start = db.stats().sequence;
   const { sequence } = await db.ingest(data, entries(1000));
+  const brought = fs.list('/db').filter((name) => name.endsWith('.sst'));
   await compactAway(db);
   await db.sync();
+  // Files go in the background.
+  while (fs.list('/db').some((name) => brought.includes(name)))
+    await new Promise((resolve) => setImmediate(resolve));
   const feed = db.changes({ since: start, keyspaces: [data] });
   const error = await expectRefusal(() => feed.next(), 'INGESTION_GONE', 'invalid', {
     keyspace: 'texts',

@@ -222,3 +222,47 @@ test('a full disk refuses it, whenever it fills up, and nothing is left', async 
     await again.close();
   }
 });
+
+/** Looks at something after each step of the database, before anybody that waits for it goes on. */
+class WatchedScheduler extends ManualScheduler {
+  look: () => void = () => undefined;
+
+  override soon(task: () => void): void {
+    super.soon(() => {
+      task();
+      this.look();
+    });
+  }
+}
+
+test('given up after it was committed, on a log that fails then, it rejects once and leaves nothing unhandled', async () => {
+  const fs = new FaultFs(new MemoryFs());
+  const time = new WatchedScheduler();
+  const db = await time.open('/db', { fileSystem: fs, sync: 'manual' });
+  onTestFinished(() => db.close().catch(() => undefined));
+  const data = texts(db);
+  await time.run(db.flush());
+  // In the way of the ingestion: it is committed in the step that installs the flush.
+  data.put('k', 'before');
+  const unhandled: unknown[] = [];
+  const note = (error: unknown): unknown => unhandled.push(error);
+  process.on('unhandledRejection', note);
+  onTestFinished(() => void process.off('unhandledRejection', note));
+  const abort = new AbortController();
+  const before = db.stats().sequence;
+  time.look = () => {
+    if (db.stats().sequence === before || abort.signal.aborted) return;
+    abort.abort();
+    fs.add({ kind: 'failedSync', path: /wal$/ });
+    data.put('k', 'after');
+    expect(() => db.syncNow()).toThrow('could not be synced');
+  };
+  await expectRefusal(
+    () => time.run(db.ingest(data, [['k', 'v']], { signal: abort.signal, durability: 'disk' })),
+    'ABORTED',
+    'busy',
+    { applied: true },
+  );
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(unhandled).toEqual([]);
+});

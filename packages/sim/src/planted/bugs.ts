@@ -241,8 +241,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'engine/ingest/ingestions.ts',
-        find: 'if (inLevel0 > 0 && !this',
-        replace: 'if (inLevel0 < 0 && !this',
+        find: 'inLevel0, (_, memtable) => memtable.entries > 0)',
+        replace: 'inLevel0, (_, memtable) => memtable.entries < 0)',
       },
     ],
   },
@@ -263,8 +263,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'engine/ingest/replay-ingestion.ts',
-        find: '|| sequence <= before.ingestedSequence) return;',
-        replace: ') return;',
+        find: '|| sequence <= before.ingestedSequence) return [];',
+        replace: ') return [];',
       },
     ],
   },

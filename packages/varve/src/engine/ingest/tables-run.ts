@@ -104,10 +104,11 @@ export class TablesRun implements Ingesting {
 
   /** `promise`, unless the run is stopped before. */
   async orStopped<T>(promise: Promise<T>): Promise<T> {
-    this.check();
     try {
       return await new Promise<T>((resolve, reject) => {
         this.#interrupt = reject;
+        if (this.#stopped !== undefined) reject(this.#stopped);
+        // Also then: nobody else takes what it may reject with.
         promise.then(resolve, reject);
       });
     } finally {
