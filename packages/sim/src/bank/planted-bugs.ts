@@ -31,8 +31,8 @@ export const bankBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'engine/recovery.ts',
-        find: 'if (batchStart !== undefined) this.batch(',
-        replace: 'if (batchStart === -1) this.batch(',
+        find: 'if (batchStart !== undefined && batchStart < end)',
+        replace: 'if (batchStart === -1)',
       },
     ],
   },
