@@ -3,9 +3,9 @@
  * each of them has to be as it was: then all its reads could have been made at the moment of the commit, which is where it
  * stands in the order of all transactions.
  *
- * Keys are kept as bytes, one behind the other; nothing is allocated for one.
+ * Keys are kept as bytes, one behind the other, and numbers; nothing is allocated for one.
  */
-import { cloneRange, EMPTY } from '../base/bytes.ts';
+import { cloneRange, copyRange, EMPTY } from '../base/bytes.ts';
 import { invalid } from '../base/errors.ts';
 import { holdsExpiring, keyChangedSince, rangeChangedSince, rangeExpires } from '../engine/changed-since.ts';
 import type { ReadPoint } from '../engine/read-point.ts';
@@ -17,6 +17,7 @@ import { KIND_MERGE } from '../base/kinds.ts';
 import { mergeBaseExpires } from '../engine/merging/merged-value.ts';
 
 const FIRST_BYTES = 256;
+const FIRST_KEYS = 16;
 /** What is kept for the next transaction. */
 const KEPT_MAX = 1024;
 const KEPT_BYTES_MAX = 64 * 1024;
@@ -55,9 +56,12 @@ export interface RangeRead {
 export class ReadSet {
   #bytes = new Uint8Array(FIRST_BYTES);
   #length = 0;
-  /** Of each key its tree and where its bytes end. */
+  /** Of each key where its bytes end, and which of the trees it is of. */
+  #ends = new Float64Array(FIRST_KEYS);
+  #treeOf = new Uint32Array(FIRST_KEYS);
+  #count = 0;
+  /** Each keyspace of which a key was read, once: mostly one. */
   #trees: Tree[] = [];
-  #ends: number[] = [];
   #ranges: RangeRead[] = [];
   readonly #found = new PointResult();
 
@@ -76,20 +80,19 @@ export class ReadSet {
 
   /** A keyspace that was read and is so. */
   #findTree(is: (tree: Tree) => boolean): Tree | undefined {
-    for (let i = 0; i < this.#trees.length; i++) {
-      // Keys of one keyspace, mostly.
-      if (this.#trees[i] !== this.#trees[i - 1] && is(this.#trees[i]!)) return this.#trees[i];
-    }
-    return this.#ranges.find(({ tree }) => is(tree))?.tree;
+    for (const tree of this.#trees) if (is(tree)) return tree;
+    for (const { tree } of this.#ranges) if (is(tree)) return tree;
+    return undefined;
   }
 
   addKey(tree: Tree, key: Uint8Array): void {
     const end = this.#length + key.length;
-    if (end > this.#bytes.length) this.#grow(end);
-    this.#bytes.set(key, this.#length);
+    if (end > this.#bytes.length) this.#growBytes(end);
+    copyRange(key, 0, key.length, this.#bytes, this.#length);
     this.#length = end;
-    this.#trees.push(tree);
-    this.#ends.push(end);
+    if (this.#count === this.#ends.length) this.#growKeys();
+    this.#ends[this.#count] = end;
+    this.#treeOf[this.#count++] = this.#indexOf(tree);
   }
 
   addRange(range: RangeRead): void {
@@ -99,8 +102,8 @@ export class ReadSet {
   /** What was read, as keys and ranges to lock. */
   *spans(): Generator<LockedSpan, void> {
     let start = 0;
-    for (let i = 0; i < this.#trees.length; i++) {
-      const { id: keyspaceId, name } = this.#trees[i]!;
+    for (let i = 0; i < this.#count; i++) {
+      const { id: keyspaceId, name } = this.#treeAt(i);
       const end = this.#ends[i]!;
       yield { keyspaceId, name, from: cloneRange(this.#bytes, start, end), to: 'key' };
       start = end;
@@ -112,9 +115,13 @@ export class ReadSet {
 
   clear(): void {
     this.#length = 0;
-    if (this.#trees.length > KEPT_MAX) [this.#trees, this.#ends] = [[], []];
-    this.#trees.length = 0;
-    this.#ends.length = 0;
+    this.#count = 0;
+    // Not by its length: that would give its memory back.
+    while (this.#trees.length > 0) this.#trees.pop();
+    if (this.#ends.length > KEPT_MAX) {
+      this.#ends = new Float64Array(FIRST_KEYS);
+      this.#treeOf = new Uint32Array(FIRST_KEYS);
+    }
     if (this.#ranges.length > 0) this.#ranges = [];
     if (this.#bytes.length > KEPT_BYTES_MAX) this.#bytes = new Uint8Array(FIRST_BYTES);
   }
@@ -122,9 +129,9 @@ export class ReadSet {
   /** Something read that somebody else has written since; undefined when there is nothing. With the write lock. */
   changedSince(sequence: number): Conflict | undefined {
     let start = 0;
-    for (let i = 0; i < this.#trees.length; i++) {
+    for (let i = 0; i < this.#count; i++) {
       const end = this.#ends[i]!;
-      const tree = this.#trees[i]!;
+      const tree = this.#treeAt(i);
       const changed = keyChangedSince(tree, this.#bytes, start, end, sequence);
       if (changed > 0) return { tree, key: cloneRange(this.#bytes, start, end), sequence: changed };
       start = end;
@@ -141,9 +148,9 @@ export class ReadSet {
   expiredSince({ sequence, time }: ReadPoint, now: number): Conflict | undefined {
     if (now === time) return undefined;
     let start = 0;
-    for (let i = 0; i < this.#trees.length; i++) {
+    for (let i = 0; i < this.#count; i++) {
       const end = this.#ends[i]!;
-      const tree = this.#trees[i]!;
+      const tree = this.#treeAt(i);
       if (tree.get(this.#bytes, start, end, sequence, this.#found, time)) {
         const key = cloneRange(this.#bytes, start, end);
         const expires =
@@ -162,9 +169,28 @@ export class ReadSet {
     return undefined;
   }
 
-  #grow(wanted: number): void {
+  #treeAt(key: number): Tree {
+    return this.#trees[this.#treeOf[key]!]!;
+  }
+
+  #indexOf(tree: Tree): number {
+    if (this.#trees[0] === tree) return 0;
+    const index = this.#trees.indexOf(tree);
+    return index < 0 ? this.#trees.push(tree) - 1 : index;
+  }
+
+  #growBytes(wanted: number): void {
     const larger = new Uint8Array(Math.max(wanted, this.#bytes.length * 2));
     larger.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = larger;
+  }
+
+  #growKeys(): void {
+    const ends = new Float64Array(this.#count * 2);
+    ends.set(this.#ends);
+    this.#ends = ends;
+    const treeOf = new Uint32Array(this.#count * 2);
+    treeOf.set(this.#treeOf);
+    this.#treeOf = treeOf;
   }
 }
