@@ -185,14 +185,14 @@ export class Pressure {
     const level0Files = this.#env.level0Files();
     let rate = Number.POSITIVE_INFINITY;
     this.#reason = '';
-    if (used < limitBytes * SOFT) this.#memory.eased();
+    if (used < limitBytes * SOFT) this.#memory.eased(now);
     else if (used >= limitBytes || this.#env.flushPending()) {
       rate = this.#memory.rate(used, Math.max(0, limitBytes - used), now);
       this.#reason = 'memtable-memory';
     }
     const waiting = this.#env.level0Waiting();
     const isStopped = level0Files >= LEVEL0_FILES_STOP;
-    if (waiting < LEVEL0_WAITING_SLOW && !isStopped) this.#files.eased();
+    if (waiting < LEVEL0_WAITING_SLOW && !isStopped) this.#files.eased(now);
     else {
       const room = isStopped ? 0 : Math.max(0, this.#env.level0Room());
       const filesRate = this.#files.rate(waiting, room, now);

@@ -24,8 +24,19 @@ describe('Filling', () => {
   test('the time without pressure says nothing about reliefs', () => {
     const filling = new Filling(1);
     filling.rate(5, 1000, 0);
-    filling.eased();
+    filling.eased(1000);
     expect(filling.rate(4, 1000, 60_000)).toBe(1);
+  });
+
+  test('a relief that leaves room enough counts as one, and the time until it is tight again as part of the next', () => {
+    const filling = new Filling(1);
+    filling.rate(18, 4000, 0);
+    filling.eased(3000);
+    filling.eased(3500);
+    expect(filling.rate(10, 4000, 4000)).toBe(2);
+    filling.eased(9000);
+    // Half of 2 s and the 6 s between the two.
+    expect(filling.rate(10, 4000, 9100)).toBe(1);
   });
 });
 
@@ -71,7 +82,7 @@ function overload(
     if (now % stepMs === stepMs - 1) used = Math.max(0, used - step);
     for (;;) {
       const soft = used < capacity * 0.5;
-      if (soft) filling.eased();
+      if (soft) filling.eased(now);
       const rate = soft ? 1e4 : filling.rate(Math.floor(used / step), capacity - used, now);
       if (debt.owedMs(rate, now) > 0) break;
       debt.add(1000);

@@ -17,7 +17,8 @@ const LEAST_MS = 1;
 /** One thing that fills up. */
 export class Filling {
   #usualMs = FIRST_MS;
-  #since = 0;
+  /** When the last relief was, or when it got tight after a calm time. */
+  #since = Number.NEGATIVE_INFINITY;
   #level = 0;
   #isTight = false;
   readonly #haste: number;
@@ -26,9 +27,11 @@ export class Filling {
     this.#haste = haste;
   }
 
-  /** There is room enough: the time in which that is so says nothing about reliefs. */
-  eased(): void {
+  /** There is room enough: after a time in which there was not, that is the relief. */
+  eased(now: number): void {
+    if (!this.#isTight) return;
     this.#isTight = false;
+    this.#relieved(now);
   }
 
   /**
@@ -40,13 +43,16 @@ export class Filling {
   rate(level: number, room: number, now: number): number {
     if (!this.#isTight) {
       this.#isTight = true;
-      this.#since = now;
-    } else if (level < this.#level) {
-      this.#usualMs = Math.max(LEAST_MS, (this.#usualMs + now - this.#since) / 2);
-      this.#since = now;
-    }
+      // A calm that is longer than the time between two reliefs says nothing about that.
+      if (now - this.#since > this.#usualMs) this.#since = now;
+    } else if (level < this.#level) this.#relieved(now);
     this.#level = level;
     return (this.#haste * room) / Math.max(this.#usualMs, now - this.#since);
+  }
+
+  #relieved(now: number): void {
+    this.#usualMs = Math.max(LEAST_MS, (this.#usualMs + now - this.#since) / 2);
+    this.#since = now;
   }
 }
 
