@@ -8,10 +8,10 @@
  * So the operands of two entries that follow each other are those of both, one list behind the other: joining needs no user
  * code. Decoders check a list with `isOperandList` before they believe it. Log, memtables and tables hold the same form.
  */
-import { cloneRange } from './bytes.ts';
+import { cloneRange, EMPTY } from './bytes.ts';
 import { ByteReader, putVarint, varintLength } from './varint.ts';
 
-const reader = new ByteReader(new Uint8Array(0));
+const reader = new ByteReader(EMPTY);
 
 /** A list of one operand. */
 export function operandList(operand: Uint8Array): Uint8Array {
@@ -24,6 +24,8 @@ export function operandList(operand: Uint8Array): Uint8Array {
 export function isOperandList(bytes: Uint8Array, start: number, end: number): boolean {
   reader.reset(bytes, start, end);
   while (!reader.failed && reader.at < end) reader.skip(reader.varint());
+  // It stays, and would keep the bytes in memory.
+  reader.bytes = EMPTY;
   return end > start && !reader.failed;
 }
 

@@ -240,3 +240,16 @@ test('a buffer that would pass its limit refuses the operation and keeps what it
   batch.add(KIND_PUT, 1, Uint8Array.of(3), new Uint8Array(900));
   expect(batch.count).toBe(4);
 });
+
+test('what is kept of a buffer or a reader that is done with keeps no large memory', () => {
+  const batch = new BatchBuffer();
+  batch.add(KIND_PUT, 1, Uint8Array.of(1), new Uint8Array(4 * 1024 * 1024));
+  const reader = new BatchReader();
+  reader.reset(batch.bytes, 0, batch.length, undefined);
+  expect(reader.next()).toBe(true);
+  batch.clear();
+  reader.release();
+  expect(batch.bytes.length).toBeLessThan(1024 * 1024);
+  expect(batch.last.bytes).toBe(batch.bytes);
+  expect(reader.bytes).toHaveLength(0);
+});

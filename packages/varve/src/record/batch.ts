@@ -18,7 +18,7 @@
  */
 import { EMPTY } from '../base/bytes.ts';
 import { KEY_BYTES_MAX } from '../base/entry.ts';
-import { busy, corruption, invalid, type VarveError } from '../base/errors.ts';
+import { corruption, invalid, type VarveError } from '../base/errors.ts';
 import { EXPIRY_BYTES, expiryOf, isExpiryIntact, stampExpiry } from '../base/expiry.ts';
 import { getU32, putU32 } from '../base/fixed.ts';
 import {
@@ -30,6 +30,7 @@ import {
   kindName,
 } from '../base/kinds.ts';
 import { isOperandList } from '../base/operands.ts';
+import { ownBytes } from '../base/own-memory.ts';
 import { ByteReader, putVarint } from '../base/varint.ts';
 
 const COUNT_BYTES = 4;
@@ -175,9 +176,15 @@ export class BatchBuffer {
     return { length, count, expiries: this.#expiries.length, merges };
   }
 
-  /** Takes back what was added since the mark. Whoever holds `bytes` keeps what it has seen: what comes now goes elsewhere. */
+  /**
+   * Takes back what was added since the mark. Whoever holds `bytes` keeps what it has seen: what comes now goes elsewhere.
+   *
+   * @throws busy `OUT_OF_MEMORY`, and nothing was taken back
+   */
   rewind({ length, count, expiries, merges }: BatchMark): void {
-    this.bytes = this.bytes.slice();
+    const bytes = ownBytes(this.bytes.length);
+    bytes.set(this.bytes);
+    this.bytes = bytes;
     this.length = length;
     this.count = count;
     this.merges = merges;
@@ -201,6 +208,8 @@ export class BatchBuffer {
   /** Back to an empty batch that may be filled again. */
   clear(): void {
     if (this.bytes.length > KEPT_BYTES_MAX) this.bytes = new Uint8Array(INITIAL_BYTES);
+    // It may be the only one that still holds a buffer which was given back, or outgrown.
+    this.last.bytes = this.bytes;
     putU32(this.bytes, 0, 0);
     this.length = COUNT_BYTES;
     this.count = 0;
@@ -214,17 +223,9 @@ export class BatchBuffer {
       const message = `a batch of ${wanted} bytes is over what is held in memory (${max})`;
       throw invalid('BATCH_TOO_LARGE', message, { got: wanted, max });
     }
-    const grown = roomFor(Math.min(max, Math.max(wanted, this.bytes.length * 2)));
+    const grown = ownBytes(Math.min(max, Math.max(wanted, this.bytes.length * 2)));
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;
-  }
-}
-
-function roomFor(bytes: number): Uint8Array<ArrayBuffer> {
-  try {
-    return new Uint8Array(bytes);
-  } catch (cause) {
-    throw busy('OUT_OF_MEMORY', `no memory for a batch of ${bytes} bytes`, { bytes }, cause);
   }
 }
 
@@ -260,6 +261,12 @@ export class BatchReader {
     this.count = getU32(bytes, start);
     this.#left = this.count;
     this.#reader.reset(bytes, start + COUNT_BYTES, end);
+  }
+
+  /** Lets go of the bytes: a reader that is kept would keep them in memory. */
+  release(): void {
+    this.bytes = EMPTY;
+    this.#reader.reset(EMPTY, 0, 0);
   }
 
   /** To the next operation; false behind the last. */

@@ -159,10 +159,14 @@ export class LockTable implements WriteGuard {
     if (this.count === 0) return;
     const reader = this.#reader;
     reader.reset(batch.bytes, 0, batch.length, undefined);
-    while (reader.next()) {
-      const { bytes, kind, keyspaceId, keyStart, keyEnd, valueStart, valueEnd } = reader;
-      const to = kind === KIND_RANGE_DELETE ? bytes.subarray(valueStart, valueEnd) : undefined;
-      this.#check(owner, keyspaceId, bytes.subarray(keyStart, keyEnd), to);
+    try {
+      while (reader.next()) {
+        const { bytes, kind, keyspaceId, keyStart, keyEnd, valueStart, valueEnd } = reader;
+        const to = kind === KIND_RANGE_DELETE ? bytes.subarray(valueStart, valueEnd) : undefined;
+        this.#check(owner, keyspaceId, bytes.subarray(keyStart, keyEnd), to);
+      }
+    } finally {
+      reader.release();
     }
   }
 

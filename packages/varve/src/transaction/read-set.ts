@@ -6,6 +6,7 @@
  * Keys are kept as bytes, one behind the other, and numbers; nothing is allocated for one.
  */
 import { cloneRange, copyRange, EMPTY } from '../base/bytes.ts';
+import { ownBytes, ownNumbers } from '../base/own-memory.ts';
 import { invalid } from '../base/errors.ts';
 import { holdsExpiring, keyChangedSince, rangeChangedSince, rangeExpires } from '../engine/changed-since.ts';
 import type { ReadPoint } from '../engine/read-point.ts';
@@ -56,9 +57,8 @@ export interface RangeRead {
 export class ReadSet {
   #bytes = new Uint8Array(FIRST_BYTES);
   #length = 0;
-  /** Of each key where its bytes end, and which of the trees it is of. */
-  #ends = new Float64Array(FIRST_KEYS);
-  #treeOf = new Uint32Array(FIRST_KEYS);
+  /** Of each key its length, and which of the trees it is of. */
+  #keys = new Int32Array(2 * FIRST_KEYS);
   #count = 0;
   /** Each keyspace of which a key was read, once: mostly one. */
   #trees: Tree[] = [];
@@ -88,11 +88,12 @@ export class ReadSet {
   addKey(tree: Tree, key: Uint8Array): void {
     const end = this.#length + key.length;
     if (end > this.#bytes.length) this.#growBytes(end);
+    if (2 * this.#count === this.#keys.length) this.#growKeys();
     copyRange(key, 0, key.length, this.#bytes, this.#length);
     this.#length = end;
-    if (this.#count === this.#ends.length) this.#growKeys();
-    this.#ends[this.#count] = end;
-    this.#treeOf[this.#count++] = this.#indexOf(tree);
+    this.#keys[2 * this.#count] = key.length;
+    this.#keys[2 * this.#count + 1] = this.#indexOf(tree);
+    this.#count++;
   }
 
   addRange(range: RangeRead): void {
@@ -104,7 +105,7 @@ export class ReadSet {
     let start = 0;
     for (let i = 0; i < this.#count; i++) {
       const { id: keyspaceId, name } = this.#treeAt(i);
-      const end = this.#ends[i]!;
+      const end = start + this.#keys[2 * i]!;
       yield { keyspaceId, name, from: cloneRange(this.#bytes, start, end), to: 'key' };
       start = end;
     }
@@ -118,10 +119,7 @@ export class ReadSet {
     this.#count = 0;
     // Not by its length: that would give its memory back.
     while (this.#trees.length > 0) this.#trees.pop();
-    if (this.#ends.length > KEPT_MAX) {
-      this.#ends = new Float64Array(FIRST_KEYS);
-      this.#treeOf = new Uint32Array(FIRST_KEYS);
-    }
+    if (this.#keys.length > 2 * KEPT_MAX) this.#keys = new Int32Array(2 * FIRST_KEYS);
     if (this.#ranges.length > 0) this.#ranges = [];
     if (this.#bytes.length > KEPT_BYTES_MAX) this.#bytes = new Uint8Array(FIRST_BYTES);
   }
@@ -130,7 +128,7 @@ export class ReadSet {
   changedSince(sequence: number): Conflict | undefined {
     let start = 0;
     for (let i = 0; i < this.#count; i++) {
-      const end = this.#ends[i]!;
+      const end = start + this.#keys[2 * i]!;
       const tree = this.#treeAt(i);
       const changed = keyChangedSince(tree, this.#bytes, start, end, sequence);
       if (changed > 0) return { tree, key: cloneRange(this.#bytes, start, end), sequence: changed };
@@ -149,7 +147,7 @@ export class ReadSet {
     if (now === time) return undefined;
     let start = 0;
     for (let i = 0; i < this.#count; i++) {
-      const end = this.#ends[i]!;
+      const end = start + this.#keys[2 * i]!;
       const tree = this.#treeAt(i);
       if (tree.get(this.#bytes, start, end, sequence, this.#found, time)) {
         const key = cloneRange(this.#bytes, start, end);
@@ -170,7 +168,7 @@ export class ReadSet {
   }
 
   #treeAt(key: number): Tree {
-    return this.#trees[this.#treeOf[key]!]!;
+    return this.#trees[this.#keys[2 * key + 1]!]!;
   }
 
   #indexOf(tree: Tree): number {
@@ -180,17 +178,14 @@ export class ReadSet {
   }
 
   #growBytes(wanted: number): void {
-    const larger = new Uint8Array(Math.max(wanted, this.#bytes.length * 2));
+    const larger = ownBytes(Math.max(wanted, this.#bytes.length * 2));
     larger.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = larger;
   }
 
   #growKeys(): void {
-    const ends = new Float64Array(this.#count * 2);
-    ends.set(this.#ends);
-    this.#ends = ends;
-    const treeOf = new Uint32Array(this.#count * 2);
-    treeOf.set(this.#treeOf);
-    this.#treeOf = treeOf;
+    const larger = ownNumbers(this.#keys.length * 2);
+    larger.set(this.#keys);
+    this.#keys = larger;
   }
 }

@@ -10,6 +10,7 @@ import { hashKey } from '../base/hash.ts';
 import { EXPIRY_BYTES } from '../base/expiry.ts';
 import { KIND_MERGE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import { copyOperands } from '../base/operands.ts';
+import { ownNumbers } from '../base/own-memory.ts';
 import { keyChangedSince, rangeChangedSince } from '../engine/changed-since.ts';
 import type { Tree } from '../engine/tree.ts';
 import { BatchBuffer, type BatchMark } from '../record/batch.ts';
@@ -68,12 +69,13 @@ export class WriteSet {
     return this.#count;
   }
 
+  /** @throws those of the batch, busy `OUT_OF_MEMORY`, and nothing was added */
   add(kind: number, keyspace: number, key: Uint8Array, value: Uint8Array): void {
     const before = kind === KIND_MERGE ? this.find(keyspace, key) : -1;
+    this.#makeRoom(this.#count + 1);
     this.batch.add(kind, keyspace, key, value);
     const { keyStart, keyEnd, valueStart, valueEnd } = this.batch.last;
     const at = this.#count * FIELDS;
-    if (at + FIELDS > this.#fields.length) this.#fields = grown(this.#fields);
     const fields = this.#fields;
     fields[at + KIND] = kind;
     fields[at + KEYSPACE] = keyspace;
@@ -85,7 +87,6 @@ export class WriteSet {
     const operation = this.#count++;
     if (kind === KIND_RANGE_DELETE) this.#rangeDeletes.push(operation);
     else if (this.#slots.length > 0) this.#index(operation);
-    if (this.#count > FEW && this.#count * 2 > this.#slots.length) this.#reindex();
   }
 
   /** The operation that decides what the key is, a range delete too; -1 when the transaction has not written it. */
@@ -143,7 +144,8 @@ export class WriteSet {
     this.batch.rewind(mark);
     this.#count = mark.operations;
     this.#rangeDeletes = this.#rangeDeletes.filter((operation) => operation < mark.operations);
-    if (this.#slots.length > 0) this.#reindex();
+    this.#slots.fill(0);
+    if (this.#slots.length > 0) this.#indexAll();
   }
 
   clear(): void {
@@ -253,10 +255,17 @@ export class WriteSet {
     this.#slots[slot] = operation + 1;
   }
 
-  #reindex(): void {
+  /** Whatever has no room for so many operations gets it. */
+  #makeRoom(count: number): void {
+    if (count * FIELDS > this.#fields.length) this.#fields = grown(this.#fields);
+    if (count <= FEW || count * 2 <= this.#slots.length) return;
     let size = 4 * FEW;
-    while (size < 4 * this.#count) size *= 2;
-    this.#slots = new Int32Array(size);
+    while (size < 4 * count) size *= 2;
+    this.#slots = ownNumbers(size);
+    this.#indexAll();
+  }
+
+  #indexAll(): void {
     for (let operation = 0; operation < this.#count; operation++) {
       if (this.kindOf(operation) !== KIND_RANGE_DELETE) this.#index(operation);
     }
@@ -288,7 +297,7 @@ function hashOf(keyspace: number, key: Uint8Array, start: number, end: number): 
 }
 
 function grown(fields: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(fields.length * 2);
+  const larger = ownNumbers(fields.length * 2);
   larger.set(fields);
   return larger;
 }
