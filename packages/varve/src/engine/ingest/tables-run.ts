@@ -91,6 +91,8 @@ export class TablesRun implements Ingesting {
 
   /** Has the tables committed; returns their sequence. `validate` may refuse that in the same step. */
   async commit(tables: readonly NewTables[], validate?: () => void): Promise<number> {
+    // Stopped since it was last waited for.
+    this.check();
     const request = this.#core.ingestions.request(tables, this.#started, validate);
     this.#request = request;
     try {
