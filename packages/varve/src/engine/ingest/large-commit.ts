@@ -5,11 +5,13 @@
  * Nothing is held while tables are written: others commit, and what the transaction relies on is looked at in the step
  * that commits. Until its end the batch belongs to this. Owner's thread.
  */
-import { EMPTY, sharedPrefix } from '../../base/bytes.ts';
+import { cloneOf, EMPTY, sharedPrefix } from '../../base/bytes.ts';
 import { asError, invalid } from '../../base/errors.ts';
+import type { ChunkWriter } from '../../compaction/entry-chunk.ts';
 import type { BatchBuffer } from '../../record/batch.ts';
 import type { Core } from '../core.ts';
-import { joinedBatch, mayJoin } from '../merging/join-batch.ts';
+import type { Tree } from '../tree.ts';
+import { joinedOperation } from '../merging/join-batch.ts';
 import type { NewTables } from './commit-request.ts';
 import { SortedBatch } from './sorted-batch.ts';
 import { TableFeed } from './table-feed.ts';
@@ -58,9 +60,8 @@ export class LargeCommit {
 
   async #write(): Promise<NewTables[]> {
     const { state } = this.#core;
-    const batch = mayJoin(this.#batch) ? joinedBatch(this.#batch, state.trees) : this.#batch;
-    batch.stamp(state.time.now());
-    const sorted = new SortedBatch(batch);
+    this.#batch.stamp(state.time.now());
+    const sorted = new SortedBatch(this.#batch);
     this.#run.beginSlice();
     for (const _ of sorted.sort()) {
       this.#run.worked(0);
@@ -68,28 +69,36 @@ export class LargeCommit {
       if (pause !== undefined) await pause;
     }
     const tables: NewTables[] = [];
+    const chunks: ChunkWriter[] = [];
     for (let isThere = sorted.next(); isThere; ) {
       const tree = state.trees.get(sorted.keyspace);
       if (tree === undefined) throw dropped(sorted.keyspace);
-      const feed = this.#run.adds(new TableFeed(this.#core, tree));
-      isThere = await this.#fill(feed, sorted);
+      const feed = this.#run.adds(new TableFeed(this.#core, tree, chunks));
+      isThere = await this.#fill(feed, tree, sorted);
       tables.push({ tree, files: await this.#run.orStopped(feed.finish()) });
     }
     return tables;
   }
 
   /** The entries of the keyspace that `sorted` stands at; true when it stands at another one then. */
-  async #fill(feed: TableFeed, sorted: SortedBatch): Promise<boolean> {
+  async #fill(feed: TableFeed, tree: Tree, sorted: SortedBatch): Promise<boolean> {
     const { bytes, keyspace } = sorted;
     let isThere = true;
     while (isThere && sorted.keyspace === keyspace) {
       const key = bytes.subarray(sorted.keyStart, sorted.keyEnd);
-      const value =
+      let { kind } = sorted;
+      let value =
         sorted.valueEnd === sorted.valueStart ? EMPTY : bytes.subarray(sorted.valueStart, sorted.valueEnd);
+      if (sorted.isJoined) {
+        const joined = joinedOperation(tree, key, sorted.operations());
+        kind = joined.kind;
+        // What is waited for below may call the operator again.
+        value = cloneOf(joined.value);
+      }
       const last = feed.lastKey;
       const shared = sharedPrefix(last, 0, last.length, key, 0, key.length);
       this.#run.worked(key.length + value.length);
-      while (!feed.add(sorted.kind, key, shared, value)) {
+      while (!feed.add(kind, key, shared, value)) {
         await this.#run.orStopped(feed.room(key.length, value.length));
         this.#run.beginSlice();
       }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { compareBytes } from '../../base/bytes.ts';
-import { KIND_DELETE, KIND_PUT, KIND_RANGE_DELETE } from '../../base/kinds.ts';
+import { KIND_DELETE, KIND_MERGE, KIND_PUT, KIND_RANGE_DELETE } from '../../base/kinds.ts';
+import { operandList } from '../../base/operands.ts';
 import { Random } from '../../base/random.ts';
 import { BatchBuffer } from '../../record/batch.ts';
 import { SortedBatch } from './sorted-batch.ts';
@@ -42,6 +43,44 @@ test('it works in steps', () => {
   const batch = new BatchBuffer();
   for (let i = 0; i < 5000; i++) batch.add(KIND_PUT, 1, text(String(i)), text(''));
   expect(sorted(batch).steps).toBeGreaterThan(500);
+});
+
+test('of a key that is merged to last there is all that it stands on, the oldest first', () => {
+  const batch = new BatchBuffer();
+  const lists: string[] = [];
+  const add = (kind: number, key: string, value: string): void =>
+    batch.add(kind, 1, text(key), kind === KIND_MERGE ? operandList(text(value)) : text(value));
+  for (const key of ['a', 'b', 'c']) add(KIND_MERGE, key, `${key}0`);
+  add(KIND_PUT, 'a', 'a1');
+  for (const key of ['a', 'b', 'c', 'a']) add(KIND_MERGE, key, `${key}2`);
+  add(KIND_DELETE, 'c', '');
+  add(KIND_MERGE, 'c', 'c4');
+  add(KIND_MERGE, 'd', 'd5');
+  const entries = new SortedBatch(batch);
+  for (const _ of entries.sort()) continue;
+  while (entries.next()) {
+    const { keyStart, keyEnd, isJoined } = entries;
+    const key = Buffer.from(entries.bytes.slice(keyStart, keyEnd)).toString();
+    const operations = entries
+      .operations()
+      .map(({ kind, value }) => `${kind}:${Buffer.from(value.slice(-2))}`);
+    lists.push(`${key} ${isJoined} ${operations.join(' ')}`);
+  }
+  const [put, merge, gone] = [KIND_PUT, KIND_MERGE, KIND_DELETE];
+  expect(lists).toEqual([
+    `a true ${put}:a1 ${merge}:a2 ${merge}:a2`,
+    `b true ${merge}:b0 ${merge}:b2`,
+    `c true ${gone}: ${merge}:c4`,
+    `d false ${merge}:d5`,
+  ]);
+});
+
+test('many operations on one key are left out in steps', () => {
+  const batch = new BatchBuffer();
+  for (let i = 0; i < 5000; i++) batch.add(KIND_PUT, 1, text('key'), text(String(i)));
+  const entries = new SortedBatch(batch);
+  for (const _ of entries.sort()) continue;
+  expect([entries.next(), entries.operations().length, entries.next()]).toEqual([true, 1, false]);
 });
 
 test('a range delete is refused by name', () => {

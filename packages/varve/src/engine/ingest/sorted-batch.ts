@@ -1,13 +1,16 @@
 /**
- * The operations of a batch in the order of tables: by keyspace, then by key, and of each key only the last one, which decides.
+ * The operations of a batch in the order of tables: by keyspace, then by key, and of each key only those that decide: the last
+ * one, and when that is a merge what it stands on.
  *
  * A merge sort of numbers, bottom-up, in steps: a batch of many millions of operations would hold the thread for seconds
- * otherwise. Nothing of the batch is copied. Owner's thread.
+ * otherwise. Nothing of the batch is copied, and nothing is allocated for an operation but its numbers. Owner's thread.
  */
 import { compareRanges } from '../../base/bytes.ts';
 import { invalid } from '../../base/errors.ts';
-import { KIND_RANGE_DELETE } from '../../base/kinds.ts';
+import { KIND_MERGE, KIND_RANGE_DELETE } from '../../base/kinds.ts';
+import { ownNumbers } from '../../base/own-memory.ts';
 import { type BatchBuffer, BatchReader } from '../../record/batch.ts';
+import type { KeyOperation } from '../merging/join-batch.ts';
 
 /** Numbers of one operation: kind, keyspace, the ends of key and value in the batch. */
 const FIELDS = 6;
@@ -32,16 +35,21 @@ export class SortedBatch {
   readonly #batch: BatchBuffer;
   readonly #fields: Int32Array;
   #order: Int32Array<ArrayBuffer>;
-  #at = 0;
+  /** Operations that decide. */
+  #count = 0;
+  /** Of the key that it stands at. */
+  #first = 0;
+  #end = 0;
 
+  /** @throws busy `OUT_OF_MEMORY` */
   constructor(batch: BatchBuffer) {
     this.#batch = batch;
     this.bytes = batch.bytes;
-    this.#fields = new Int32Array(batch.count * FIELDS);
-    this.#order = new Int32Array(batch.count);
+    this.#fields = ownNumbers(batch.count * FIELDS);
+    this.#order = ownNumbers(batch.count);
   }
 
-  /** Reads and sorts the batch; to be walked to its end first. @throws invalid `BATCH_TOO_LARGE` for a range delete */
+  /** Reads and sorts the batch; to be walked to its end first. @throws invalid `BATCH_TOO_LARGE` for a range delete; busy `OUT_OF_MEMORY` */
   *sort(): Generator<void, void> {
     const { bytes, length } = this.#batch;
     const reader = new BatchReader();
@@ -59,19 +67,19 @@ export class SortedBatch {
       if (operation % STEP === 0) yield;
     }
     yield* this.#mergeRuns();
+    yield* this.#leaveOut();
   }
 
-  /** To the next key; false behind the last one. */
+  /** To the next key, and the last operation on it; false behind the last one. */
   next(): boolean {
+    if (this.#end === this.#count) return false;
     const order = this.#order;
-    if (this.#at === order.length) return false;
-    let operation = order[this.#at++]!;
-    // The newer one of a key comes later.
-    while (this.#at < order.length && this.#compareKeys(operation, order[this.#at]!) === 0) {
-      operation = order[this.#at++]!;
+    this.#first = this.#end++;
+    while (this.#end < this.#count && this.#compareKeys(order[this.#first]!, order[this.#end]!) === 0) {
+      this.#end++;
     }
     const fields = this.#fields;
-    const at = operation * FIELDS;
+    const at = order[this.#end - 1]! * FIELDS;
     this.kind = fields[at + KIND]!;
     this.keyspace = fields[at + KEYSPACE]!;
     this.keyStart = fields[at + KEY_START]!;
@@ -81,11 +89,40 @@ export class SortedBatch {
     return true;
   }
 
+  /** Are there several operations on the key that decide? */
+  get isJoined(): boolean {
+    return this.#end - this.#first > 1;
+  }
+
+  /** Those, the oldest first; their values are lent. */
+  operations(): KeyOperation[] {
+    return Array.from(this.#order.subarray(this.#first, this.#end), (operation) => {
+      const at = operation * FIELDS;
+      const value = this.bytes.subarray(this.#fields[at + VALUE_START], this.#fields[at + VALUE_END]);
+      return { kind: this.#fields[at + KIND]!, value };
+    });
+  }
+
+  /** Leaves out what a later put or delete of its key has made void. */
+  *#leaveOut(): Generator<void, void> {
+    const order = this.#order;
+    let count = 0;
+    for (let at = 0; at < order.length; at++) {
+      if (at % STEP === 0) yield;
+      const operation = order[at]!;
+      const isMerge = this.#fields[operation * FIELDS + KIND] === KIND_MERGE;
+      // Each is taken out once at most.
+      while (!isMerge && count > 0 && this.#compareKeys(order[count - 1]!, operation) === 0) count--;
+      order[count++] = operation;
+    }
+    this.#count = count;
+  }
+
   /** Stable: operations on one key stay in the order of the batch. */
   *#mergeRuns(): Generator<void, void> {
     const { length } = this.#order;
     let from = this.#order;
-    let to = new Int32Array(length);
+    let to = ownNumbers(length);
     for (let width = 1; width < length; width *= 2) {
       for (let start = 0; start < length; start += 2 * width) {
         const middle = Math.min(start + width, length);

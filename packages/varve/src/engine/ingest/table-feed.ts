@@ -1,6 +1,7 @@
 /**
  * From encoded entries to tables on disk: fills chunks of shared memory on the owner's thread and has a job make tables of each
- * full one, some at a time. What it takes of memory is CHUNKS_MAX chunks, whatever is ingested.
+ * full one, some at a time. What it takes of memory is CHUNKS_MAX chunks, whatever is ingested; feeds that follow one another
+ * share them.
  *
  * The tables belong to nobody until their ingestion is in the log: `abandon` removes them, and what a crash leaves of them the
  * next open removes. Owner's thread.
@@ -32,8 +33,8 @@ export class TableFeed {
   readonly #tree: Tree;
   readonly #chunkBytes: number;
   #chunk: ChunkWriter | undefined;
-  readonly #free: ChunkWriter[] = [];
-  #chunks = 0;
+  readonly #free: ChunkWriter[];
+  #chunks: number;
   /** Of the chunk that is being filled. */
   #smallest: Uint8Array = new Uint8Array(0);
   readonly #jobs = new Set<RunningJob>();
@@ -45,9 +46,12 @@ export class TableFeed {
   #lastLength = 0;
   entries = 0;
 
-  constructor(core: Core, tree: Tree) {
+  /** @param chunks of a feed that is finished, which go on to the next one that way; filled and emptied from here on */
+  constructor(core: Core, tree: Tree, chunks: ChunkWriter[] = []) {
     this.#core = core;
     this.#tree = tree;
+    this.#free = chunks;
+    this.#chunks = chunks.length;
     this.#chunkBytes = Math.min(tableBytesAt(tree.settings, LEVELS), CHUNK_BYTES_MAX);
   }
 

@@ -100,28 +100,51 @@ function addMerged(
   key: Uint8Array,
   tree: Tree | undefined,
 ): void {
-  const lists: Uint8Array[] = [];
-  let base: Operation | undefined = last;
-  for (; base?.kind === KIND_MERGE; base = base.before) {
-    lists.push(bytes.subarray(base.valueStart, base.valueEnd));
+  const operations: KeyOperation[] = [];
+  for (
+    let at: Operation | undefined = last;
+    at !== undefined;
+    at = at.kind === KIND_MERGE ? at.before : undefined
+  ) {
+    operations.push({ kind: at.kind, value: bytes.subarray(at.valueStart, at.valueEnd) });
   }
-  lists.reverse();
-  if (base === undefined || tree === undefined) {
-    // Without a tree the keyspace was dropped, and the write is refused for that.
-    joined.add(KIND_MERGE, last.keyspace, key, joinLists(lists));
-    return;
-  }
+  operations.reverse();
+  // Without a tree the keyspace was dropped, and the write is refused for that.
+  const { kind, value } = tree === undefined ? operations.at(-1)! : joinedOperation(tree, key, operations);
+  joined.add(kind, last.keyspace, key, value);
+}
+
+/** What was done to a key, in the form that batches have it. */
+export interface KeyOperation {
+  readonly kind: number;
+  readonly value: Uint8Array;
+}
+
+/**
+ * The operation that does as much as several on one key, the oldest first: all merges, but for the first, which may be a put or
+ * a delete. The value may be what the operator has given, lent until its next call.
+ *
+ * @throws invalid `MERGE_OPERATOR_MISSING`, `MERGE_FAILED`
+ */
+export function joinedOperation(
+  tree: Tree,
+  key: Uint8Array,
+  operations: readonly KeyOperation[],
+): KeyOperation {
+  const { kind, value: below } = operations[0]!;
+  const lists = operations.map(({ value }) => value);
+  if (kind === KIND_MERGE) return { kind, value: joinLists(lists) };
   const { operator } = tree.code;
   if (operator === undefined) throw operatorMissing(tree.name, undefined, storedOperator(tree));
   const operands: Uint8Array[] = [];
-  for (const list of lists) copyOperands(list, 0, list.length, operands);
-  const isExpiring = base.kind === KIND_PUT_EXPIRY;
-  const from = base.valueStart + (isExpiring ? EXPIRY_BYTES : 0);
-  const existing = base.kind === KIND_DELETE ? undefined : cloneRange(bytes, from, base.valueEnd);
+  for (const list of lists.slice(1)) copyOperands(list, 0, list.length, operands);
+  const isExpiring = kind === KIND_PUT_EXPIRY;
+  const existing =
+    kind === KIND_DELETE ? undefined : cloneRange(below, isExpiring ? EXPIRY_BYTES : 0, below.length);
   const value = runMerge(operator, tree.name, key.slice(), existing, operands);
-  if (isExpiring) {
-    joined.add(KIND_PUT_EXPIRY, last.keyspace, key, withTtl(value, expiryOf(bytes, base.valueStart)));
-  } else joined.add(KIND_PUT, last.keyspace, key, value);
+  // As it stands there: a time to live, or a time.
+  if (isExpiring) return { kind, value: withTtl(value, expiryOf(below, 0)) };
+  return { kind: KIND_PUT, value };
 }
 
 function covers(bytes: Uint8Array, range: Operation, point: Operation): boolean {
