@@ -57,6 +57,8 @@ class Waiting implements CommitRequest {
   compactions = 0;
   /** An edit behind that of the keyspace's creation is on its way. */
   awaitsKeyspace = false;
+  /** Keyspaces whose memtables were in the way when it was looked at last. */
+  hinderedBy: readonly string[] = [];
 
   constructor(tables: readonly NewTables[], startedMs: number, validate: (() => void) | undefined) {
     this.tables = tables;
@@ -198,18 +200,19 @@ export class Ingestions implements IngestionWork {
     tables: readonly NewTables[],
     isInWay: (tables: NewTables, memtable: Memtable) => boolean,
   ): boolean {
-    let areFlushed = true;
+    const hinderedBy: string[] = [];
     let isRotating = false;
     for (const each of tables) {
       const { memtable, immutables } = each.tree.view;
       if (memtable !== undefined && isInWay(each, memtable)) {
-        areFlushed = false;
+        hinderedBy.push(each.tree.name);
         isRotating = true;
         this.#core.background.rotate(each.tree);
-      } else if (immutables.some((immutable) => isInWay(each, immutable))) areFlushed = false;
+      } else if (immutables.some((immutable) => isInWay(each, immutable))) hinderedBy.push(each.tree.name);
     }
     if (isRotating) request.flushes++;
-    return areFlushed;
+    request.hinderedBy = hinderedBy;
+    return hinderedBy.length === 0;
   }
 
   #place({ tree, files }: NewTables): PlacedTable[] {
@@ -315,16 +318,7 @@ export class Ingestions implements IngestionWork {
     this.#heldTimer = scheduler.after(HELD_MS_MAX, () => {
       if (this.#waiting[0] !== request) return;
       this.withdraw(request);
-      request.settle(
-        busy(
-          'INGEST_BUSY',
-          'what is written to the range of the ingestion could not be put into tables in time',
-          {
-            keyspace: request.tables[0]!.tree.name,
-            heldMs: HELD_MS_MAX,
-          },
-        ),
-      );
+      request.settle(late(request));
     });
   }
 
@@ -342,6 +336,14 @@ interface Placed extends NewTables {
 
 function inLevel(places: readonly PlacedTable[], wanted: number): number {
   return places.filter(({ level }) => level === wanted).length;
+}
+
+/** It is one of `db.ingest`, or a large transaction. */
+function late({ tables, hinderedBy }: Waiting): VarveError {
+  const keyspaces = hinderedBy.length > 0 ? hinderedBy : tables.map(({ tree }) => tree.name);
+  const named = `keyspace${keyspaces.length === 1 ? '' : 's'} ${keyspaces.map((name) => `'${name}'`).join(', ')}`;
+  const message = `what others have written to the same keys of ${named} could not be put into tables within ${HELD_MS_MAX} ms; nothing was committed`;
+  return busy('INGEST_BUSY', message, { keyspace: keyspaces[0], keyspaces, heldMs: HELD_MS_MAX });
 }
 
 function dropped(tree: Tree): VarveError {
