@@ -214,3 +214,50 @@ test('a reader in another process takes it over whole, and keeps what its snapsh
   await expectRefusal(() => reader.begin(), 'READ_ONLY', 'invalid');
   seen.close();
 });
+
+test('after a crash, when one of its keyspaces was dropped, the others have it, and no table is left of that one', async () => {
+  let crashes = 0;
+  const withoutB = new Set<boolean>();
+  for (let at = 1; ; at++) {
+    const fs = new SimFs();
+    const time = new ManualScheduler();
+    const db = await world(fs, time);
+    let operations = 0;
+    let isOver = false;
+    const dropped = commit(db, 'memory').then(async () => {
+      fs.onOperation = () => {
+        if (++operations === at) throw new SimulatedCrash();
+      };
+      // Its edit may still be on the way to the manifest.
+      await db.dropKeyspace('b');
+      await db.sync('disk');
+      await db.compact();
+    });
+    const settled = (): void => void (isOver = true);
+    dropped.then(settled, settled);
+    try {
+      while (!isOver && !fs.stopped) await time.turn();
+    } catch (error) {
+      if (!(error instanceof SimulatedCrash)) throw error;
+    }
+    if (!fs.stopped) break;
+    crashes++;
+    for (const left of [fs.crash(new Random(at)), fs.crashProcess()]) {
+      for (const readOnly of [true, false]) {
+        const again = await time.open('/db', { fileSystem: left, ...options, readOnly }, { sliceMs: 0 });
+        const names = Object.keys(again.stats().keyspaces);
+        withoutB.add(!names.includes('b'));
+        const inA = [...again.keyspace('a', codecs).range()];
+        const inB = names.includes('b') ? again.keyspace('b', codecs).get('other') : 'dropped';
+        // Whole in what is there, or not at all. The drop came behind it.
+        expect(inA).toEqual(inB === undefined ? old : shown);
+        expect((await time.run(again.verify())).problems).toEqual([]);
+        const [onDisk, known] = tables(left, again);
+        if (!readOnly) expect(onDisk).toBe(known);
+        await time.run(again.close());
+      }
+    }
+  }
+  expect(crashes).toBeGreaterThan(3);
+  expect(withoutB).toEqual(new Set([false, true]));
+}, 120_000);
