@@ -22,6 +22,7 @@ import { handOverAtExit } from './close.ts';
 import { DatabaseHandle, type UpperFloors } from './database.ts';
 import type { Core } from './core.ts';
 import { renewPrepared } from './housekeeping.ts';
+import { type FoundLink, keepReplayed } from './ingest/kept-tables.ts';
 import { writableCodec } from './job-input.ts';
 import { KeyspaceTable } from './keyspace-table.ts';
 import { Follower, pathsOf, type ReadState } from './follower.ts';
@@ -111,7 +112,8 @@ export class Opening {
       flushReplayed(recovering, fs, this.#fileNumbers);
     }
     this.#keepPrepared(recovering);
-    const core = assemble(this.#parts(recovering.marks), recovering.version, report, contents);
+    const kept = [...contents.kept, ...this.#keepForFeeds(recovering)];
+    const core = assemble(this.#parts(recovering.marks), recovering.version, report, { ...contents, kept });
     if (this.#options.recovery === 'salvage' && state.prepared.size > 0) await this.#leaveDamage(core);
     const recovered: OpenReport = {
       batches: report.batches,
@@ -164,6 +166,7 @@ export class Opening {
       readOnly: this.#options.readOnly,
       version,
       changes: [],
+      ingested: [],
       prepared: new Map(),
       marks: marksOf(version, this.#options.timestamps),
       newTree: (record) => this.#newTree(state, record, recovering.version),
@@ -188,6 +191,13 @@ export class Opening {
         (error) => (error === undefined ? resolve() : reject(error)),
       );
     });
+  }
+
+  /** Tables that the log names, of which the manifest did not know. */
+  #keepForFeeds({ ingested, readOnly }: ReplayEnv): FoundLink[] {
+    const { bytes, ms } = this.#options.changesRetention;
+    if (readOnly || (bytes === undefined && ms === undefined)) return [];
+    return keepReplayed(this.#fs, this.#state.path, ingested);
   }
 
   /** Before the log is let go of: their records are in it and nowhere else. */

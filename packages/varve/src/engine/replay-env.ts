@@ -7,6 +7,7 @@ import type { IngestionEdit } from '../manifest/ingestion.ts';
 import type { KeyspaceRecord } from '../manifest/version-edit.ts';
 import type { Version } from '../manifest/version.ts';
 import type { PreparedRecord } from '../record/prepared.ts';
+import type { FoundLink } from './ingest/kept-tables.ts';
 import type { KeyspaceChange } from './keyspace-change.ts';
 import type { EngineState } from './state.ts';
 import type { TimeMarks } from './time-marks.ts';
@@ -32,6 +33,8 @@ export interface ReplayEnv {
   version: Version;
   /** Keyspace changes and ingestions of the log that the manifest did not have, in their order. */
   readonly changes: LoggedChange[];
+  /** Tables of those ingestions, and the segments of the log that name them. */
+  readonly ingested: FoundLink[];
   /** When which sequence was the latest one. */
   readonly marks: TimeMarks;
   /** Transactions that are prepared and not decided, by id. */

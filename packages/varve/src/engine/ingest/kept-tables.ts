@@ -8,6 +8,7 @@
  */
 import { VarveError } from '../../base/errors.ts';
 import { inDirectory, keptTableName, tableName } from '../../fs/file-names.ts';
+import type { FileSystem } from '../../fs/file-system.ts';
 import type { FileMeta } from '../../manifest/file-meta.ts';
 import type { Core, KeptForFeeds } from '../core.ts';
 
@@ -15,6 +16,30 @@ import type { Core, KeptForFeeds } from '../core.ts';
 export interface FoundLink {
   readonly segment: number;
   readonly table: number;
+}
+
+/**
+ * Links the tables of ingestions that recovery has replayed; returns those links that were not there. The log may have
+ * outlived a crash that took them. Before the manifest of this open, which keeps the next one from replaying them.
+ */
+export function keepReplayed(fs: FileSystem, directory: string, replayed: readonly FoundLink[]): FoundLink[] {
+  const made = replayed.filter(({ segment, table }) => {
+    const link = inDirectory(directory, keptTableName(segment, table));
+    return fs.status(link) === undefined && linked(fs, inDirectory(directory, tableName(table)), link);
+  });
+  if (made.length > 0) fs.syncDirectory(directory);
+  return made;
+}
+
+/** False where it can not be made: the table is gone, or there are no links here. Whoever comes to it is told. */
+function linked(fs: FileSystem, table: string, link: string): boolean {
+  try {
+    fs.link(table, link);
+    return true;
+  } catch (error) {
+    if (error instanceof VarveError && error.kind === 'io') return false;
+    throw error;
+  }
 }
 
 interface Ingested {
@@ -89,12 +114,7 @@ export class KeptTables implements KeptForFeeds {
     // On disk before an edit that does away with the table.
     log!.nameMade();
     for (const { number } of ingested.files) {
-      try {
-        fs.link(inDirectory(state.path, tableName(number)), this.#link(ingested.segment, number));
-      } catch (error) {
-        // Compacted already, or no links here: whoever comes to it is told.
-        if (!(error instanceof VarveError) || error.kind !== 'io') throw error;
-      }
+      linked(fs, inDirectory(state.path, tableName(number)), this.#link(ingested.segment, number));
     }
   }
 

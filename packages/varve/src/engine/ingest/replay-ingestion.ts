@@ -7,8 +7,9 @@
  * record took its sequence. Whoever reads beside a database that goes on writing may have read its manifest before that and its
  * log after it; then what was read does not belong together, and is read again.
  */
+import { assert } from '../../base/assert.ts';
 import { busy, corruption } from '../../base/errors.ts';
-import { inDirectory, tableName } from '../../fs/file-names.ts';
+import { inDirectory, parseFileName, tableName } from '../../fs/file-names.ts';
 import { editsByKeyspace, type IngestionEdit, keyspaceOf } from '../../manifest/ingestion.ts';
 import { applyEdit } from '../../manifest/version.ts';
 import type { BatchSource } from '../../record/batch.ts';
@@ -32,6 +33,8 @@ export function replayIngestion(
     if (present.addedFiles.some(({ file }) => file.expiry !== undefined)) env.state.hasExpiring = true;
     env.changes.push({ sequence, ingestion: present });
     env.version = applyEdit(env.version, present, { ...where });
+    const segment = segmentOf(where);
+    for (const { file } of present.addedFiles) env.ingested.push({ segment, table: file.number });
     tree.installVersion(env.version.keyspaces.get(tree.id)!);
   }
 }
@@ -57,6 +60,12 @@ export function isHidden(tree: Tree, { addedFiles }: IngestionEdit): boolean {
   const tables = addedFiles.map(({ file }) => file);
   const memtables = memtable === undefined ? immutables : [memtable, ...immutables];
   return memtables.some((each) => memtableOverlaps(each, tables));
+}
+
+function segmentOf({ file }: BatchSource): number {
+  const parsed = parseFileName(file.slice(file.lastIndexOf('/') + 1));
+  assert(parsed?.kind === 'log', 'records are read from the log');
+  return parsed.number;
 }
 
 /** Is the table there, as long as it was? Salvage goes on without one that is not. */
