@@ -1,5 +1,5 @@
 /**
- * Ingestions of a life: one at a time, begun at a random moment, committed at a moment that the engine chooses, sometimes
+ * Ingestions of a life, and transactions that are larger than a batch, which are committed as those are: one at a time, begun at a random moment, committed at a moment that the engine chooses, sometimes
  * given up, out of order or from a source that throws. The event says at which sequence one became visible; until it has
  * come, or after a crash, it is not known whether it will.
  */
@@ -7,6 +7,7 @@ import type { Database } from 'varve';
 import type { Random } from 'varve/testing';
 import { type TextKeyspace, Violation } from './check.ts';
 import type { Change, Write } from './model.ts';
+import { largeWrites } from './large-writes.ts';
 import { type LifeSettings, padded, randomKey } from './workload.ts';
 
 interface Pending {
@@ -19,6 +20,10 @@ interface Pending {
   sequence: number | undefined;
 }
 
+function isSeveral(into: TextKeyspace | readonly TextKeyspace[]): into is readonly TextKeyspace[] {
+  return Array.isArray(into);
+}
+
 class SourceFailure extends Error {}
 
 export class Ingests {
@@ -27,6 +32,8 @@ export class Ingests {
   readonly #isStopped: () => boolean;
   #pending: Pending | undefined;
   #violation: Violation | undefined;
+  /** The latest that events told of: of a transaction there is one for each keyspace. */
+  #told = 0;
   /** Ingestions that the model has, and whose events have not come. */
   #taken: number[] = [];
 
@@ -40,6 +47,8 @@ export class Ingests {
   listen(db: Database): void {
     db.events.addEventListener('ingest', (event) => {
       const { sequence, keyspace } = (event as CustomEvent<{ sequence: number; keyspace: string }>).detail;
+      if (sequence === this.#told) return;
+      this.#told = sequence;
       if (this.#taken.length > 0) {
         const expected = this.#taken.shift()!;
         if (sequence !== expected)
@@ -84,10 +93,14 @@ export class Ingests {
     return pending;
   }
 
-  /** Begins one, or gives up the one under way; the promise is for the sequence that is as durable as `durability`. */
+  /**
+   * Begins one, or gives up the one under way; the promise is for the sequence that is as durable as `durability`.
+   *
+   * @param into of an ingestion; several: those of a large transaction
+   */
   act(
     db: Database,
-    keyspace: TextKeyspace,
+    into: TextKeyspace | readonly TextKeyspace[],
     time: number,
     reached: (durability: 'os' | 'disk', sequence: number) => void,
   ): Promise<void> {
@@ -97,6 +110,8 @@ export class Ingests {
       return Promise.resolve();
     }
     const durability = random.pick(['memory', 'os', 'disk'] as const);
+    if (isSeveral(into)) return this.#transact(db, into, time, durability, reached);
+    const keyspace = into;
     const wrong = random.oneIn(5) ? random.pick(['order', 'source'] as const) : undefined;
     const changes = this.#randomPuts(keyspace.name);
     const abort = new AbortController();
@@ -111,12 +126,38 @@ export class Ingests {
         if (durability !== 'memory') reached(durability, sequence);
       },
       (error: unknown) => {
-        // Given up after it was committed, it stays; and one that died with the machine may be in the log.
-        if (this.#pending === pending && pending.sequence === undefined && !this.#isStopped())
-          this.#pending = undefined;
+        this.#failed(pending);
         if (!isExpected(error, wrong)) throw error;
       },
     );
+  }
+
+  async #transact(
+    db: Database,
+    keyspaces: readonly TextKeyspace[],
+    time: number,
+    durability: 'memory' | 'os' | 'disk',
+    reached: (durability: 'os' | 'disk', sequence: number) => void,
+  ): Promise<void> {
+    const { tx, changes } = largeWrites(db, keyspaces, this.#random, this.#settings);
+    const abort = new AbortController();
+    abort.signal.addEventListener('abort', () => tx.rollback());
+    const pending: Pending = { changes, abort, time, wrong: undefined, sequence: undefined };
+    this.#pending = pending;
+    try {
+      const sequence = await tx.commit({ durability });
+      if (durability !== 'memory') reached(durability, sequence);
+    } catch (error) {
+      this.#failed(pending);
+      const { code, kind } = error as { code?: string; kind?: string };
+      if (kind !== 'conflict' && code !== 'TRANSACTION_ENDED' && !isExpected(error, undefined)) throw error;
+    }
+  }
+
+  /** Given up after it was committed, it stays; and one that died with the machine may be in the log. */
+  #failed(pending: Pending): void {
+    if (this.#pending === pending && pending.sequence === undefined && !this.#isStopped())
+      this.#pending = undefined;
   }
 
   #randomPuts(keyspace: string): Extract<Change, { kind: 'put' }>[] {

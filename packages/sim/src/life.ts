@@ -161,7 +161,7 @@ export class Life {
     else if (roll < 77) this.#compact();
     else if (roll < 79) this.#syncNow();
     else if (roll < 80) this.#pass();
-    else if (roll < 82) this.#ingest();
+    else if (roll < (this.#settings.large ? 90 : 82)) this.#ingest();
     else for (let steps = random.below(30); steps > 0; steps--) await this.#step();
     await settled();
   }
@@ -213,7 +213,11 @@ export class Life {
     const name = this.#name();
     if (name === undefined || this.#settings.uniformBytes !== undefined) return;
     const reached = this.#promise.bind(this);
-    this.#background(this.#ingests.act(this.#db, this.#keyspaces.get(name)!, this.#now().time, reached));
+    const into =
+      this.#settings.large && this.#random.oneIn(2)
+        ? [...this.#keyspaces.values()]
+        : this.#keyspaces.get(name)!;
+    this.#background(this.#ingests.act(this.#db, into, this.#now().time, reached));
   }
 
   /** Writes, and tells the model: what throws `busy` was not written, what meets the crash may have been. */

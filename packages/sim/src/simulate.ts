@@ -44,8 +44,9 @@ export async function simulate(seed: number, withFollowers = false): Promise<Sim
   const uniformBytes = randomUniformBytes(random);
   // Not drawn: what other machines do stays what it was.
   const merges = uniformBytes === undefined && seed % 4 === 3;
+  const large = uniformBytes === undefined && (seed % 8 === 2 || seed % 8 === 7);
   for (let i = 0; i < lives; i++) {
-    const settings = randomLife(random, before, uniformBytes, merges);
+    const settings = randomLife(random, before, uniformBytes, merges, large);
     const life = new Life(fs, random, model, promised, { time, wall }, settings, followers);
     const ended: Ending = await life.run();
     // The machine is off for a while, or its clock is set back meanwhile.

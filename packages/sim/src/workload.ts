@@ -37,6 +37,8 @@ export interface LifeSettings {
   readonly losesThreads: boolean;
   /** Puts with a time to live of their own, one in so many; 0: none. */
   readonly ttlOneIn: number;
+  /** In all lives of the machine there are transactions that are larger than a batch, which takes less than elsewhere. */
+  readonly large: boolean;
   /** The machine's keyspaces have a merge operator in all of its lives, and no time to live. */
   readonly merges: boolean;
   /** Now and then somebody sets the wall clock, mostly back. */
@@ -55,6 +57,7 @@ export function randomLife(
   before: Ending,
   uniformBytes: number | undefined,
   merges: boolean,
+  large: boolean,
 ): LifeSettings {
   const kib = 1024;
   const isUniform = uniformBytes !== undefined;
@@ -73,7 +76,7 @@ export function randomLife(
       memtableBytesMax: 1024 * kib,
       memoryBytesMax: 16 * 1024 * kib,
       cacheBytesMax: random.pick([0, 1024 * kib, 4096 * kib]),
-      batchBytesMax: 1024 * kib,
+      batchBytesMax: (large ? 100 : 1024) * kib,
       // Smaller segments are recycled sooner.
       logBytesMax: isUniform ? 512 * kib : random.pick([1024 * kib, 4096 * kib]),
       timestamps: !random.oneIn(4),
@@ -109,6 +112,7 @@ export function randomLife(
     losesThreads: random.oneIn(4),
     ttlOneIn: isUniform ? 0 : random.pick([0, 2, 10]),
     setsClock: random.oneIn(2),
+    large,
     merges,
   };
   // Operands do not expire.

@@ -90,4 +90,10 @@ export const isolationBugs: readonly PlantedBug[] = [
       },
     ],
   },
+  {
+    name: 'large-committed-unseen',
+    breaks:
+      'a transaction that is larger than a batch does not look at what was written while its tables were',
+    edits: [{ file: 'engine/ingest/ingestions.ts', find: 'request.validate?.();', replace: '' }],
+  },
 ];

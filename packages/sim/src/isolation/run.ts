@@ -25,6 +25,8 @@ const LISTS = 4;
 const STEPS = 300;
 const OPEN_MAX = 6;
 const MICROTASKS = 30;
+/** What a batch takes: other transactions are far below. */
+const LARGE_BYTES = 64 * 1024;
 
 const keyOf = (i: number): string => `k${String(i).padStart(2, '0')}`;
 const listOf = (i: number): string => `l${i}`;
@@ -34,6 +36,8 @@ interface Running {
   readonly record: TransactionRecord;
   /** Waits for a lock. */
   isBlocked: boolean;
+  /** It can not be larger than a batch. */
+  deletesRange?: boolean;
   savepoint: { readonly at: Savepoint; readonly operations: number } | undefined;
 }
 
@@ -46,17 +50,20 @@ export interface RunResult {
 export async function runHistory(seed: number, isolation: Isolation): Promise<RunResult> {
   const random = new Random(seed);
   const scheduler = new ScriptedScheduler(random);
+  // Not drawn: other histories stay what they were.
+  const hasLarge = seed % 4 === 0;
   const db = await openSimulated(
     '/db',
     {
       fileSystem: new MemoryFs(),
       clock: scheduler.clock,
       memoryBytesMax: 4 * 2 ** 20,
+      batchBytesMax: LARGE_BYTES,
       keyspaceDefaults: { memtableBytes: 64 * 1024, tableBytes: 64 * 1024 },
     },
     { scheduler, sliceMs: 0 },
   );
-  const run = new Run(db, random, scheduler, isolation);
+  const run = new Run(db, random, scheduler, isolation, hasLarge);
   const conflicts = await run.all();
   const closing = db.close();
   let isClosed = false;
@@ -73,16 +80,28 @@ class Run {
   readonly #isolation: Isolation;
   readonly #registers: Keyspace<string, string>;
   readonly #lists: Keyspace<string, string[]>;
+  /** Where there are transactions that are larger than a batch: what makes them so. */
+  readonly #filler: Keyspace<string, string> | undefined;
   #running: Running[] = [];
+  /** Large ones under way, and what went wrong with one. */
+  #committing = 0;
+  #failure: Error | undefined;
   #versions = 0;
   /** The write that deleted each key that is gone for good. */
   readonly #deletedBy = new Map<string, string>();
 
-  constructor(db: Database, random: Random, scheduler: ScriptedScheduler, isolation: Isolation) {
+  constructor(
+    db: Database,
+    random: Random,
+    scheduler: ScriptedScheduler,
+    isolation: Isolation,
+    hasLarge: boolean,
+  ) {
     this.#db = db;
     this.#random = random;
     this.#scheduler = scheduler;
     this.#isolation = isolation;
+    this.#filler = hasLarge ? db.keyspace('filler', { key: utf8, value: utf8 }) : undefined;
     this.#registers = db.keyspace('registers', { key: utf8, value: utf8 });
     this.#lists = db.keyspace('lists', { key: utf8, value: json<string[]>() });
   }
@@ -95,11 +114,12 @@ class Run {
       await this.#step();
       ended = step;
     }
-    while (this.#running.length > 0) {
+    while (this.#running.length > 0 || this.#committing > 0) {
       for (const running of this.#running.slice()) if (!running.isBlocked) this.#commit(running);
       await turn(this.#scheduler);
       if (++ended > 100 * STEPS) throw new Error('transactions wait for ever');
     }
+    if (this.#failure !== undefined) throw this.#failure;
     return this.#db.stats().transactions.conflicts;
   }
 
@@ -196,6 +216,7 @@ class Run {
     const { tx, record } = running;
     const from = this.#random.below(KEYS / 2);
     const to = from + 1 + this.#random.below(KEYS / 2 - from);
+    running.deletesRange = true;
     const there = this.#readKeys(running, from, to, {});
     tx.deleteRange(this.#registers, { gte: keyOf(from), lt: keyOf(to) });
     for (const key of there) this.#wrote(record, key, deleteOf(this.#version(record)));
@@ -269,15 +290,37 @@ class Run {
   #commit(running: Running): void {
     const { tx, record } = running;
     this.#running = this.#running.filter((other) => other !== running);
+    const mayBeLarge =
+      running.deletesRange !== true && record.operations.some(({ kind }) => kind === 'write');
+    if (this.#filler !== undefined && mayBeLarge && this.#random.oneIn(2)) {
+      tx.put(this.#filler, String(record.id), 'x'.repeat(LARGE_BYTES));
+      void this.#commitLarge(running);
+      return;
+    }
     try {
-      const sequence = tx.commit();
-      // One that wrote nothing stands where it has read, which is after the commit of that sequence.
-      record.committedAt = record.operations.some(({ kind }) => kind === 'write') ? sequence : sequence + 0.5;
-      for (const { kind, key, version } of record.operations) {
-        if (kind === 'write' && isDelete(version)) this.#deletedBy.set(key, version);
-      }
+      this.#committed(record, tx.commit());
     } catch (error) {
       if (!isConflict(error)) throw error;
+    }
+  }
+
+  async #commitLarge({ tx, record }: Running): Promise<void> {
+    this.#committing++;
+    try {
+      this.#committed(record, await tx.commit({ durability: 'memory' }));
+    } catch (error) {
+      if (!isConflict(error)) this.#failure ??= error as Error;
+    } finally {
+      this.#committing--;
+    }
+  }
+
+  #committed(record: TransactionRecord, sequence: number): void {
+    // One that wrote nothing stands where it has read, which is after the commit of that sequence.
+    const wrote = record.operations.some(({ kind }) => kind === 'write');
+    record.committedAt = wrote ? sequence : sequence + 0.5;
+    for (const { kind, key, version } of record.operations) {
+      if (kind === 'write' && isDelete(version)) this.#deletedBy.set(key, version);
     }
   }
 

@@ -290,4 +290,16 @@ export const plantedBugs: readonly PlantedBug[] = [
       },
     ],
   },
+  {
+    name: 'large-replayed-in-part',
+    breaks: 'recovery has a transaction that is larger than a batch in its first keyspace only',
+    from: 250,
+    edits: [
+      {
+        file: 'engine/ingest/replay-ingestion.ts',
+        find: 'for (const { tree, present } of missing) {',
+        replace: 'for (const { tree, present } of missing.slice(0, 1)) {',
+      },
+    ],
+  },
 ];
