@@ -64,6 +64,7 @@ export const exposed = {
     'range-view.ts',
     'read-point.ts',
     'sharing/attach.ts',
+    'sharing/lock-records.ts',
     'sharing/shared-words.ts',
     'state.ts',
     'transaction-types.ts',

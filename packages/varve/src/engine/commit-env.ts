@@ -31,7 +31,7 @@ export interface CommitEnv {
   committed(touched: readonly Tree[]): void;
 }
 
-/** Looks at writes before they are made (transaction/locks.ts). @throws conflict `KEY_LOCKED` */
+/** Looks at writes before they are made (transaction/locks.ts), with the write lock where threads share the database. @throws conflict `KEY_LOCKED` */
 export interface WriteGuard {
   one(keyspaceId: number, kind: number, key: Uint8Array, value: Uint8Array): void;
   batch(batch: BatchBuffer): void;

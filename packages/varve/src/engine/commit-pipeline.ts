@@ -30,7 +30,7 @@ export class CommitPipeline {
   readonly #scratch = new BatchBuffer();
   readonly #touched: Tree[] = [];
   #lastTime = 0;
-  /** Refuses writes to what others have locked; undefined while nothing is. */
+  /** Refuses writes to what others have locked; undefined while nothing is, and no other thread could. */
   guard: WriteGuard | undefined;
   /** Sequences of what this thread has written since somebody began to follow. */
   #followed: number[] | undefined;
@@ -120,13 +120,16 @@ export class CommitPipeline {
     }
     this.checkMutable();
     this.admit(bytes);
-    if (this.guard !== undefined) this.guard.one(tree.id, kind, key, value);
     const { access } = state;
-    if (access === undefined) return this.#writeOne(tree, kind, key, value, bytes);
+    if (access === undefined) {
+      if (this.guard !== undefined) this.guard.one(tree.id, kind, key, value);
+      return this.#writeOne(tree, kind, key, value, bytes);
+    }
     access.lock(this.#env.lockMsMax);
     try {
       this.checkMutable();
       if (tree.isDropped) throw dropped(tree.id);
+      if (this.guard !== undefined) this.guard.one(tree.id, kind, key, value);
       return this.#writeOne(tree, kind, key, value, bytes);
     } finally {
       access.unlock();
@@ -186,20 +189,24 @@ export class CommitPipeline {
     if (given.count === 0) return state.visible;
     const batch = mayJoin(given) ? joinedBatch(given, state.trees) : given;
     this.admit(batch.length);
-    if (validate === undefined && this.guard !== undefined) this.guard.batch(batch);
     const { access } = state;
     if (access === undefined) {
-      validate?.();
+      this.#validate(batch, validate);
       return this.#apply(batch, position, decision);
     }
     access.lock(lockMsMax);
     try {
       this.checkMutable();
-      validate?.();
-      return this.#apply(batch, position);
+      this.#validate(batch, validate);
+      return this.#apply(batch, position, decision);
     } finally {
       access.unlock();
     }
+  }
+
+  #validate(batch: BatchBuffer, validate: (() => void) | undefined): void {
+    if (validate !== undefined) validate();
+    else if (this.guard !== undefined) this.guard.batch(batch);
   }
 
   /** Waits for room, or refuses the write. Whoever keeps other threads from writing has waited before. */

@@ -51,6 +51,7 @@ import type {
 import { decide, withOptions } from './write-wait.ts';
 import { writeBatch } from './write-batch.ts';
 import { answerPast } from './sharing/attached-past.ts';
+import type { LockRecords } from './sharing/lock-records.ts';
 import { type OwnerRequests, SharedOwner } from './sharing/owner.ts';
 
 /** The transactions of a session (transaction/). */
@@ -59,11 +60,22 @@ export interface Transactions {
   run<T>(fn: (transaction: Transaction) => T | Promise<T>, options?: RetryOptions): Promise<T>;
   stats(): TransactionStats;
   close(error: Error): void;
+  readonly locks: SharedLocking;
   readonly prepared: {
     commit(id: string): number;
     rollback(id: string): number;
     list(): PreparedTransaction[];
   };
+}
+
+/** Locks of transactions, once threads share the database. */
+export interface SharedLocking {
+  /** @throws busy `LOCKS_FULL` when more is locked than can be shared */
+  checkFits(): void;
+  /** From now on they are in the records. */
+  share(records: LockRecords): void;
+  /** The thread that has the slot is gone. */
+  threadGone(slot: number): void;
 }
 
 /** The change feeds of a database (history/). */
@@ -294,12 +306,21 @@ export class DatabaseHandle implements Database {
     const core = this.#core;
     core.state.checkOpen();
     if (core.state.prepared.size > 0) throw sharedPrepared(core.state.prepared.keys());
-    core.state.sharing ??= new SharedOwner(core, {
+    return (core.state.sharing ?? this.#share()).handle;
+  }
+
+  #share(): SharedOwner {
+    const { locks } = this.#transactions;
+    locks.checkFits();
+    const owner = new SharedOwner(this.#core, {
       path: this.#path,
       recovered: this.recovered,
       requests: this.#requests(),
+      gone: (slot) => locks.threadGone(slot),
     });
-    return core.state.sharing.handle;
+    locks.share(owner.locks);
+    this.#core.state.sharing = owner;
+    return owner;
   }
 
   /** What attached threads can ask for. */

@@ -1,68 +1,42 @@
 /**
- * Locks of transactions on keys and on ranges of keys, of one thread's session. A lock is held until its transaction ends.
+ * Locks of transactions on keys and on ranges of keys: who gets one, who waits, who is refused. A lock is held until its
+ * transaction ends.
  *
- * Keys are in a map, ranges, of which there are few, in a list. Who has to wait stands in one queue; what is released lets
+ * A request is granted when nobody holds, and nobody before it waits for, anything that overlaps. What is released lets
  * go of everybody who is in nobody's way any more, first come first served. Before somebody waits the graph of who waits for
  * whom is searched: a wait that would close a cycle is refused, with the cycle.
  *
  * While anything is locked plain writes are held against it (`WriteGuard`); they never wait for a lock here.
+ *
+ * One table a thread. Once threads share the database each step is one under the write lock, begins with what the others
+ * have done (shared-locks.ts), and may grant what they wait for. Who waits is told by lock-watch.ts.
  */
-import { compareBytes } from '../base/bytes.ts';
 import { KEY_BYTES_MAX } from '../base/entry.ts';
-import { busy, VarveError } from '../base/errors.ts';
+import { asError, busy, VarveError } from '../base/errors.ts';
 import { KIND_RANGE_DELETE } from '../base/kinds.ts';
 import type { WriteGuard } from '../engine/commit-env.ts';
 import type { Session } from '../engine/core.ts';
-import type { Tree } from '../engine/tree.ts';
+import { checkLocksFit, type LockRecords, slotOf } from '../engine/sharing/lock-records.ts';
 import { type BatchBuffer, BatchReader } from '../record/batch.ts';
+import type { LockedKeys } from '../record/prepared.ts';
 import { Deferred } from '../runtime/deferred.ts';
-import type { Timer } from '../runtime/scheduler.ts';
-
-/** Who locks. */
-export interface LockOwner {
-  readonly id: number;
-  /** The id that it was prepared by. */
-  prepared?: string;
-}
-
-/** What somebody locks all at once. */
-export interface LockedSpan {
-  readonly keyspaceId: number;
-  /** Of the keyspace. */
-  readonly name: string;
-  readonly from: Uint8Array;
-  readonly to: Uint8Array | 'key' | undefined;
-}
+import { type Lock, LockBook, type LockOwner, type Span } from './lock-book.ts';
+import { LockWatch } from './lock-watch.ts';
+import { SharedLocks } from './shared-locks.ts';
 
 /** Behind every key. */
 const BEHIND_ALL: Uint8Array = new Uint8Array(KEY_BYTES_MAX + 1).fill(255);
-
-/** Keys of one keyspace: one, or those of [from, to). */
-interface Span {
-  readonly keyspaceId: number;
-  readonly name: string;
-  readonly from: Uint8Array;
-  /** Undefined: the key `from` alone. */
-  readonly to: Uint8Array | undefined;
-}
-
-interface Held extends Span {
-  readonly owner: LockOwner;
-}
-
-interface Waiter extends Held {
-  readonly turn: Deferred<void>;
-  timer: Timer | undefined;
-}
+const AGAIN_MS = 100;
 
 export class LockTable implements WriteGuard {
   readonly #core: Session;
-  readonly #keys = new Map<string, Held>();
-  #ranges: Held[] = [];
-  #waiters: Waiter[] = [];
-  readonly #ownedBy = new Map<LockOwner, Held[]>();
+  readonly #book = new LockBook();
   readonly #reader = new BatchReader();
   #changes: (() => void)[] = [];
+  #shared: SharedLocks | undefined;
+  #watch: LockWatch | undefined;
+  /** The word of wakes when the locks were last looked at. */
+  #wakes = 0;
   /** Waits that would never have ended. */
   deadlocks = 0;
 
@@ -70,12 +44,9 @@ export class LockTable implements WriteGuard {
     this.#core = core;
   }
 
-  get count(): number {
-    return this.#keys.size + this.#ranges.length;
-  }
-
-  get waiting(): number {
-    return this.#waiters.length;
+  /** How much is held and waited for, by all threads. */
+  counts(): { locks: number; waiting: number } {
+    return this.#step(() => ({ locks: this.#book.count, waiting: this.#book.queue.length }));
   }
 
   /**
@@ -84,18 +55,13 @@ export class LockTable implements WriteGuard {
    */
   lock(
     owner: LockOwner,
-    tree: Tree,
+    keyspaceId: number,
     from: Uint8Array,
     to: Uint8Array | undefined,
     timeoutMs: number,
   ): Promise<void> | undefined {
-    const span = { keyspaceId: tree.id, name: tree.name, from, to };
-    // Nobody overtakes who waits, but for what the owner has already.
-    if (this.#inTheWay(owner, span) !== undefined || this.#isAwaited(owner, span)) {
-      return this.#wait(owner, span, timeoutMs);
-    }
-    this.#hold(owner, span);
-    return undefined;
+    const lock = lockOf(owner, { keyspaceId, from, to });
+    return this.#step(() => this.#take(lock)) ? undefined : this.#wait(lock, timeoutMs);
   }
 
   /**
@@ -103,238 +69,333 @@ export class LockTable implements WriteGuard {
    *
    * @throws conflict `KEY_LOCKED`
    */
-  lockAll(owner: LockOwner, spans: readonly LockedSpan[], isSure = false): void {
-    const wanted = spans.map(({ keyspaceId, name, from, to }) => ({
+  lockAll(owner: LockOwner, spans: readonly LockedKeys[], isSure = false): void {
+    const wanted = spans.map(({ keyspaceId, from, to }) => ({
       keyspaceId,
-      name,
       from,
       to: to === 'key' ? undefined : (to ?? BEHIND_ALL),
     }));
-    if (!isSure) for (const { keyspaceId, from, to } of wanted) this.#check(owner, keyspaceId, from, to);
-    for (const span of wanted) this.#hold(owner, span);
+    this.#step(() => {
+      if (!isSure) for (const span of wanted) this.#check(owner, span);
+      for (const span of wanted) this.#hold(lockOf(owner, span));
+    });
   }
 
   releaseAll(owner: LockOwner): void {
-    if (this.#ownedBy.size === 0) return;
-    const waiters = this.#waiters.filter((waiter) => waiter.owner === owner);
-    for (const waiter of waiters) this.#giveUp(waiter, ended(owner));
-    const held = this.#ownedBy.get(owner);
-    if (held === undefined) {
-      if (waiters.length > 0) this.#serve();
-      return;
+    if (this.#book.isEmpty) return;
+    try {
+      this.#step(() => this.#release(owner));
+    } catch (error) {
+      // A database that has ended has no locks.
+      if (isOf(error, 'closed')) return;
+      if (!isOf(error, 'busy')) throw error;
+      // Whoever writes for long under the write lock lets go of it some time.
+      this.#core.scheduler.after(AGAIN_MS, () => this.releaseAll(owner));
     }
-    this.#ownedBy.delete(owner);
-    for (const span of held) if (span.to === undefined) this.#keys.delete(nameOf(span));
-    if (held.some(({ to }) => to !== undefined)) {
-      this.#ranges = this.#ranges.filter((range) => range.owner !== owner);
-    }
-    this.#serve();
-    if (this.count === 0) this.#core.pipeline.guard = undefined;
-    this.#changed();
   }
 
-  /** Ends all waits. */
+  /** @throws busy `LOCKS_FULL` when more is locked than threads can share */
+  checkFits(): void {
+    checkLocksFit([...this.#book.held(), ...this.#book.queue]);
+  }
+
+  /** Other threads see the locks from now on, and their locks are seen. */
+  share(records: LockRecords): void {
+    this.#shared = new SharedLocks(records, this.#book, served);
+    this.#core.pipeline.guard = this;
+    this.#watch = new LockWatch(records, this.#core.scheduler, (isThorough) => this.#look(isThorough));
+    this.#wakes = records.wakes;
+    if (this.#isWaiting()) this.#watch.start(this.#wakes);
+  }
+
+  /** The thread that had the slot is gone, and so is what it had locked, but for what is prepared. */
+  threadGone(slot: number): void {
+    this.#step(() => this.#dropThreads((use) => slotOf(use) === slot));
+  }
+
+  /** Ends all waits, and gives back what this thread has locked and not prepared. */
   close(error: Error): void {
-    for (const waiter of this.#waiters.splice(0)) {
-      waiter.timer?.cancel();
-      waiter.turn.reject(error);
+    const waiting = this.#book.queue.filter(({ turn }) => turn !== undefined);
+    if (this.#shared !== undefined) {
+      try {
+        this.#step(() => this.#drop(this.#shared!.own()));
+      } catch {
+        // Over for all threads; or, of a thread that has left, whoever meets them drops them.
+      }
+      this.#shared = undefined;
+      this.#watch!.stop();
     }
+    for (const { timer, turn } of waiting) {
+      timer?.cancel();
+      turn!.reject(error);
+    }
+    this.#book.clear();
     this.#changed();
   }
 
   async change(): Promise<void> {
-    await new Promise<void>((resolve) => this.#changes.push(resolve));
+    const change = new Promise<void>((resolve) => this.#changes.push(resolve));
+    this.#watch?.start(this.#wakes);
+    await change;
   }
 
   one(keyspaceId: number, kind: number, key: Uint8Array, value: Uint8Array): void {
-    this.#check(undefined, keyspaceId, key, kind === KIND_RANGE_DELETE ? value : undefined);
+    if (this.#isFree()) return;
+    this.#check(undefined, { keyspaceId, from: key, to: kind === KIND_RANGE_DELETE ? value : undefined });
   }
 
   batch(batch: BatchBuffer): void {
     this.checkBatch(undefined, batch);
   }
 
-  /** @throws conflict `KEY_LOCKED` when somebody else than `owner` has locked what the batch writes */
+  /**
+   * With the write lock, where threads share the database.
+   *
+   * @throws conflict `KEY_LOCKED` when somebody else than `owner` has locked what the batch writes
+   */
   checkBatch(owner: LockOwner | undefined, batch: BatchBuffer): void {
-    if (this.count === 0) return;
+    if (this.#isFree()) return;
     const reader = this.#reader;
     reader.reset(batch.bytes, 0, batch.length, undefined);
     try {
       while (reader.next()) {
         const { bytes, kind, keyspaceId, keyStart, keyEnd, valueStart, valueEnd } = reader;
         const to = kind === KIND_RANGE_DELETE ? bytes.subarray(valueStart, valueEnd) : undefined;
-        this.#check(owner, keyspaceId, bytes.subarray(keyStart, keyEnd), to);
+        this.#check(owner, { keyspaceId, from: bytes.subarray(keyStart, keyEnd), to });
       }
     } finally {
       reader.release();
     }
   }
 
+  /** One step on the locks, which nobody else changes meanwhile. */
+  #step<T>(step: () => T): T {
+    if (this.#shared === undefined) return step();
+    return this.#core.state.exclusive(() => {
+      this.#follow();
+      return step();
+    });
+  }
+
+  #follow(): void {
+    const shared = this.#shared!;
+    this.#wakes = shared.records.wakes;
+    shared.follow();
+  }
+
+  /** Is nothing locked? A look at one word, where threads share the database. */
+  #isFree(): boolean {
+    const shared = this.#shared;
+    if (shared !== undefined) {
+      if (!shared.records.isUsed) return true;
+      this.#follow();
+    }
+    return this.#book.count === 0;
+  }
+
+  /** @throws conflict `KEY_LOCKED` when somebody else than `owner` has locked some of it */
+  #check(owner: LockOwner | undefined, span: Span): void {
+    let other = this.#book.inTheWay(owner, span);
+    while (other !== undefined && this.#dropGone(other.owner)) other = this.#book.inTheWay(owner, span);
+    if (other === undefined) return;
+    const { id, prepared } = other.owner;
+    const keyspace = this.#nameOf(span);
+    const who = prepared === undefined ? this.#called(other.owner) : `the prepared transaction '${prepared}'`;
+    throw new VarveError('conflict', 'KEY_LOCKED', `a key of keyspace '${keyspace}' is locked by ${who}`, {
+      keyspace,
+      key: span.from.slice(),
+      ...(prepared === undefined ? { transaction: id, ...this.#threadOf(other.owner) } : { prepared }),
+    });
+  }
+
+  /** Takes the lock, and then true; or waits for it. */
+  #take(lock: Lock): boolean {
+    const { owner } = lock;
+    const book = this.#book;
+    for (;;) {
+      const other = book.inTheWay(owner, lock);
+      if (other !== undefined && this.#dropGone(other.owner)) continue;
+      // Nobody overtakes who waits, but for what the owner has already.
+      if (other === undefined && !book.isAwaited(owner, lock)) {
+        this.#hold(lock);
+        return true;
+      }
+      const cycle = book.cycleWith(lock);
+      if (cycle === undefined) break;
+      if (!cycle.some((each) => this.#dropGone(each))) throw this.#deadlock(lock, cycle);
+    }
+    lock.turn = new Deferred<void>();
+    if (this.#shared === undefined) book.wait(lock);
+    else this.#shared.wait(lock);
+    return false;
+  }
+
+  #hold(lock: Lock): void {
+    if (lock.to === undefined && this.#book.hasKey(lock)) return;
+    if (this.#shared === undefined) {
+      this.#book.hold(lock);
+      this.#core.pipeline.guard = this;
+    } else this.#shared.hold(lock);
+  }
+
+  async #wait(lock: Lock, timeoutMs: number): Promise<void> {
+    lock.timer = this.#core.scheduler.after(timeoutMs, () => this.#late(lock, timeoutMs), true);
+    this.#watch?.start(this.#wakes);
+    await lock.turn!.promise;
+  }
+
+  #late(lock: Lock, timeoutMs: number): void {
+    try {
+      this.#step(() => {
+        // Another thread may just have granted it.
+        if (!this.#book.queue.includes(lock)) return;
+        const keyspace = this.#nameOf(lock);
+        const holder = this.#book.blockersOf(lock)[0];
+        const message = `no lock on a key of keyspace '${keyspace}' within ${timeoutMs} ms`;
+        const context = { keyspace, key: lock.from, timeoutMs };
+        const who = holder === undefined ? {} : { transaction: holder.id, ...this.#threadOf(holder) };
+        this.#giveUp(lock, busy('LOCK_TIMEOUT', message, { ...context, ...who }));
+        this.#serve();
+      });
+    } catch (error) {
+      lock.turn!.reject(asError(error));
+    }
+  }
+
+  #giveUp(waiter: Lock, error: Error): void {
+    this.#book.unwait(waiter);
+    this.#shared?.remove(waiter);
+    waiter.timer?.cancel();
+    waiter.turn?.reject(error);
+  }
+
+  #release(owner: LockOwner): void {
+    const waits = this.#book.waitsOf(owner);
+    for (const waiter of waits) this.#giveUp(waiter, ended(owner));
+    let hasHeld = false;
+    for (const lock of this.#book.dropAll(owner)) {
+      hasHeld = true;
+      this.#shared?.remove(lock);
+    }
+    if (hasHeld) this.#released();
+    else if (waits.length > 0) this.#serve();
+  }
+
+  #released(): void {
+    this.#serve();
+    if (this.#shared !== undefined) this.#shared.records.wake();
+    else if (this.#book.count === 0) this.#core.pipeline.guard = undefined;
+    this.#changed();
+  }
+
+  /** Lets go who waits for nothing any more, in whichever thread. */
+  #serve(): void {
+    const book = this.#book;
+    let hasOthers = false;
+    for (const waiter of book.queue) {
+      if (book.blockersOf(waiter).length > 0) continue;
+      book.unwait(waiter);
+      book.hold(waiter);
+      if (this.#shared === undefined) this.#core.pipeline.guard = this;
+      else this.#shared.granted(waiter);
+      if (waiter.turn === undefined) hasOthers = true;
+      else served(waiter);
+    }
+    if (hasOthers) this.#shared!.records.wake();
+  }
+
   #changed(): void {
     if (this.#changes.length > 0) for (const resolve of this.#changes.splice(0)) resolve();
   }
 
-  #check(
-    owner: LockOwner | undefined,
-    keyspaceId: number,
-    from: Uint8Array,
-    to: Uint8Array | undefined,
-  ): void {
-    const other = this.#inTheWay(owner, { keyspaceId, name: '', from, to });
-    if (other === undefined) return;
-    const { id, prepared } = other.owner;
-    const who = prepared === undefined ? `transaction ${id}` : `the prepared transaction '${prepared}'`;
-    const message = `a key of keyspace '${other.name}' is locked by ${who}`;
-    throw new VarveError('conflict', 'KEY_LOCKED', message, {
-      keyspace: other.name,
-      key: from.slice(),
-      ...(prepared === undefined ? { transaction: id } : { prepared }),
-    });
+  #isWaiting(): boolean {
+    return this.#changes.length > 0 || this.#book.queue.some(({ turn }) => turn !== undefined);
   }
 
-  #isAwaited(owner: LockOwner, span: Span): boolean {
-    return this.#waiters.some((waiter) => this.#isAhead(waiter, owner, span));
-  }
-
-  /** Does a waiter go before `owner`? Not when it waits for what the owner has already. */
-  #isAhead(waiter: Waiter, owner: LockOwner, span: Span): boolean {
-    if (waiter.owner === owner || !overlap(waiter, span)) return false;
-    return this.#ownedBy.get(owner)?.some((held) => overlap(held, waiter)) !== true;
-  }
-
-  #hold(owner: LockOwner, span: Span): void {
-    const held = { ...span, owner };
-    if (span.to === undefined) {
-      const name = nameOf(span);
-      if (this.#keys.has(name)) return;
-      this.#keys.set(name, held);
-    } else this.#ranges.push(held);
-    const owned = this.#ownedBy.get(owner);
-    if (owned === undefined) this.#ownedBy.set(owner, [held]);
-    else owned.push(held);
-    this.#core.pipeline.guard = this;
-  }
-
-  #inTheWay(owner: LockOwner | undefined, span: Span): Held | undefined {
-    for (const range of this.#ranges) if (range.owner !== owner && overlap(range, span)) return range;
-    if (span.to === undefined) {
-      const held = this.#keys.get(nameOf(span));
-      return held === undefined || held.owner === owner ? undefined : held;
-    }
-    for (const held of this.#keys.values()) if (held.owner !== owner && overlap(held, span)) return held;
-    return undefined;
-  }
-
-  async #wait(owner: LockOwner, span: Span, timeoutMs: number): Promise<void> {
-    const waiter: Waiter = { ...span, owner, turn: new Deferred<void>(), timer: undefined };
-    const cycle = this.#cycleWith(waiter);
-    if (cycle !== undefined) {
-      this.deadlocks++;
-      const message = `transactions wait for each other: ${cycle.join(' -> ')}`;
-      throw new VarveError('conflict', 'DEADLOCK', message, {
-        cycle,
-        keyspace: span.name,
-        key: span.from,
-        transaction: cycle[1],
-      });
-    }
-    this.#waiters.push(waiter);
-    waiter.timer = this.#core.scheduler.after(
-      timeoutMs,
-      () => {
-        this.#giveUp(waiter, this.#late(waiter, timeoutMs));
-        this.#serve();
-      },
-      true,
-    );
-    await waiter.turn.promise;
-  }
-
-  #giveUp(waiter: Waiter, error: Error): void {
-    waiter.timer?.cancel();
-    this.#waiters = this.#waiters.filter((other) => other !== waiter);
-    waiter.turn.reject(error);
-  }
-
-  #late(waiter: Waiter, timeoutMs: number): VarveError {
-    const holder = this.#blockersOf(waiter)[0];
-    const message = `no lock on a key of keyspace '${waiter.name}' within ${timeoutMs} ms`;
-    return busy('LOCK_TIMEOUT', message, {
-      keyspace: waiter.name,
-      key: waiter.from,
-      timeoutMs,
-      ...(holder === undefined ? {} : { transaction: holder.id }),
-    });
-  }
-
-  /** Lets go who waits for nothing any more. */
-  #serve(): void {
-    for (const waiter of this.#waiters.slice()) {
-      if (this.#blockersOf(waiter).length > 0) continue;
-      waiter.timer?.cancel();
-      this.#waiters = this.#waiters.filter((other) => other !== waiter);
-      this.#hold(waiter.owner, waiter);
-      waiter.turn.resolve();
-    }
-  }
-
-  /** Who holds what the waiter wants, or waits for it longer. */
-  #blockersOf(waiter: Waiter): LockOwner[] {
-    const blockers: LockOwner[] = [];
-    const add = (held: Held | undefined): void => {
-      if (held !== undefined && held.owner !== waiter.owner && overlap(held, waiter))
-        blockers.push(held.owner);
-    };
-    this.#ranges.forEach(add);
-    if (waiter.to === undefined) add(this.#keys.get(nameOf(waiter)));
-    else for (const held of this.#keys.values()) add(held);
-    for (const other of this.#waiters) {
-      if (other === waiter) break;
-      if (this.#isAhead(other, waiter.owner, waiter)) blockers.push(other.owner);
-    }
-    return blockers;
-  }
-
-  /** The transactions of the cycle that the wait would close, beginning and ending with its own. */
-  #cycleWith(waiter: Waiter): number[] | undefined {
-    const seen = new Set<LockOwner>();
-    const search = (from: LockOwner, path: number[]): number[] | undefined => {
-      for (const wait of from === waiter.owner
-        ? [waiter]
-        : this.#waiters.filter((each) => each.owner === from)) {
-        for (const blocker of this.#blockersOf(wait)) {
-          if (blocker === waiter.owner) return [...path, blocker.id];
-          if (seen.has(blocker)) continue;
-          seen.add(blocker);
-          const found = search(blocker, [...path, blocker.id]);
-          if (found !== undefined) return found;
-        }
+  /** Something was let go by another thread, or nobody has told of anything for a while; true: somebody waits still. */
+  #look(isThorough: boolean): boolean {
+    const shared = this.#shared!;
+    const isGranted = ({ turn, unit }: Lock): boolean => turn !== undefined && shared.records.isHeld(unit);
+    try {
+      if (isThorough || shared.isRebuilt || this.#book.queue.some(isGranted)) {
+        this.#step(() => {
+          this.#dropThreads((use) => shared.records.isGone(use));
+          // Who died may have let go, and not have granted.
+          this.#serve();
+        });
       }
-      return undefined;
-    };
-    return search(waiter.owner, [waiter.owner.id]);
+    } catch (error) {
+      if (isOf(error, 'closed')) this.close(asError(error));
+    }
+    this.#changed();
+    return this.#shared !== undefined && this.#isWaiting();
+  }
+
+  /** True when the owner's thread is gone: what it had locked is, too. */
+  #dropGone(owner: LockOwner): boolean {
+    if (owner.prepared !== undefined || this.#shared?.isGone(owner) !== true) return false;
+    this.#dropThreads((use) => use === owner.use);
+    return true;
+  }
+
+  #dropThreads(isGone: (use: number) => boolean): void {
+    this.#drop(this.#shared!.of(isGone));
+  }
+
+  /** Lets go of locks and requests, unless they are of what is prepared. */
+  #drop(locks: readonly Lock[]): void {
+    const mine = locks.filter(({ owner }) => owner.prepared === undefined);
+    if (mine.length === 0) return;
+    for (const lock of mine) {
+      this.#book.unwait(lock);
+      this.#book.drop(lock);
+      this.#shared!.remove(lock);
+    }
+    this.#released();
+  }
+
+  #deadlock(lock: Lock, cycle: readonly LockOwner[]): VarveError {
+    this.deadlocks++;
+    const names = cycle.map((owner) => this.#called(owner)).join(' -> ');
+    const message = `transactions wait for each other: ${names}`;
+    return new VarveError('conflict', 'DEADLOCK', message, {
+      cycle: cycle.map(({ id }) => id),
+      ...(this.#shared !== undefined && { threads: cycle.map((owner) => this.#shared!.threadOf(owner)) }),
+      keyspace: this.#nameOf(lock),
+      key: lock.from,
+      transaction: cycle[1]!.id,
+    });
+  }
+
+  #called(owner: LockOwner): string {
+    const { thread } = this.#threadOf(owner);
+    return thread === undefined ? `transaction ${owner.id}` : `transaction ${owner.id} of thread ${thread}`;
+  }
+
+  /** Numbers of transactions are each thread's own. */
+  #threadOf(owner: LockOwner): { thread?: number } {
+    return this.#shared === undefined ? {} : { thread: this.#shared.threadOf(owner) };
+  }
+
+  #nameOf({ keyspaceId }: Span): string {
+    return this.#core.state.trees.get(keyspaceId)?.name ?? `#${keyspaceId}`;
   }
 }
 
-function nameOf({ keyspaceId, from }: Span): string {
-  return `${keyspaceId}:${Buffer.from(from.buffer, from.byteOffset, from.byteLength).toString('latin1')}`;
+function lockOf(owner: LockOwner, span: Span): Lock {
+  return { ...span, owner, unit: -1, stamp: 0, turn: undefined, timer: undefined };
 }
 
-function overlap(a: Span, b: Span): boolean {
-  if (a.keyspaceId !== b.keyspaceId) return false;
-  if (a.to === undefined && b.to === undefined) return compareBytes(a.from, b.from) === 0;
-  if (a.to === undefined) return compareBytes(a.from, b.from) >= 0 && compareBytes(a.from, b.to!) < 0;
-  if (b.to === undefined) return compareBytes(b.from, a.from) >= 0 && compareBytes(b.from, a.to) < 0;
-  return compareBytes(a.from, b.to) < 0 && compareBytes(b.from, a.to) < 0;
+function served({ timer, turn }: Lock): void {
+  timer?.cancel();
+  turn!.resolve();
+}
+
+function isOf(error: unknown, kind: VarveError['kind']): boolean {
+  return error instanceof VarveError && error.kind === kind;
 }
 
 function ended(owner: LockOwner): VarveError {
-  return new VarveError(
-    'invalid',
-    'TRANSACTION_ENDED',
-    `transaction ${owner.id} has ended while it waited for a lock`,
-    {
-      transaction: owner.id,
-    },
-  );
+  const message = `transaction ${owner.id} has ended while it waited for a lock`;
+  return new VarveError('invalid', 'TRANSACTION_ENDED', message, { transaction: owner.id });
 }

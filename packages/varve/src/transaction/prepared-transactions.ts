@@ -14,15 +14,21 @@ import type { PreparedTransaction } from '../engine/transaction-types.ts';
 import { BatchBuffer, BatchReader } from '../record/batch.ts';
 import { RECORD_COMMIT, RECORD_PREPARE } from '../record/log-record.ts';
 import { joinedBatch, mayJoin } from '../engine/merging/join-batch.ts';
-import { encodeDecision, encodePrepared, PREPARED_ID_BYTES_MAX } from '../record/prepared.ts';
-import type { LockedSpan, LockOwner, LockTable } from './locks.ts';
+import {
+  encodeDecision,
+  encodePrepared,
+  type LockedKeys,
+  PREPARED_ID_BYTES_MAX,
+} from '../record/prepared.ts';
+import type { LockOwner } from './lock-book.ts';
+import type { LockTable } from './locks.ts';
 
 /** What a transaction brings to be prepared. */
 export interface ToPrepare {
   readonly owner: LockOwner;
   readonly batch: BatchBuffer;
   /** What it has read and stays as it is. */
-  reads(): Iterable<LockedSpan>;
+  reads(): Iterable<LockedKeys>;
   /** Throws when somebody has written what it relies on. */
   validate(): void;
 }
@@ -58,7 +64,7 @@ export class PreparedTransactions {
     pipeline.checkWritable(given.length);
     // Here and not at its commit, which needs no user code then: it may come after a reopening, and must not fail.
     const batch = mayJoin(given) ? joinedBatch(given, state.trees) : given;
-    const spans = [...writtenBy(batch, (keyspace) => this.#nameOf(keyspace)), ...reads()];
+    const spans = [...writtenBy(batch), ...reads()];
     const copy = batch.bytes.slice(0, batch.length);
     const time = this.#core.owner!.options.timestamps ? state.time.now() : 0;
     const record = encodePrepared({ id, time, locks: spans, batch: copy });
@@ -119,12 +125,8 @@ export class PreparedTransactions {
     this.#owners.set(id, owner);
     // A keyspace that was dropped around it, by salvage, locks nothing.
     const there = locks.filter(({ keyspaceId }) => this.#core.state.trees.has(keyspaceId));
-    this.#locks.lockAll(
-      owner,
-      there.map((span) => ({ ...span, name: this.#nameOf(span.keyspaceId) })),
-      // Salvage may have stepped over the decision of another one with the same locks.
-      true,
-    );
+    // Salvage may have stepped over the decision of another one with the same locks.
+    this.#locks.lockAll(owner, there, true);
   }
 
   #decided(id: string): void {
@@ -158,12 +160,12 @@ function checkId(id: unknown): void {
   });
 }
 
-function* writtenBy(batch: BatchBuffer, nameOf: (keyspace: number) => string): Generator<LockedSpan, void> {
+function* writtenBy(batch: BatchBuffer): Generator<LockedKeys, void> {
   const reader = readerOf(batch.bytes, batch.length);
   while (reader.next()) {
     const { bytes, kind, keyspaceId, keyStart, keyEnd, valueStart, valueEnd } = reader;
     const to = kind === KIND_RANGE_DELETE ? bytes.slice(valueStart, valueEnd) : 'key';
-    yield { keyspaceId, name: nameOf(keyspaceId), from: bytes.slice(keyStart, keyEnd), to };
+    yield { keyspaceId, from: bytes.slice(keyStart, keyEnd), to };
   }
 }
 

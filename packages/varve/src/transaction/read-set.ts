@@ -13,7 +13,7 @@ import type { ReadPoint } from '../engine/read-point.ts';
 import type { EngineState } from '../engine/state.ts';
 import type { Tree } from '../engine/tree.ts';
 import { PointResult } from '../base/entry.ts';
-import type { LockedSpan } from './locks.ts';
+import type { LockedKeys } from '../record/prepared.ts';
 import { KIND_MERGE } from '../base/kinds.ts';
 import { mergeBaseExpires } from '../engine/merging/merged-value.ts';
 
@@ -101,16 +101,16 @@ export class ReadSet {
   }
 
   /** What was read, as keys and ranges to lock. */
-  *spans(): Generator<LockedSpan, void> {
+  *spans(): Generator<LockedKeys, void> {
     let start = 0;
     for (let i = 0; i < this.#count; i++) {
-      const { id: keyspaceId, name } = this.#treeAt(i);
+      const { id: keyspaceId } = this.#treeAt(i);
       const end = start + this.#keys[2 * i]!;
-      yield { keyspaceId, name, from: cloneRange(this.#bytes, start, end), to: 'key' };
+      yield { keyspaceId, from: cloneRange(this.#bytes, start, end), to: 'key' };
       start = end;
     }
     for (const { tree, lower, upper, isNothing } of this.#ranges) {
-      if (!isNothing) yield { keyspaceId: tree.id, name: tree.name, from: lower ?? EMPTY, to: upper };
+      if (!isNothing) yield { keyspaceId: tree.id, from: lower ?? EMPTY, to: upper };
     }
   }
 

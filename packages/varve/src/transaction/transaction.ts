@@ -4,8 +4,8 @@
  *
  * What that is depends on the isolation. `snapshot`: the keys that it writes (the first who commits wins). `serializable`:
  * all keys and ranges that it has read as well. When nobody has committed since it began there is nothing to look at, and
- * that is most commits. Locks (locks.ts) keep others from writing; they do not replace the look, because other threads do
- * not see them. What is larger than a batch is committed by tables (engine/ingest/large-commit.ts), if it is awaited.
+ * that is most commits. Locks (locks.ts) keep others from writing; they do not replace the look at what was written before
+ * they were taken. What is larger than a batch is committed by tables (engine/ingest/large-commit.ts), if it is awaited.
  *
  * Invariants: (1) between the look and the write nothing is written (`commitIf`). (2) Its sequence is registered from the
  * beginning to the end, which `changed-since` relies on. (3) After its end it holds nothing: no sequence, no locks, no writes.
@@ -25,7 +25,7 @@ import type { Isolation, Savepoint, Transaction } from '../engine/transaction-ty
 import type { Tree } from '../engine/tree.ts';
 import { checkPutOptions } from '../engine/write-checks.ts';
 import { checkWait, reach } from '../engine/write-wait.ts';
-import type { LockOwner } from './locks.ts';
+import type { LockOwner } from './lock-book.ts';
 import { transactionConflict, checkSize } from './conflict.ts';
 import { type Conflict, spanChangedSince } from './read-set.ts';
 import { Savepoints } from './savepoint.ts';
@@ -276,7 +276,7 @@ export class TransactionHandle implements Transaction, ReadPoint {
 
   #commit(): number {
     const { writes } = this.#open();
-    const { core, locks } = this.#env;
+    const { core } = this.#env;
     if (writes.count === 0) {
       core.state.checkOpen();
       this.#end('commit', 0);
@@ -285,7 +285,6 @@ export class TransactionHandle implements Transaction, ReadPoint {
     checkSize(core, writes.batch);
     let sequence: number;
     try {
-      locks.checkBatch(this.#owner, writes.batch);
       sequence = core.pipeline.commitIf(writes.batch, () => this.#validate());
     } catch (error) {
       // What a conflict or a full disk refused is not there: nothing of it is kept.
@@ -298,11 +297,7 @@ export class TransactionHandle implements Transaction, ReadPoint {
 
   async #commitLarge(owner: Core, giveUp: Promise<never> | undefined): Promise<number> {
     const { batch } = this.#open().writes;
-    const { locks } = this.#env;
-    const large = new LargeCommit(owner, batch, () => {
-      locks.checkBatch(this.#owner, batch);
-      this.#validate();
-    });
+    const large = new LargeCommit(owner, batch, () => this.#validate());
     this.#large = large;
     let sequence = 0;
     try {
@@ -315,11 +310,12 @@ export class TransactionHandle implements Transaction, ReadPoint {
     return sequence;
   }
 
-  /** With the write lock. @throws conflict `TRANSACTION_CONFLICT` */
+  /** With the write lock. @throws conflict `KEY_LOCKED`, `TRANSACTION_CONFLICT` */
   #validate(): void {
     const { state } = this.#env.core;
     const { sequence } = this;
     const { writes, reads } = this.#sets!;
+    this.#env.locks.checkBatch(this.#owner, writes.batch);
     reads.checkTrees();
     if (state.visible !== sequence) {
       const conflict = writes.changedSince(state.trees, sequence) ?? reads.changedSince(sequence);
@@ -350,7 +346,7 @@ export class TransactionHandle implements Transaction, ReadPoint {
 
   #lock(tree: Tree, from: Uint8Array, to: Uint8Array | undefined): Promise<void> | undefined {
     this.#owner ??= { id: this.id };
-    return this.#env.locks.lock(this.#owner, tree, from, to, this.#lockTimeoutMs);
+    return this.#env.locks.lock(this.#owner, tree.id, from, to, this.#lockTimeoutMs);
   }
 
   #end(how: 'commit' | 'rollback' | 'prepare', sequence: number): void {

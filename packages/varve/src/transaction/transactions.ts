@@ -123,8 +123,7 @@ export class TransactionTable implements Transactions, TransactionEnv {
       conflicts: this.#conflicts,
       retries: this.#retries,
       deadlocks: this.locks.deadlocks,
-      locks: this.locks.count,
-      waiting: this.locks.waiting,
+      ...this.locks.counts(),
       prepared: this.core.state.prepared.size,
     };
   }

@@ -54,10 +54,11 @@ import {
   MEMTABLE_KIB_MAX,
 } from './control-words.ts';
 import { KeyspaceWords } from './keyspace-words.ts';
+import { LockRecords, repairLocks } from './lock-records.ts';
 import { redo } from './redo.ts';
 import { checkNotEnded, takeSlot } from './attach-slot.ts';
 import { type Notice, RequestClient } from './requests.ts';
-import { checkHandle, type ShareData } from './share-handle.ts';
+import { checkAttachable, type ShareData } from './share-handle.ts';
 import { SharedRegister } from './shared-register.ts';
 import { SharedViews } from './shared-views.ts';
 import { ThreadAccess } from './thread-access.ts';
@@ -76,12 +77,7 @@ const attachedHere = new Set<string>();
 
 /** See `attach` of the package. */
 export async function attachDatabase(handle: unknown, upper: UpperFloors): Promise<AttachedDatabase> {
-  const data = checkHandle(handle);
-  if (data.ownerThread === threadId) {
-    throw invalid('ATTACH_OWNER', 'this thread has opened the database itself; attach is for other threads', {
-      threadId,
-    });
-  }
+  const data = checkAttachable(handle);
   if (attachedHere.has(data.id)) {
     throw invalid('ATTACHED', 'this thread has attached the database already; close that first', {
       threadId,
@@ -160,6 +156,7 @@ class Attachment {
         log.load();
         access.endChange();
         redo({ control, rows, pool, writer: log.writer, tail: log.tail });
+        repairLocks(data.locks);
       },
     });
     const sharedViews = new SharedViews(pool, rows, access, () => undefined);
@@ -276,6 +273,7 @@ class Attachment {
       },
     };
     this.#transactions = upper.transactions(session);
+    this.#transactions.locks.share(new LockRecords(control, data.locks, slot));
     const rowCache = new RowCache(Math.min(ROW_BYTES_MAX, Math.floor(options.cacheBytesMax * ROW_SHARE)));
     const keyspaces = new AttachedKeyspaces({
       session,

@@ -38,11 +38,13 @@ import {
   WRITE_LOCK,
 } from './control-words.ts';
 import { KEYSPACE_WORDS, KeyspaceWords } from './keyspace-words.ts';
+import { LOCK_WORDS, LockRecords, repairLocks } from './lock-records.ts';
 import { redo } from './redo.ts';
 import { RequestServer } from './requests.ts';
 import { Retired } from './retired.ts';
 import { storeSequence } from './sequence-words.ts';
 import { type ShareData, shareData, sharedOptions } from './share-handle.ts';
+import { checkShareable } from './shareable.ts';
 import { SharedAhead } from './shared-ahead.ts';
 import { SharedLock } from './shared-lock.ts';
 import { clearRegister, REGISTER_WORDS, SharedRegister } from './shared-register.ts';
@@ -71,6 +73,8 @@ export interface OwnerParts {
   readonly path: string;
   readonly recovered: OpenReport;
   readonly requests: OwnerRequests;
+  /** A thread is gone that has the slot still. */
+  gone(slot: number): void;
 }
 
 export class SharedOwner implements OwnerSharing {
@@ -84,8 +88,9 @@ export class SharedOwner implements OwnerSharing {
   readonly #retired: Retired;
   readonly ahead: SharedAhead;
   readonly #server: RequestServer;
-  readonly #requests: OwnerRequests;
+  readonly #parts: OwnerParts;
   readonly handle: ShareData;
+  readonly locks: LockRecords;
   #timer: Timer | undefined;
   #looks = 0;
   /** When, by the monotonic clock. */
@@ -95,17 +100,19 @@ export class SharedOwner implements OwnerSharing {
   constructor(core: Core, parts: OwnerParts) {
     checkShareable(core);
     this.#core = core;
-    this.#requests = parts.requests;
+    this.#parts = parts;
     const memory = (words: number): SharedArrayBuffer => new SharedArrayBuffer(4 * words);
     const control = memory(CONTROL_WORDS);
     const register = memory(REGISTER_WORDS);
     const rows = memory(KEYSPACE_WORDS);
+    const locks = memory(LOCK_WORDS);
     this.#control = new Int32Array(control);
     this.#register = new Int32Array(register);
     this.#rows = new KeyspaceWords(this.#control, new Int32Array(rows));
     this.#tail = new SharedTail();
     Atomics.store(this.#control, EPOCH, 1);
     claimSlot(this.#control, threadId);
+    this.locks = new LockRecords(this.#control, locks, OWNER_SLOT);
     const log = core.log!;
     // Before anything is shared: what can fail is this.
     log.begin();
@@ -151,6 +158,7 @@ export class SharedOwner implements OwnerSharing {
       control,
       register,
       rows,
+      locks,
       time,
       pool: core.pool.handle(),
       cache: core.cache.handle(),
@@ -270,7 +278,7 @@ export class SharedOwner implements OwnerSharing {
     if (name === 'asked') return this.#asked();
     if (name === 'log-progress') return this.#core.durability!.progressed();
     if (name === 'failed') return this.#core.poison.raise(reviveError(input as TransferredError));
-    const request = this.#requests[name];
+    const request = this.#parts.requests[name];
     if (request === undefined) throw invalid('REQUEST_UNKNOWN', `no request named '${name}'`, { name });
     return request(input as never);
   }
@@ -312,6 +320,7 @@ export class SharedOwner implements OwnerSharing {
       writer: log.writer,
       tail: this.#tail.load(),
     });
+    repairLocks(this.handle.locks);
   }
 
   /** Memory that a dead writer had taken and not used is nobody's: what no memtable holds is free. */
@@ -366,6 +375,7 @@ export class SharedOwner implements OwnerSharing {
       if (acquired === 'inherited') this.#core.cache.startOver();
       if (acquired !== 'busy') cacheLock.release();
     }
+    this.#parts.gone(slot);
     clearRegister(this.#control, this.#register, slot);
     freeSlot(this.#control, slot);
     // What it had put into the log's buffer is on no other thread's way to the system.
@@ -382,17 +392,4 @@ export class SharedOwner implements OwnerSharing {
       this.#server.notify(slot, generationOf(this.#control, slot), notice, detail);
     }
   }
-}
-
-/** Sharing needs threads, files that each of them can open, and a log of the database's own. */
-function checkShareable(core: Core): void {
-  const { options, fs, runner, log } = core;
-  const refuse = (why: string): never => {
-    throw invalid('SHARE_UNSUPPORTED', `the database can not be shared: ${why}`, { path: core.state.path });
-  };
-  if (options.readOnly) refuse('it is open for reading only; each thread can open it so for itself');
-  if (fs.threads !== 'node' || runner.kind !== 'threads') {
-    refuse(`other threads can not open the files of its file system (${fs.name})`);
-  }
-  if (log === undefined) refuse('its batches come from an outside log, on this thread');
 }

@@ -5,6 +5,7 @@
  * Everything in it is read by the same build of the package, or not at all: VERSION rises with every change of the layout of
  * any shared structure.
  */
+import { threadId } from 'node:worker_threads';
 import { invalid } from '../../base/errors.ts';
 import type { SegmentPoolHandle } from '../../arena/segment-pool.ts';
 import type { CacheHandle } from '../../cache/sharing.ts';
@@ -14,7 +15,7 @@ import type { LogHandle } from '../../wal/attached-log.ts';
 import type { OpenReport } from '../api-types.ts';
 
 /** Of the layout of all shared memory together. */
-export const SHARE_VERSION = 2;
+export const SHARE_VERSION = 3;
 const KIND = 'varve share handle';
 
 /** The options that an attached thread works by: those of the owner. */
@@ -32,6 +33,8 @@ export interface ShareData {
   readonly control: SharedArrayBuffer;
   readonly register: SharedArrayBuffer;
   readonly rows: SharedArrayBuffer;
+  /** Locks of transactions (lock-records.ts). */
+  readonly locks: SharedArrayBuffer;
   /** The stored clock (stored-clock.ts). */
   readonly time: SharedArrayBuffer;
   readonly pool: SegmentPoolHandle;
@@ -73,6 +76,14 @@ export function checkHandle(handle: unknown): ShareData {
     throw refused(message, { got: given.process, expected: process.pid });
   }
   return given as ShareData;
+}
+
+/** The same, for a thread that is to attach the database. @throws invalid `ATTACH_OWNER`: it has opened it itself */
+export function checkAttachable(handle: unknown): ShareData {
+  const data = checkHandle(handle);
+  if (data.ownerThread !== threadId) return data;
+  const message = 'this thread has opened the database itself; attach is for other threads';
+  throw invalid('ATTACH_OWNER', message, { threadId });
 }
 
 function refused(message: string, context: Record<string, unknown>): Error {

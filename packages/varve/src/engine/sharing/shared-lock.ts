@@ -93,7 +93,7 @@ export class SharedLock {
 }
 
 /** The thread that a lock word names has ended, or has left its slot. */
-function isGone(words: Int32Array, holder: number): boolean {
+export function isGone(words: Int32Array, holder: number): boolean {
   const slot = (holder & 255) - 1;
   return isLeft(words, slot, holder >>> 8) || isSlotDead(words, slot, true);
 }
