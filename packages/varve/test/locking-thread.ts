@@ -19,6 +19,8 @@ export interface LockCalls {
   locks(): TransactionStats;
   /** Stores 1 to the first word of `gate` when it has the lock. */
   lockThenOpen(name: string, key: string, gate: SharedArrayBuffer): Promise<void>;
+  prepared(): string[];
+  decide(id: string, isCommit: boolean): number;
   close(): Promise<void>;
   exit(): void;
 }

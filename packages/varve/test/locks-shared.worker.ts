@@ -37,6 +37,8 @@ const calls: LockCalls = {
     await tx(name).getForUpdate(data, key);
     Atomics.store(new Int32Array(gate), 0, 1);
   },
+  prepared: () => db.preparedTransactions().map(({ id }) => id),
+  decide: (id, isCommit) => (isCommit ? db.commitPrepared(id) : db.rollbackPrepared(id)),
   close: () => db.close(),
   exit: () => process.exit(0),
 };

@@ -78,19 +78,22 @@ export class CommitPipeline {
 
   /**
    * Writes a record that changes nothing that is seen, and has a sequence. Whoever has something to check first does it in
-   * `validate`, after all waiting.
+   * `validate`, after all waiting, with the write lock where threads share the database.
    */
   note(kind: number, body: Uint8Array, validate?: () => void): number {
     const { state, durability } = this.#env;
     this.checkMutable();
     this.admit(body.length);
-    validate?.();
-    const sequence = state.visible + 1;
-    durability!.append(kind, sequence, this.#time(), body, 0, body.length);
-    state.visible = sequence;
-    this.#followed?.push(sequence);
-    this.#env.committed([]);
-    return sequence;
+    return state.exclusive(() => {
+      this.checkMutable();
+      validate?.();
+      const sequence = state.visible + 1;
+      durability!.append(kind, sequence, this.#time(), body, 0, body.length);
+      state.visible = sequence;
+      this.#followed?.push(sequence);
+      this.#env.committed([]);
+      return sequence;
+    });
   }
 
   /** Writes the batch; returns its sequence. An empty batch writes nothing and returns the current sequence. */

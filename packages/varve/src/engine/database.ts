@@ -305,7 +305,6 @@ export class DatabaseHandle implements Database {
   share(): ShareHandle {
     const core = this.#core;
     core.state.checkOpen();
-    if (core.state.prepared.size > 0) throw sharedPrepared(core.state.prepared.keys());
     return (core.state.sharing ?? this.#share()).handle;
   }
 
@@ -342,6 +341,9 @@ export class DatabaseHandle implements Database {
       resumeCompaction: () => this.resumeCompaction(),
       levels: () => this.levels(),
       stats: () => this.stats(),
+      commitPrepared: (id: string) => this.commitPrepared(id),
+      rollbackPrepared: (id: string) => this.rollbackPrepared(id),
+      preparedTransactions: () => this.preparedTransactions(),
       ...answerPast(this.#core),
     };
   }
@@ -383,12 +385,6 @@ export class DatabaseHandle implements Database {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-}
-
-function sharedPrepared(ids: Iterable<string>): Error {
-  const message =
-    'a database with prepared transactions is not shared: other threads would not see their locks; decide them first';
-  return invalid('SHARE_UNSUPPORTED', message, { prepared: [...ids] });
 }
 
 export function checkSyncClass(durability: unknown): void {

@@ -88,8 +88,8 @@ export interface Transaction extends Disposer {
    * `db.commitPrepared` or `db.rollbackPrepared`, also after a crash. Until then what it writes, and under 'serializable' what it has
    * read, stays locked (`KEY_LOCKED`). Ends this object. Resolves when it is durable, 'disk' by default.
    *
-   * Errors: those of `commit`, `BATCH_TOO_LARGE` above `batchBytesMax`, `PREPARED_ID_USED`, `KEY_LOCKED` (conflict), `PREPARED_ID_INVALID`, `PREPARE_UNSUPPORTED` (invalid, when
-   * other threads have attached the database).
+   * Errors: those of `commit`, `BATCH_TOO_LARGE` above `batchBytesMax`, `PREPARED_ID_USED`, `KEY_LOCKED` (conflict), `PREPARED_ID_INVALID`, `PREPARE_UNSUPPORTED` (invalid, in a
+   * thread that has attached the database).
    *
    * @example
    * const tx = db.begin();

@@ -78,6 +78,10 @@ export class LockBook {
     this.#ownedBy.clear();
   }
 
+  heldBy(owner: LockOwner): readonly Lock[] {
+    return [...(this.#ownedBy.get(owner) ?? [])];
+  }
+
   /** Is the key itself locked, by whomever? */
   hasKey(span: Span): boolean {
     return this.#keys.has(nameOf(span));

@@ -12,7 +12,7 @@
  * have done (shared-locks.ts), and may grant what they wait for. Who waits is told by lock-watch.ts.
  */
 import { KEY_BYTES_MAX } from '../base/entry.ts';
-import { asError, busy, VarveError } from '../base/errors.ts';
+import { asError, VarveError } from '../base/errors.ts';
 import { KIND_RANGE_DELETE } from '../base/kinds.ts';
 import type { WriteGuard } from '../engine/commit-env.ts';
 import type { Session } from '../engine/core.ts';
@@ -21,6 +21,7 @@ import { type BatchBuffer, BatchReader } from '../record/batch.ts';
 import type { LockedKeys } from '../record/prepared.ts';
 import { Deferred } from '../runtime/deferred.ts';
 import { type Lock, LockBook, type LockOwner, type Span } from './lock-book.ts';
+import { deadlock, ended, keyLocked, type LockNames, lockTimeout } from './lock-errors.ts';
 import { LockWatch } from './lock-watch.ts';
 import { SharedLocks } from './shared-locks.ts';
 
@@ -32,6 +33,10 @@ export class LockTable implements WriteGuard {
   readonly #core: Session;
   readonly #book = new LockBook();
   readonly #reader = new BatchReader();
+  readonly #names: LockNames = {
+    nameOf: ({ keyspaceId }) => this.#core.state.trees.get(keyspaceId)?.name ?? `#${keyspaceId}`,
+    threadOf: (owner) => this.#shared?.threadOf(owner),
+  };
   #changes: (() => void)[] = [];
   #shared: SharedLocks | undefined;
   #watch: LockWatch | undefined;
@@ -77,6 +82,8 @@ export class LockTable implements WriteGuard {
     }));
     this.#step(() => {
       if (!isSure) for (const span of wanted) this.#check(owner, span);
+      // What it has locked before is in the name of what is prepared from now on.
+      if (owner.prepared !== undefined) this.#shared?.renew(this.#book.heldBy(owner));
       for (const span of wanted) this.#hold(lockOf(owner, span));
     });
   }
@@ -197,15 +204,7 @@ export class LockTable implements WriteGuard {
   #check(owner: LockOwner | undefined, span: Span): void {
     let other = this.#book.inTheWay(owner, span);
     while (other !== undefined && this.#dropGone(other.owner)) other = this.#book.inTheWay(owner, span);
-    if (other === undefined) return;
-    const { id, prepared } = other.owner;
-    const keyspace = this.#nameOf(span);
-    const who = prepared === undefined ? this.#called(other.owner) : `the prepared transaction '${prepared}'`;
-    throw new VarveError('conflict', 'KEY_LOCKED', `a key of keyspace '${keyspace}' is locked by ${who}`, {
-      keyspace,
-      key: span.from.slice(),
-      ...(prepared === undefined ? { transaction: id, ...this.#threadOf(other.owner) } : { prepared }),
-    });
+    if (other !== undefined) throw keyLocked(this.#names, span, other.owner);
   }
 
   /** Takes the lock, and then true; or waits for it. */
@@ -222,7 +221,9 @@ export class LockTable implements WriteGuard {
       }
       const cycle = book.cycleWith(lock);
       if (cycle === undefined) break;
-      if (!cycle.some((each) => this.#dropGone(each))) throw this.#deadlock(lock, cycle);
+      if (cycle.some((each) => this.#dropGone(each))) continue;
+      this.deadlocks++;
+      throw deadlock(this.#names, lock, cycle);
     }
     lock.turn = new Deferred<void>();
     if (this.#shared === undefined) book.wait(lock);
@@ -249,12 +250,8 @@ export class LockTable implements WriteGuard {
       this.#step(() => {
         // Another thread may just have granted it.
         if (!this.#book.queue.includes(lock)) return;
-        const keyspace = this.#nameOf(lock);
         const holder = this.#book.blockersOf(lock)[0];
-        const message = `no lock on a key of keyspace '${keyspace}' within ${timeoutMs} ms`;
-        const context = { keyspace, key: lock.from, timeoutMs };
-        const who = holder === undefined ? {} : { transaction: holder.id, ...this.#threadOf(holder) };
-        this.#giveUp(lock, busy('LOCK_TIMEOUT', message, { ...context, ...who }));
+        this.#giveUp(lock, lockTimeout(this.#names, lock, timeoutMs, holder));
         this.#serve();
       });
     } catch (error) {
@@ -353,33 +350,6 @@ export class LockTable implements WriteGuard {
     }
     this.#released();
   }
-
-  #deadlock(lock: Lock, cycle: readonly LockOwner[]): VarveError {
-    this.deadlocks++;
-    const names = cycle.map((owner) => this.#called(owner)).join(' -> ');
-    const message = `transactions wait for each other: ${names}`;
-    return new VarveError('conflict', 'DEADLOCK', message, {
-      cycle: cycle.map(({ id }) => id),
-      ...(this.#shared !== undefined && { threads: cycle.map((owner) => this.#shared!.threadOf(owner)) }),
-      keyspace: this.#nameOf(lock),
-      key: lock.from,
-      transaction: cycle[1]!.id,
-    });
-  }
-
-  #called(owner: LockOwner): string {
-    const { thread } = this.#threadOf(owner);
-    return thread === undefined ? `transaction ${owner.id}` : `transaction ${owner.id} of thread ${thread}`;
-  }
-
-  /** Numbers of transactions are each thread's own. */
-  #threadOf(owner: LockOwner): { thread?: number } {
-    return this.#shared === undefined ? {} : { thread: this.#shared.threadOf(owner) };
-  }
-
-  #nameOf({ keyspaceId }: Span): string {
-    return this.#core.state.trees.get(keyspaceId)?.name ?? `#${keyspaceId}`;
-  }
 }
 
 function lockOf(owner: LockOwner, span: Span): Lock {
@@ -393,9 +363,4 @@ function served({ timer, turn }: Lock): void {
 
 function isOf(error: unknown, kind: VarveError['kind']): boolean {
   return error instanceof VarveError && error.kind === kind;
-}
-
-function ended(owner: LockOwner): VarveError {
-  const message = `transaction ${owner.id} has ended while it waited for a lock`;
-  return new VarveError('invalid', 'TRANSACTION_ENDED', message, { transaction: owner.id });
 }

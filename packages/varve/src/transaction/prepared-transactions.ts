@@ -4,7 +4,7 @@
  * What a prepared transaction writes, and under `serializable` what it has read, stays locked: so nothing can happen that it
  * would conflict with, and its commit needs no look. Its record holds the locks, its batch and its id; after a crash or a
  * reopening it is there again, with its locks, before anybody can write (record/prepared.ts, engine/recovery.ts). The log is
- * kept from its record on. Owner's thread of a database that no other thread has attached: locks are of one thread.
+ * kept from its record on. Owner's thread alone: it has the log. Where threads share the database the locks keep them out too.
  */
 import { invalid, VarveError } from '../base/errors.ts';
 import { KIND_RANGE_DELETE } from '../base/kinds.ts';
@@ -48,9 +48,8 @@ export class PreparedTransactions {
   checkNew(id: string): void {
     const { state, owner } = this.#core;
     checkId(id);
-    if (owner === undefined || state.access !== undefined) {
-      const message =
-        'a database that other threads have attached prepares no transactions: their writes would not see its locks';
+    if (owner === undefined) {
+      const message = 'the thread that opened the database prepares transactions; attached threads do not';
       throw invalid('PREPARE_UNSUPPORTED', message, {});
     }
     if (!state.prepared.has(id)) return;
@@ -77,9 +76,9 @@ export class PreparedTransactions {
         const message = 'the transaction writes to a keyspace that was dropped';
         throw invalid('KEYSPACE_DROPPED', message, { keyspaceId: gone.keyspaceId });
       }
+      owner.prepared = id;
       this.#locks.lockAll(owner, spans);
     });
-    owner.prepared = id;
     this.#owners.set(id, owner);
     state.prepared.set(id, { sequence, time, locks: spans, batch: copy });
     return sequence;

@@ -67,6 +67,14 @@ export class SharedLocks {
     this.#seen = this.records.changes;
   }
 
+  /** Writes the records of locks that are held anew: something about their owner has changed. */
+  renew(locks: readonly Lock[]): void {
+    for (const lock of locks) {
+      this.remove(lock);
+      this.#publish(lock, false);
+    }
+  }
+
   /** Lets go of what the book has let go of. */
   remove(lock: Lock): void {
     this.records.remove(lock.unit);

@@ -108,23 +108,21 @@ export class AttachedDatabase implements Database {
     return this.#parts.transactions.run(fn, options);
   }
 
-  /** Of prepared transactions an attached thread has none: who shares the database has decided them before. */
+  /** What is prepared the owner knows, and decides. */
   commitPrepared(id: string): number;
   commitPrepared(id: string, wait: { durability: Durability }): Promise<number>;
   commitPrepared(id: string, wait?: { durability: Durability }): number | Promise<number> {
-    const { session, transactions } = this.#parts;
-    return decide(session, wait, () => transactions.prepared.commit(id));
+    return decide(this.#parts.session, wait, () => this.#askNow('commitPrepared', id));
   }
 
   rollbackPrepared(id: string): number;
   rollbackPrepared(id: string, wait: { durability: Durability }): Promise<number>;
   rollbackPrepared(id: string, wait?: { durability: Durability }): number | Promise<number> {
-    const { session, transactions } = this.#parts;
-    return decide(session, wait, () => transactions.prepared.rollback(id));
+    return decide(this.#parts.session, wait, () => this.#askNow('rollbackPrepared', id));
   }
 
   preparedTransactions(): PreparedTransaction[] {
-    return this.#parts.transactions.prepared.list();
+    return this.#askNow('preparedTransactions', undefined);
   }
 
   snapshot(options: SnapshotOptions = {}): Snapshot {
