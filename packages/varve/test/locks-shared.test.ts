@@ -110,19 +110,21 @@ describe('a lock of another thread', () => {
     const here = begin(db);
     await here.getForUpdate(data, 'a');
     const order: string[] = [];
+    const waits: Promise<unknown>[] = [];
     for (const [i, thread] of [one, two].entries()) {
       await thread.call('begin', 'tx', LONG_MS);
-      void thread.call('lock', 'tx', 'a').then(() => order.push(String(i)));
+      waits.push(thread.call('lock', 'tx', 'a').then(() => order.push(String(i))));
       await untilWaiting(db, i + 1);
     }
     const last = begin(db);
-    const wait = last.getForUpdate(data, 'a').then(() => order.push('last'));
+    waits.push(last.getForUpdate(data, 'a').then(() => order.push('last')));
     here.rollback();
-    await untilWaiting(db, 2);
+    // That it has the lock a thread tells by a message, which is behind the release by another thread if nobody waits for it.
+    await waits[0];
     await one.call('rollback', 'tx');
-    await untilWaiting(db, 1);
+    await waits[1];
     await two.call('rollback', 'tx');
-    await wait;
+    await waits[2];
     expect(order).toEqual(['0', '1', 'last']);
     last.rollback();
   });
