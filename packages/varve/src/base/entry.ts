@@ -62,5 +62,7 @@ export type WrittenEntry = Pick<
 export const SEQUENCE_MAX: number = Number.MAX_SAFE_INTEGER;
 /** Longest key, in bytes. */
 export const KEY_BYTES_MAX = 65_535;
+/** The end, behind every key, of a range that has none; this object alone, so that it can be told from others at no cost. */
+export const BEHIND_ALL: Uint8Array = new Uint8Array(KEY_BYTES_MAX + 1).fill(255);
 /** Longest value, in bytes. */
 export const VALUE_BYTES_MAX: number = 512 * 1024 * 1024;

@@ -107,9 +107,9 @@ export class EngineState {
     this.#control = access.control;
   }
 
-  /** Runs `step` while no other thread changes anything. */
-  exclusive<T>(step: () => T): T {
-    return this.#access === undefined ? step() : this.#access.exclusive(step);
+  /** Runs `step` while no other thread changes anything. @throws busy `BUSY` when one does for `waitMs` */
+  exclusive<T>(step: () => T, waitMs?: number): T {
+    return this.#access === undefined ? step() : this.#access.exclusive(step, waitMs);
   }
 
   /** Runs a read while nothing that it meets goes away. */

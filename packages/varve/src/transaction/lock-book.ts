@@ -102,26 +102,25 @@ export class LockBook {
 
   drop(lock: Lock): void {
     if (lock.to === undefined) this.#dropKey(lock);
-    else this.#ranges = this.#ranges.filter((range) => range !== lock);
+    else remove(this.#ranges, lock);
     const owned = this.#ownedBy.get(lock.owner);
     if (owned?.delete(lock) === true && owned.size === 0) this.#ownedBy.delete(lock.owner);
   }
 
+  /** Behind all that came before: of another thread's requests one may be heard of after later ones. */
   wait(lock: Lock): void {
-    this.#queue.push(lock);
+    const queue = this.#queue;
+    let at = queue.length;
+    while (at > 0 && ((queue[at - 1]!.stamp - lock.stamp) | 0) > 0) at--;
+    queue.splice(at, 0, lock);
   }
 
   unwait(lock: Lock): void {
-    this.#queue = this.#queue.filter((other) => other !== lock);
+    remove(this.#queue, lock);
   }
 
   waitsOf(owner: LockOwner): readonly Lock[] {
     return this.#queue.filter((lock) => lock.owner === owner);
-  }
-
-  /** Those of other threads may have come into the queue out of their order. */
-  sortQueue(): void {
-    this.#queue.sort((a, b) => (a.stamp - b.stamp) | 0);
   }
 
   /** What somebody else than `owner` holds of the span. */
@@ -140,7 +139,18 @@ export class LockBook {
     return this.#queue.some((waiter) => this.#isAhead(waiter, owner, span));
   }
 
-  /** Who holds what the waiter wants, or waits for it longer. */
+  /** Does anybody hold what the waiter wants, or wait for it longer? The look that is cheap where many want the same. */
+  isBlocked(waiter: Lock): boolean {
+    const { owner } = waiter;
+    if (this.inTheWay(owner, waiter) !== undefined) return true;
+    for (const other of this.#queue) {
+      if (other === waiter) return false;
+      if (this.#isAhead(other, owner, waiter)) return true;
+    }
+    return false;
+  }
+
+  /** All who hold what the waiter wants, or wait for it longer. */
   blockersOf(waiter: Lock): LockOwner[] {
     const blockers: LockOwner[] = [];
     const add = (held: Lock | undefined): void => {
@@ -159,6 +169,8 @@ export class LockBook {
 
   /** The owners of the cycle that the wait would close, beginning and ending with its own. */
   cycleWith(waiter: Lock): LockOwner[] | undefined {
+    // Most who wait are waited for by nobody; a search for each would take the square of their number.
+    if (!this.#isWaitedFor(waiter.owner)) return undefined;
     const seen = new Set<LockOwner>();
     const search = (from: LockOwner, path: LockOwner[]): LockOwner[] | undefined => {
       for (const wait of from === waiter.owner ? [waiter] : this.waitsOf(from)) {
@@ -175,6 +187,21 @@ export class LockBook {
     return search(waiter.owner, [waiter.owner]);
   }
 
+  /** May somebody wait for what the owner has, or has asked for too? */
+  #isWaitedFor(owner: LockOwner): boolean {
+    const held = this.#ownedBy.get(owner);
+    return this.#queue.some((waiter) => {
+      if (waiter.owner === owner) return true;
+      if (held === undefined) return false;
+      const isKey = waiter.to === undefined;
+      if (isKey && this.#keys.get(nameOf(waiter))?.owner === owner) return true;
+      for (const lock of isKey ? this.#ranges : held) {
+        if (lock.owner === owner && overlap(lock, waiter)) return true;
+      }
+      return false;
+    });
+  }
+
   /** Does a waiter go before `owner`? Not when it waits for what the owner has already. */
   #isAhead(waiter: Lock, owner: LockOwner, span: Span): boolean {
     if (waiter.owner === owner || !overlap(waiter, span)) return false;
@@ -187,6 +214,12 @@ export class LockBook {
     // The next holder may be in the book by now.
     if (this.#keys.get(name) === lock) this.#keys.delete(name);
   }
+}
+
+/** In place: where a thread is gone that had thousands, a new list for each would be most of the work. */
+function remove(locks: Lock[], lock: Lock): void {
+  const at = locks.indexOf(lock);
+  if (at >= 0) locks.splice(at, 1);
 }
 
 function nameOf({ keyspaceId, from }: Span): string {

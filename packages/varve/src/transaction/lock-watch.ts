@@ -3,7 +3,7 @@
  * notified of a shared word, without a turn of anybody's event loop but its own.
  *
  * Nobody tells of a thread that died. So while somebody waits there is a look once in a while as well, which also keeps the
- * process alive as long. One notification at most is pending; closing the database ends it, as it notifies all.
+ * process alive as long. One notification at most is pending; `stop` ends it.
  */
 import type { LockRecords } from '../engine/sharing/lock-records.ts';
 import type { Scheduler, Timer } from '../runtime/scheduler.ts';
@@ -43,6 +43,8 @@ export class LockWatch {
   stop(): void {
     this.#isStopped = true;
     this.#timer?.cancel();
+    // What is pending keeps its memory, which may be a closed database's. Others that sleep look once in vain.
+    if (this.#isPending) Atomics.notify(this.#records.words, this.#records.wakeAt);
   }
 
   #lookedFor(isThorough: boolean): void {

@@ -11,7 +11,7 @@
  * One table a thread. Once threads share the database each step is one under the write lock, begins with what the others
  * have done (shared-locks.ts), and may grant what they wait for. Who waits is told by lock-watch.ts.
  */
-import { KEY_BYTES_MAX } from '../base/entry.ts';
+import { BEHIND_ALL } from '../base/entry.ts';
 import { asError, VarveError } from '../base/errors.ts';
 import { KIND_RANGE_DELETE } from '../base/kinds.ts';
 import type { WriteGuard } from '../engine/commit-env.ts';
@@ -25,9 +25,9 @@ import { deadlock, ended, keyLocked, type LockNames, lockTimeout } from './lock-
 import { LockWatch } from './lock-watch.ts';
 import { SharedLocks } from './shared-locks.ts';
 
-/** Behind every key. */
-const BEHIND_ALL: Uint8Array = new Uint8Array(KEY_BYTES_MAX + 1).fill(255);
 const AGAIN_MS = 100;
+/** Longest wait for the write lock of who only counts. */
+const COUNT_MS = 10;
 
 export class LockTable implements WriteGuard {
   readonly #core: Session;
@@ -49,9 +49,14 @@ export class LockTable implements WriteGuard {
     this.#core = core;
   }
 
-  /** How much is held and waited for, by all threads. */
+  /** How much is held and waited for, by all threads; as last seen while another one writes for long. */
   counts(): { locks: number; waiting: number } {
-    return this.#step(() => ({ locks: this.#book.count, waiting: this.#book.queue.length }));
+    try {
+      this.#step(() => undefined, COUNT_MS);
+    } catch (error) {
+      if (!isOf(error, 'busy')) throw error;
+    }
+    return { locks: this.#book.count, waiting: this.#book.queue.length };
   }
 
   /**
@@ -85,6 +90,8 @@ export class LockTable implements WriteGuard {
       // What it has locked before is in the name of what is prepared from now on.
       if (owner.prepared !== undefined) this.#shared?.renew(this.#book.heldBy(owner));
       for (const span of wanted) this.#hold(lockOf(owner, span));
+      // What it still waits for would be locked in the name of what is prepared, and is not part of that.
+      if (owner.prepared !== undefined && this.#endWaits(owner)) this.#serve();
     });
   }
 
@@ -117,6 +124,7 @@ export class LockTable implements WriteGuard {
 
   /** The thread that had the slot is gone, and so is what it had locked, but for what is prepared. */
   threadGone(slot: number): void {
+    if (this.#shared?.records.isUsed !== true) return;
     this.#step(() => this.#dropThreads((use) => slotOf(use) === slot));
   }
 
@@ -176,12 +184,12 @@ export class LockTable implements WriteGuard {
   }
 
   /** One step on the locks, which nobody else changes meanwhile. */
-  #step<T>(step: () => T): T {
+  #step<T>(step: () => T, waitMs?: number): T {
     if (this.#shared === undefined) return step();
     return this.#core.state.exclusive(() => {
       this.#follow();
       return step();
-    });
+    }, waitMs);
   }
 
   #follow(): void {
@@ -240,7 +248,7 @@ export class LockTable implements WriteGuard {
   }
 
   async #wait(lock: Lock, timeoutMs: number): Promise<void> {
-    lock.timer = this.#core.scheduler.after(timeoutMs, () => this.#late(lock, timeoutMs), true);
+    this.#endLater(lock, timeoutMs, timeoutMs);
     this.#watch?.start(this.#wakes);
     await lock.turn!.promise;
   }
@@ -255,8 +263,14 @@ export class LockTable implements WriteGuard {
         this.#serve();
       });
     } catch (error) {
-      lock.turn!.reject(asError(error));
+      // Not told before it is out of the queue: it would be granted something that nobody waits for.
+      if (isOf(error, 'busy')) this.#endLater(lock, AGAIN_MS, timeoutMs);
+      else lock.turn!.reject(asError(error));
     }
+  }
+
+  #endLater(lock: Lock, ms: number, timeoutMs: number): void {
+    lock.timer = this.#core.scheduler.after(ms, () => this.#late(lock, timeoutMs), true);
   }
 
   #giveUp(waiter: Lock, error: Error): void {
@@ -267,15 +281,21 @@ export class LockTable implements WriteGuard {
   }
 
   #release(owner: LockOwner): void {
-    const waits = this.#book.waitsOf(owner);
-    for (const waiter of waits) this.#giveUp(waiter, ended(owner));
+    const hasWaited = this.#endWaits(owner);
     let hasHeld = false;
     for (const lock of this.#book.dropAll(owner)) {
       hasHeld = true;
       this.#shared?.remove(lock);
     }
     if (hasHeld) this.#released();
-    else if (waits.length > 0) this.#serve();
+    else if (hasWaited) this.#serve();
+  }
+
+  /** True when it has waited for anything. */
+  #endWaits(owner: LockOwner): boolean {
+    const waits = this.#book.waitsOf(owner);
+    for (const waiter of waits) this.#giveUp(waiter, ended(owner));
+    return waits.length > 0;
   }
 
   #released(): void {
@@ -289,8 +309,8 @@ export class LockTable implements WriteGuard {
   #serve(): void {
     const book = this.#book;
     let hasOthers = false;
-    for (const waiter of book.queue) {
-      if (book.blockersOf(waiter).length > 0) continue;
+    for (const waiter of book.queue.slice()) {
+      if (book.isBlocked(waiter)) continue;
       book.unwait(waiter);
       book.hold(waiter);
       if (this.#shared === undefined) this.#core.pipeline.guard = this;

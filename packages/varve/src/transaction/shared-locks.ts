@@ -70,8 +70,10 @@ export class SharedLocks {
   /** Writes the records of locks that are held anew: something about their owner has changed. */
   renew(locks: readonly Lock[]): void {
     for (const lock of locks) {
-      this.remove(lock);
+      const before = { ...lock };
+      // Refused when there is no room; then the lock is where it was.
       this.#publish(lock, false);
+      this.remove(before);
     }
   }
 
@@ -132,7 +134,6 @@ export class SharedLocks {
       if (!units.has(unit) || records.stampOf(unit) !== lock.stamp) this.#leave(lock);
     }
     for (const unit of there) this.#look(unit);
-    this.#book.sortQueue();
   }
 
   /** Makes the book say of one record what is there. */

@@ -21,7 +21,7 @@
  *   4, 5      TRANSACTION  high word, low word
  *   6         KEYSPACE
  *   7         FROM      bytes of the first key
- *   8         TO        bytes of the end of the range; -1: the first key alone
+ *   8         TO        bytes of the end of the range; -1: the first key alone; -2: no end
  *   9         PREPARED  bytes of the id that it was prepared by; 0: it is not
  *   10        NEXT      unit + 1 of the next free block, while it is free
  *   11...     the bytes: from, to, id
@@ -29,6 +29,7 @@
  * Who dies in the middle has left blocks that nobody has, a count that is too high, a change that no ring tells: never half a
  * record. Whoever takes the write lock over counts and links anew (`repairLocks`).
  */
+import { BEHIND_ALL } from '../../base/entry.ts';
 import { busy } from '../../base/errors.ts';
 import { loadInOrder } from '../../runtime/load-in-order.ts';
 import { isGone } from './shared-lock.ts';
@@ -161,10 +162,11 @@ export class LockRecords {
     words[at + TRANSACTION + 1] = owner.id | 0;
     words[at + KEYSPACE] = keyspaceId;
     words[at + FROM] = from.length;
-    words[at + TO] = to === undefined ? -1 : to.length;
+    const end = endOf(to);
+    words[at + TO] = end;
     words[at + PREPARED] = prepared.length;
     let byte = (at + HEAD_WORDS) * 4;
-    for (const part of to === undefined ? [from, prepared] : [from, to, prepared]) {
+    for (const part of end < 0 ? [from, prepared] : [from, to!, prepared]) {
       this.#bytes.set(part, byte);
       byte += part.length;
     }
@@ -203,7 +205,7 @@ export class LockRecords {
   since(seen: number, visit: (unit: number) => void): boolean {
     const { words } = this;
     const { changes } = this;
-    if (((changes - seen) | 0) > RING_WORDS) return false;
+    if ((changes - seen) >>> 0 > RING_WORDS) return false;
     for (let n = seen; n !== changes; n = (n + 1) | 0) visit(words[RING + (n & (RING_WORDS - 1))]!);
     return true;
   }
@@ -236,7 +238,7 @@ export class LockRecords {
       transaction: words[at + TRANSACTION]! * LOW + (words[at + TRANSACTION + 1]! >>> 0),
       keyspaceId: words[at + KEYSPACE]!,
       from: part(words[at + FROM]!),
-      to: to < 0 ? undefined : part(to),
+      to: to === -1 ? undefined : to === -2 ? BEHIND_ALL : part(to),
       prepared:
         words[at + PREPARED] === 0 ? undefined : new TextDecoder().decode(part(words[at + PREPARED]!)),
     };
@@ -311,8 +313,14 @@ function preparedBytes({ owner }: LockFields): Uint8Array {
   return owner.prepared === undefined ? NOTHING : encoder.encode(owner.prepared);
 }
 
+/** What TO says of it. The end that is behind all keys is longer than any, and not written out. */
+function endOf(to: Uint8Array | undefined): number {
+  if (to === undefined) return -1;
+  return to === BEHIND_ALL ? -2 : to.length;
+}
+
 function bytesOf(lock: LockFields): number {
-  return HEAD_WORDS * 4 + lock.from.length + (lock.to?.length ?? 0) + preparedBytes(lock).length;
+  return HEAD_WORDS * 4 + lock.from.length + Math.max(0, endOf(lock.to)) + preparedBytes(lock).length;
 }
 
 function classOf(bytes: number): number {

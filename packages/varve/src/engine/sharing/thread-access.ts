@@ -143,8 +143,8 @@ export class ThreadAccess {
   }
 
   /** Runs `step` as the only writer. */
-  exclusive<T>(step: () => T): T {
-    this.lock();
+  exclusive<T>(step: () => T, waitMs?: number): T {
+    this.lock(waitMs);
     try {
       return step();
     } finally {
