@@ -44,8 +44,8 @@ export class CommitPipeline {
     return this.#lastTime;
   }
 
-  /** Runs `step`, which gets the sequences that it writes on this thread, also what it calls. */
-  following<T>(step: (own: readonly number[]) => T): T {
+  /** Runs `step`, which gets the sequences that it writes on this thread, also what it calls; `isApart`: those that it is called by do not. */
+  following<T>(step: (own: readonly number[]) => T, isApart = false): T {
     const before = this.#followed;
     const own: number[] = [];
     this.#followed = own;
@@ -53,7 +53,7 @@ export class CommitPipeline {
       return step(own);
     } finally {
       this.#followed = before;
-      before?.push(...own);
+      if (!isApart) before?.push(...own);
     }
   }
 
@@ -70,10 +70,10 @@ export class CommitPipeline {
    * Commits the batch of a prepared transaction, whose locks are its own: as `commitIf`, in a record that begins with
    * `decision` (record/prepared.ts). An empty batch has its record too.
    */
-  commitPrepared(batch: BatchBuffer, decision: Uint8Array): number {
+  commitPrepared(batch: BatchBuffer, decision: Uint8Array, validate: () => void): number {
     this.checkWritable(batch.length);
-    if (batch.count === 0) return this.note(RECORD_COMMIT, decision);
-    return this.#admitted(batch, undefined, () => undefined, decision);
+    if (batch.count === 0) return this.note(RECORD_COMMIT, decision, validate);
+    return this.#admitted(batch, undefined, validate, decision);
   }
 
   /**

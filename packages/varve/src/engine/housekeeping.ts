@@ -54,8 +54,14 @@ export function releaseLog(core: Core): void {
 export function renewPrepared({ state, pipeline, poison }: Core, through: number): void {
   for (const [id, prepared] of state.prepared) {
     if (prepared.sequence > through || state.isClosed || poison.raised) continue;
-    const sequence = pipeline.note(RECORD_PREPARE, encodePrepared({ id, ...prepared }));
-    state.prepared.set(id, { ...prepared, sequence });
+    const record = encodePrepared({ id, ...prepared });
+    // Another thread may be answered here, and decide it.
+    pipeline.admit(record.length);
+    state.exclusive(() => {
+      if (state.prepared.get(id) !== prepared) return;
+      const sequence = pipeline.note(RECORD_PREPARE, record);
+      state.prepared.set(id, { ...prepared, sequence });
+    });
   }
 }
 

@@ -87,14 +87,15 @@ export class PreparedTransactions {
   commit(id: string): number {
     const { batch } = this.#find(id);
     const { pipeline, state } = this.#core;
-    const sequence = pipeline.commitPrepared(bufferOf(batch, state.trees), encodeDecision(id, true));
+    const decision = encodeDecision(id, true);
+    const sequence = pipeline.commitPrepared(bufferOf(batch, state.trees), decision, () => this.#find(id));
     this.#decided(id);
     return sequence;
   }
 
   rollback(id: string): number {
     this.#find(id);
-    const sequence = this.#core.pipeline.note(RECORD_COMMIT, encodeDecision(id, false));
+    const sequence = this.#core.pipeline.note(RECORD_COMMIT, encodeDecision(id, false), () => this.#find(id));
     this.#decided(id);
     return sequence;
   }
@@ -134,6 +135,7 @@ export class PreparedTransactions {
     this.#owners.delete(id);
   }
 
+  /** Asked again after all waiting: meanwhile another thread may have been answered, and have decided it. */
   #find(id: string): PreparedState {
     this.#core.state.checkOpen();
     checkId(id);

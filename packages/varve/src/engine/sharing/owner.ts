@@ -280,7 +280,8 @@ export class SharedOwner implements OwnerSharing {
     if (name === 'failed') return this.#core.poison.raise(reviveError(input as TransferredError));
     const request = this.#parts.requests[name];
     if (request === undefined) throw invalid('REQUEST_UNKNOWN', `no request named '${name}'`, { name });
-    return request(input as never);
+    // Whoever is interrupted by it, and follows what he writes, has not written this.
+    return this.#core.pipeline.following(() => request(input as never), true);
   }
 
   /** An attached thread has filled a memtable, the memory or the log. */
