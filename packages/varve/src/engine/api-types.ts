@@ -284,7 +284,8 @@ export interface Database extends AsyncDisposable {
    * Puts sorted entries into tables of the keyspace at once, without log and memtable: in strictly ascending order of their
    * encoded keys, each key once. They replace what the keys had, and become visible together, at one sequence; until then
    * nobody sees any of them. The event loop turns meanwhile, and other writes go on. Entries that do not come to an end
-   * (an error of the source, `signal`, `close`) leave nothing.
+   * (an error of the source, `signal`, `close`) leave nothing. Locks of transactions on keys between those of a table are waited
+   * for in the end, two seconds at most: `KEY_LOCKED` (conflict).
    *
    * Errors: `INGEST_NOT_SORTED` (invalid, with both keys and the position), `ENTRY_INVALID`, `ENTRIES_INVALID`, `KEY_INVALID`,
    * `VALUE_INVALID`, `KEY_TOO_LARGE`, `VALUE_TOO_LARGE`, `KEYSPACE_FOREIGN`, `KEYSPACE_DROPPED`, `LOG_EXTERNAL`,

@@ -5,22 +5,26 @@
  * between two turns of the event loop; tables are made of them by jobs (table-feed.ts). When all are on disk they are
  * committed (ingestions.ts). Whatever ends it before that leaves nothing behind, and nobody has seen any of it.
  */
-import { cloneOf, describeBytes, sharedPrefix } from '../../base/bytes.ts';
+import { cloneOf, describeBytes, sharedPrefix, successor } from '../../base/bytes.ts';
 import { invalid, VarveError } from '../../base/errors.ts';
 import { stampExpiry, withTtl } from '../../base/expiry.ts';
-import { KIND_PUT, KIND_PUT_EXPIRY } from '../../base/kinds.ts';
+import { KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../../base/kinds.ts';
+import { Patience } from '../../runtime/patience.ts';
 import type { IngestOptions, IngestReport } from '../api-types.ts';
 import type { Keyspace } from '../keyspace-types.ts';
 import type { Core } from '../core.ts';
 import { KeyspaceHandle } from '../keyspace.ts';
 import { checkOptionMembers } from '../option-members.ts';
 import { checkWait, reach } from '../write-wait.ts';
+import type { NewTables } from './commit-request.ts';
 import { TableFeed } from './table-feed.ts';
 import { TablesRun } from './tables-run.ts';
 
 type Entries<K, V> = Iterable<readonly [K, V]> | AsyncIterable<readonly [K, V]>;
 
 const members = new Set(['signal', 'durability']);
+/** So long transactions that have locked keys between those of a table are waited for. */
+const LOCKED_MS_MAX = 2000;
 
 /** See `Database.ingest`. */
 export async function ingest<K, V>(
@@ -101,7 +105,8 @@ class IngestRun<K, V> {
       const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
       const count = this.#feed.entries;
       if (count === 0) return { sequence: state.visible, entries: 0, files: 0, bytes: 0 };
-      const sequence = await this.#run.commit([{ tree: state.trees.get(this.#handle.id)!, files }]);
+      const tree = state.trees.get(this.#handle.id)!;
+      const sequence = await this.#commit({ tree, files });
       return { sequence, entries: count, files: files.length, bytes };
     });
   }
@@ -114,6 +119,36 @@ class IngestRun<K, V> {
   #check(): void {
     this.#run.check();
     this.#handle.check();
+  }
+
+  /** Waits for what is locked, as an awaited write with a deadline does: all its work is done by now. */
+  async #commit(tables: NewTables): Promise<number> {
+    const { pipeline, scheduler } = this.#core;
+    let locked: VarveError | undefined;
+    let patience: Patience | undefined;
+    try {
+      for (;;) {
+        try {
+          return await this.#run.commit([tables], () => this.#checkLocks(tables));
+        } catch (error) {
+          if (!(error instanceof VarveError) || error.code !== 'KEY_LOCKED') throw error;
+          locked = error;
+        }
+        const late = (): Error => locked!;
+        patience ??= new Patience(scheduler, LOCKED_MS_MAX, undefined, { late, aborted: late });
+        await this.orAborted(patience.race(pipeline.guard?.change() ?? Promise.resolve()));
+      }
+    } finally {
+      patience?.end();
+    }
+  }
+
+  /** Which keys the tables have is not known any more. @throws conflict `KEY_LOCKED` when one between their ends is locked */
+  #checkLocks({ tree, files }: NewTables): void {
+    const { guard } = this.#core.pipeline;
+    for (const { smallestKey, largestKey } of files) {
+      guard?.one(tree.id, KIND_RANGE_DELETE, smallestKey, successor(largestKey));
+    }
   }
 
   async #read(entries: Entries<K, V>): Promise<void> {
