@@ -21,6 +21,8 @@ export interface LockCalls {
   lockThenOpen(name: string, key: string, gate: SharedArrayBuffer): Promise<void>;
   prepared(): string[];
   decide(id: string, isCommit: boolean): number;
+  /** Stores 1 to the first word of `gate` when it is through, whatever came of it. */
+  commitThenOpen(id: string, gate: SharedArrayBuffer): number;
   close(): Promise<void>;
   exit(): void;
 }

@@ -39,6 +39,13 @@ const calls: LockCalls = {
   },
   prepared: () => db.preparedTransactions().map(({ id }) => id),
   decide: (id, isCommit) => (isCommit ? db.commitPrepared(id) : db.rollbackPrepared(id)),
+  commitThenOpen: (id, gate) => {
+    try {
+      return db.commitPrepared(id);
+    } finally {
+      Atomics.store(new Int32Array(gate), 0, 1);
+    }
+  },
   close: () => db.close(),
   exit: () => process.exit(0),
 };

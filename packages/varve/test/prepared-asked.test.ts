@@ -1,5 +1,5 @@
 /** Decisions on prepared transactions that another thread asks for, met by the owner in the middle of what it does itself. */
-import { type Database, open, type Keyspace, utf8 } from 'varve';
+import { type Database, type DatabaseOptions, open, type Keyspace, utf8 } from 'varve';
 import { expect, onTestFinished, test } from 'vitest';
 import { REQUESTS } from '../src/engine/sharing/control-words.ts';
 import { LockingThread } from './locking-thread.ts';
@@ -15,9 +15,9 @@ interface World {
 
 const texts = (db: Database): Keyspace<string, string> => db.keyspace('texts', { key: utf8, value: utf8 });
 
-async function world(): Promise<World> {
+async function world(options: DatabaseOptions = {}): Promise<World> {
   const path = temporaryDirectory();
-  const db = await open(path, { sync: 'manual', logBytesMax: 64 * 1024 });
+  const db = await open(path, { sync: 'manual', logBytesMax: 64 * 1024, ...options });
   onTestFinished(() => db.close());
   const data = texts(db);
   data.put('k', 'old');
@@ -31,14 +31,17 @@ async function prepare(db: Database, data: Keyspace<string, string>): Promise<vo
   await tx.prepare('one');
 }
 
+/** Keeps this thread until `isSo`. */
+function spinUntil(isSo: () => boolean): void {
+  for (const until = performance.now() + 20_000; !isSo(); ) expect(performance.now()).toBeLessThan(until);
+}
+
 /** Runs `ask`, and keeps this thread until what another thread asks of the owner has come. */
 function asked<T>(db: Database, ask: () => T): T {
   const words = new Int32Array((db.share() as unknown as { control: SharedArrayBuffer }).control);
   const before = Atomics.load(words, REQUESTS);
   const made = ask();
-  for (const until = performance.now() + 20_000; Atomics.load(words, REQUESTS) === before; ) {
-    expect(performance.now()).toBeLessThan(until);
-  }
+  spinUntil(() => Atomics.load(words, REQUESTS) !== before);
   return made;
 }
 
@@ -91,4 +94,18 @@ test('an update that writes elsewhere meanwhile does not overwrite it', async ()
   await remote;
   expect(data.get('k')).toBe('prepared, updated');
   expect(seen).toEqual(['old', 'prepared']);
+});
+
+test('what the owner was too busy to decide in time it does not decide later', async () => {
+  const { db, data, there } = await world({ syncWaitMsMax: 50 });
+  await prepare(db, data);
+  const gate = new SharedArrayBuffer(4);
+  const remote = expectRefusal(() => there.call('commitThenOpen', 'one', gate), 'OWNER_BUSY', 'busy');
+  spinUntil(() => Atomics.load(new Int32Array(gate), 0) === 1);
+  await remote;
+  // Behind it on the same way.
+  expect(await there.call('prepared')).toEqual(['one']);
+  expect(data.get('k')).toBe('old');
+  await there.call('decide', 'one', true);
+  expect(data.get('k')).toBe('prepared');
 });

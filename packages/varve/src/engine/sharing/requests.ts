@@ -3,7 +3,8 @@
  * a name and so get to threads that were started by anybody. One channel on which the owner listens, one a slot for answers.
  *
  * A request is answered when the owner's event loop turns, or when the owner writes (`Owner.serve`). Who can not wait for a
- * turn of its own loop parks on the ANSWERS word of its slot and takes the answer off the channel (`askNow`).
+ * turn of its own loop parks on the ANSWERS word of its slot and takes the answer off the channel (`askNow`). Such a request has a
+ * word of its own, by which it is answered or given up, never both: who is told that the owner was busy knows that nothing happened.
  */
 import { BroadcastChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { busy, closed, VarveError } from '../../base/errors.ts';
@@ -17,7 +18,12 @@ interface Request {
   readonly id: number;
   readonly name: string;
   readonly input: unknown;
+  /** Of a thread that is parked: one word, 0 until the owner takes the request or the thread gives it up. */
+  readonly claim?: SharedArrayBuffer;
 }
+
+const TAKEN = 1;
+const GIVEN_UP = 2;
 
 interface Answer {
   readonly id: number;
@@ -110,7 +116,8 @@ export class RequestServer {
     this.#slots.clear();
   }
 
-  #received({ slot, generation, id, name, input }: Request): void {
+  #received({ slot, generation, id, name, input, claim }: Request): void {
+    if (claim !== undefined && Atomics.compareExchange(new Int32Array(claim), 0, 0, TAKEN) !== 0) return;
     const failed = (error: unknown): void =>
       this.#post(slot, generation, { id, error: packError(error) } satisfies Answer);
     try {
@@ -185,7 +192,9 @@ export class RequestClient {
     const { control, slot } = this.#env;
     const at = slotAt(slot) + SLOT_ANSWERS;
     let outcome: { output: unknown } | { error: unknown } | undefined;
-    const { promise, id } = this.#send(name, input);
+    const claim = new SharedArrayBuffer(4);
+    const claimed = new Int32Array(claim);
+    const { promise, id } = this.#send(name, input, claim);
     const deferred = this.#waiting.get(id)!;
     promise.catch(() => {
       // Thrown below.
@@ -207,14 +216,16 @@ export class RequestClient {
       this.#drain();
       if (outcome !== undefined) break;
       const left = until - performance.now();
-      if (left <= 0) {
+      // What the owner has begun it answers before it does anything else.
+      if (left <= 0 && Atomics.compareExchange(claimed, 0, 0, GIVEN_UP) === 0) {
         this.#waiting.delete(id);
         throw busy('OWNER_BUSY', `the thread that opened the database has not answered for ${ms} ms`, {
           request: name,
           waitedMs: ms,
         });
       }
-      if (Atomics.wait(control, at, seen, Math.min(left, LOOK_MS)) === 'timed-out') this.#env.checkOwner();
+      const wait = left > 0 ? Math.min(left, LOOK_MS) : LOOK_MS;
+      if (Atomics.wait(control, at, seen, wait) === 'timed-out') this.#env.checkOwner();
     }
     if ('error' in outcome) throw outcome.error;
     return outcome.output as T;
@@ -229,14 +240,15 @@ export class RequestClient {
     this.#answers.close();
   }
 
-  #send(name: string, input: unknown): { promise: Promise<unknown>; id: number } {
+  #send(name: string, input: unknown, claim?: SharedArrayBuffer): { promise: Promise<unknown>; id: number } {
     if (this.#isClosed) throw closed('the database', {});
     const { control, slot, generation } = this.#env;
     const id = this.#nextId++;
     const deferred = new Deferred<unknown>();
     this.#waiting.set(id, deferred);
     try {
-      this.#toOwner.postMessage({ slot, generation, id, name, input } satisfies Request);
+      const request = { slot, generation, id, name, input };
+      this.#toOwner.postMessage((claim === undefined ? request : { ...request, claim }) satisfies Request);
     } catch (error) {
       this.#waiting.delete(id);
       const message = `'${name}' is asked of the thread that opened the database, and takes plain data only`;
