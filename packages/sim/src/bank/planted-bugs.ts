@@ -19,9 +19,8 @@ export const bankBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'transaction/prepared-transactions.ts',
-        find: 'this.#locks.lockAll(\n      owner,\n      there',
-        replace:
-          'void this.#locks;\n    void ((_: unknown, __: unknown) => undefined)(\n      owner,\n      there',
+        find: 'this.#locks.lockAll(owner, there, true);',
+        replace: 'void there;',
       },
     ],
   },
