@@ -38,6 +38,23 @@ const layouts: readonly Layout[] = [
     path: `${sources}/engine/sharing/keyspace-words.ts`,
     others: ['ROW_WORDS', 'ROWS_MAX', 'KEYSPACE_WORDS'],
   },
+  {
+    path: `${sources}/engine/sharing/lock-records.ts`,
+    others: [
+      'CLASSES',
+      'RING_WORDS',
+      'BLOCKS',
+      'UNIT_WORDS',
+      'HEAD_WORDS',
+      'LOW',
+      'IS_FREE',
+      'IS_HELD',
+      'WAITS',
+      'UNITS',
+      'LOCK_WORDS',
+      'NOTHING',
+    ],
+  },
   { path: `${sources}/wal/shared-tail.ts`, fieldsOf: 'TailWords', others: [] },
   { path: `${sources}/arena/segment-pool.ts`, others: ['CHUNK_BYTES', 'POOL_BYTES_MAX'] },
   {

@@ -37,6 +37,21 @@ export { CommitPipeline } from './engine/commit-pipeline.ts';
 export { CacheAccess } from './engine/sharing/cache-access.ts';
 export { isPast, pin, retire, unpin } from './engine/sharing/epochs.ts';
 export { KEYSPACE_WORDS, KeyspaceWords } from './engine/sharing/keyspace-words.ts';
+export {
+  BLOCKS as LOCK_BLOCKS,
+  CHANGES as LOCK_CHANGES,
+  CLASS as LOCK_CLASS,
+  CLASSES as LOCK_CLASSES,
+  FREE as LOCKS_FREE,
+  HIGH as LOCKS_HIGH,
+  IN_USE as LOCKS_IN_USE,
+  type LockRecord,
+  LockRecords,
+  NEXT as LOCK_NEXT,
+  repairLocks,
+  STATE as LOCK_STATE,
+  UNIT_WORDS as LOCK_UNIT_WORDS,
+} from './engine/sharing/lock-records.ts';
 export { redo } from './engine/sharing/redo.ts';
 export { loadSequence, storeSequence } from './engine/sharing/sequence-words.ts';
 export { SharedLock } from './engine/sharing/shared-lock.ts';
@@ -72,5 +87,7 @@ export type { FileMeta } from './manifest/file-meta.ts';
 export type { KeyspaceVersion, Version } from './manifest/version.ts';
 export { applyEdit, emptyKeyspace, emptyVersion, filesOverlapping } from './manifest/version.ts';
 export { HEADER_BYTES, intactRecordLength } from './record/log-record.ts';
+export { type Lock, LockBook } from './transaction/lock-book.ts';
+export { SharedLocks } from './transaction/shared-locks.ts';
 export { AttachedLog } from './wal/attached-log.ts';
 export { SharedTail } from './wal/shared-tail.ts';

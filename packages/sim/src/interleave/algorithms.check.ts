@@ -7,6 +7,7 @@ import { cacheDeepInstances, cacheInstances } from './cache.check.ts';
 import { commitDeepInstances, commitInstances } from './commit.check.ts';
 import { epochDeepInstances, epochInstances } from './epochs.check.ts';
 import { lockDeepInstances, lockInstances, slotInstances } from './lock.check.ts';
+import { lockRecordDeepInstances, lockRecordInstances } from './lock-records.check.ts';
 import {
   registerDeepInstances,
   registerInstances,
@@ -30,6 +31,7 @@ export const algorithms: readonly Algorithm[] = [
   { name: 'slots', instances: slotInstances, deep: [] },
   { name: 'register', instances: registerInstances, deep: registerDeepInstances },
   { name: 'lock', instances: lockInstances, deep: lockDeepInstances },
+  { name: 'lock-records', instances: lockRecordInstances, deep: lockRecordDeepInstances },
   { name: 'skiplist', instances: skiplistInstances, deep: skiplistDeepInstances },
   { name: 'views', instances: viewInstances, deep: viewDeepInstances },
 ];

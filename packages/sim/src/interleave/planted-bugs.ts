@@ -102,6 +102,74 @@ export const interleavedBugs: readonly InterleavedBug[] = [
     ],
   },
   {
+    name: 'lock-record-half',
+    algorithm: 'lock-records',
+    breaks: 'a lock of a transaction is there before it says whose it is',
+    edits: [
+      {
+        file: 'engine/sharing/lock-records.ts',
+        find: '    words[at + OWNER] = this.use;\n',
+        replace: '',
+      },
+      {
+        file: 'engine/sharing/lock-records.ts',
+        find: '    Atomics.store(words, at + STATE, isWaiting ? WAITS : IS_HELD);\n',
+        replace:
+          '    Atomics.store(words, at + STATE, isWaiting ? WAITS : IS_HELD);\n    words[at + OWNER] = this.use;\n',
+      },
+    ],
+  },
+  {
+    name: 'lock-record-counted-late',
+    algorithm: 'lock-records',
+    breaks: 'a lock of a transaction is there before it is counted',
+    edits: [
+      {
+        file: 'engine/sharing/lock-records.ts',
+        find: '    Atomics.store(words, IN_USE, words[IN_USE]! + 1);\n',
+        replace: '',
+      },
+      {
+        file: 'engine/sharing/lock-records.ts',
+        find: '    this.#changed(unit);\n    return unit;',
+        replace:
+          '    Atomics.store(words, IN_USE, words[IN_USE]! + 1);\n    this.#changed(unit);\n    return unit;',
+      },
+    ],
+  },
+  {
+    name: 'lock-records-not-counted-anew',
+    algorithm: 'lock-records',
+    breaks: 'locks are counted as a dead thread has left the count',
+    edits: [
+      {
+        file: 'engine/sharing/lock-records.ts',
+        find: '  Atomics.store(words, IN_USE, inUse);\n',
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'lock-stamp-given-twice',
+    algorithm: 'lock-records',
+    breaks: 'a lock gets the stamp of one whose thread died before it was counted',
+    edits: [
+      { file: 'engine/sharing/lock-records.ts', find: '  Atomics.add(words, CHANGES, 1);\n', replace: '' },
+    ],
+  },
+  {
+    name: 'lock-new-start-untold',
+    algorithm: 'lock-records',
+    breaks: 'blocks of locks are made anew, and others look for the old ones',
+    edits: [
+      {
+        file: 'engine/sharing/lock-records.ts',
+        find: '    Atomics.store(words, HIGH, 0);\n    Atomics.add(words, REBUILDS, 1);\n',
+        replace: '    Atomics.store(words, HIGH, 0);\n',
+      },
+    ],
+  },
+  {
     name: 'slot-claimed-by-a-store',
     algorithm: 'slots',
     breaks: 'a slot is claimed in two steps',

@@ -35,20 +35,20 @@ import { loadInOrder } from '../../runtime/load-in-order.ts';
 import { isGone } from './shared-lock.ts';
 import { generationOf, threadIdOf } from './thread-slots.ts';
 
-const IN_USE = 0;
-const CHANGES = 1;
+export const IN_USE = 0;
+export const CHANGES = 1;
 const WAKES = 2;
 const REBUILDS = 3;
-const HIGH = 4;
-const FREE = 5;
-const CLASSES = 13;
+export const HIGH = 4;
+export const FREE = 5;
+export const CLASSES = 13;
 const RING = 32;
 const RING_WORDS = 4096;
-const BLOCKS: number = RING + RING_WORDS;
+export const BLOCKS: number = RING + RING_WORDS;
 
-const UNIT_WORDS = 16;
-const CLASS = 0;
-const STATE = 1;
+export const UNIT_WORDS = 16;
+export const CLASS = 0;
+export const STATE = 1;
 const STAMP = 2;
 const OWNER = 3;
 const TRANSACTION = 4;
@@ -56,7 +56,7 @@ const KEYSPACE = 6;
 const FROM = 7;
 const TO = 8;
 const PREPARED = 9;
-const NEXT = 10;
+export const NEXT = 10;
 const HEAD_WORDS = 11;
 const LOW = 4294967296;
 
@@ -107,6 +107,8 @@ export function repairLocks(memory: SharedArrayBuffer): void {
     else inUse++;
   }
   Atomics.store(words, IN_USE, inUse);
+  // A record may be there whose change was not counted: the next one is to have another stamp.
+  Atomics.add(words, CHANGES, 1);
   Atomics.add(words, REBUILDS, 1);
   Atomics.add(words, WAKES, 1);
   Atomics.notify(words, WAKES);
