@@ -16,12 +16,15 @@ class World {
   readonly keyspace: Keyspace<Bytes, Bytes>;
   readonly model: Map<string, string> = new Map();
   readonly #values: number;
+  /** What all keys begin with: as much as codes of keys tell apart, more, and zeros. */
+  readonly #prefix: string;
   #written = 0;
 
   constructor(random: Random, db: Database) {
     this.random = random;
     this.db = db;
     this.#values = random.pick([1, 40, 2000]);
+    this.#prefix = random.pick(['key', '\0\0', 'k'.repeat(124), 'k'.repeat(200)]);
     this.keyspace = db.keyspace('k', {
       blockBytes: random.pick([256, 1024, 4096]),
       tableBytes: 65_536,
@@ -32,14 +35,16 @@ class World {
     });
   }
 
-  key(): string {
-    return `key${String(this.random.below(200)).padStart(4, '0')}`;
+  key(number = this.random.below(200)): string {
+    return this.#prefix + (number % 3 === 0 ? `${number / 3}\0` : String(number).padStart(4, '0'));
   }
 
   async write(): Promise<void> {
     const { random, model, keyspace } = this;
+    // In a stretch the entries of one source follow one another, which is what runs are for.
+    const first = random.oneIn(2) ? random.below(150) : undefined;
     for (let i = random.below(150); i > 0; i--) {
-      const key = this.key();
+      const key = this.key(first === undefined ? undefined : first + (i % 50));
       if (random.oneIn(6)) {
         keyspace.delete(text.encode(key));
         model.delete(key);

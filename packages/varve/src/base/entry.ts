@@ -31,6 +31,8 @@ export interface EntryIterator {
   value: Uint8Array;
   valueStart: number;
   valueEnd: number;
+  /** Has the entry the same key as the one that was shown before the last `next`? Undefined: it does not tell. False after other moves. */
+  isSameKey?: boolean;
   /** To the first entry. */
   first(): void;
   /** To the last entry. */

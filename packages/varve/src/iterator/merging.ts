@@ -1,18 +1,20 @@
 /**
  * K-way merge: one EntryIterator in internal order over several (memtables, level-0 tables, one concat per deeper level).
- * In the read path it stands under the visible iterator, in flush and compaction under the drop rule.
+ * In the read path it stands under the visible iterator. Jobs, which walk forward once, have iterator/ordered-merge.ts.
  *
- * A binary heap of source numbers, smallest entry on top when walking forward, largest when walking back. As long as the
- * same source stays on top a step costs one comparison: with the smaller of the root's two children, which is remembered.
- * When the direction turns, every other source is placed anew around the current entry, so nothing is repeated or lost.
+ * Walking forward the tree of losers (iterator/loser-tree.ts) says whose entry is next; walking back, which is rarer, a binary
+ * heap of source numbers does, largest entry on top. When the direction turns, every other source is placed anew around the
+ * current entry, so nothing is repeated or lost.
  *
- * Invariants: (1) every source in the heap is valid and stands at or beyond the current entry in the walking direction.
- * (2) The entry shown is lent by the source on top, which does not move before the merge does. (3) Of two sources with
- * the same (key, sequence) the one given first comes first, in both directions. Owner thread or worker, one at a time.
+ * Invariants: (1) every source that is valid stands at or beyond the current entry in the walking direction.
+ * (2) The entry shown is lent by the source that has it, which does not move before the merge does. (3) Of two sources with
+ * the same (key, sequence) the one given first comes first, in both directions. One thread at a time.
  */
-import { compareRanges, EMPTY } from '../base/bytes.ts';
+import { EMPTY } from '../base/bytes.ts';
 import type { EntryIterator } from '../base/entry.ts';
 import type { EntryRun } from '../base/entry-run.ts';
+import { BackwardHeap } from './backward-heap.ts';
+import { compareHeads, LoserTree } from './loser-tree.ts';
 
 /** The merge of `sources`, newest first; one source is returned as it is. */
 export function mergeIterators(sources: readonly EntryIterator[]): EntryIterator {
@@ -35,19 +37,20 @@ export class MergingIterator implements EntryIterator {
   value: Uint8Array = EMPTY;
   valueStart = 0;
   valueEnd = 0;
+  isSameKey = false;
   readonly #sources: readonly EntryIterator[];
-  readonly #heap: Int32Array;
-  #size = 0;
+  readonly #tree: LoserTree;
+  #heap: BackwardHeap | undefined;
   #forward = true;
-  /** Heap slot (1 or 2) of the better of the root's children; 0 when not known. */
-  #second = 0;
+  /** Number of the source whose entry is shown. */
+  #top = 0;
   /** Moves in a row that left the same source on top, and how many are wanted of each before its run is asked for. */
   #streak = 0;
   readonly #patience: Uint8Array;
 
   constructor(sources: readonly EntryIterator[]) {
     this.#sources = sources;
-    this.#heap = new Int32Array(sources.length);
+    this.#tree = new LoserTree(sources);
     this.#patience = new Uint8Array(sources.length).fill(STREAK);
   }
 
@@ -73,26 +76,38 @@ export class MergingIterator implements EntryIterator {
 
   next(): void {
     if (!this.#forward) this.#turnForward();
-    const top = this.#sources[this.#heap[0]!]!;
-    top.next();
-    this.#settle(top.valid);
+    const tree = this.#tree;
+    const left = this.#sources[this.#top]!;
+    tree.leave(left);
+    left.next();
+    tree.replay();
+    const { winner } = tree;
+    this.#streak = winner === this.#top ? this.#streak + 1 : 0;
+    this.#top = winner;
+    const top = this.#sources[winner]!;
+    this.isSameKey = top.valid && tree.isSameKey(top);
+    this.#show(top);
   }
 
   prev(): void {
     if (this.#forward) this.#turnBackward();
-    const top = this.#sources[this.#heap[0]!]!;
-    top.prev();
-    this.#settle(top.valid);
+    const heap = this.#heap!;
+    this.#sources[this.#top]!.prev();
+    const top = heap.settle();
+    this.#streak = top === this.#top ? this.#streak + 1 : 0;
+    this.#top = top;
+    this.#show(this.#sources[top]!);
   }
 
   run(forward: boolean, snapshot: number): EntryRun | undefined {
-    const top = this.#heap[0]!;
-    if (forward !== this.#forward || (this.#size > 1 && this.#streak < this.#patience[top]!))
-      return undefined;
+    const top = this.#top;
+    if (forward !== this.#forward || this.#streak < this.#patience[top]!) return undefined;
     const run = this.#sources[top]!.run?.(forward, snapshot);
-    if (run === undefined || this.#size === 1) return run;
+    if (run === undefined) return undefined;
+    const second = forward ? this.#tree.second() : this.#heap!.second();
+    if (second === undefined) return run;
     // Only what lies strictly before the next source's entry: versions of its key are not the run's to show.
-    const other = this.#sources[this.#heap[this.#findSecond()]!]!;
+    const other = this.#sources[second]!;
     const bound = run.lowerBound(other.key, other.keyStart, other.keyEnd);
     if (forward) run.to = bound;
     else {
@@ -105,79 +120,32 @@ export class MergingIterator implements EntryIterator {
   }
 
   moveTo(position: number): void {
-    this.#sources[this.#heap[0]!]!.moveTo!(position);
-    this.#show();
-  }
-
-  /** After the source on top moved: restore the heap and show its new top. */
-  #settle(topValid: boolean): void {
-    const heap = this.#heap;
-    if (topValid) {
-      if (this.#size > 1) {
-        const second = this.#findSecond();
-        this.#streak++;
-        if (this.#before(heap[second]!, heap[0]!)) {
-          const moved = heap[0]!;
-          heap[0] = heap[second]!;
-          heap[second] = moved;
-          this.#second = 0;
-          this.#streak = 0;
-          this.#sink(second);
-        }
-      }
-    } else {
-      heap[0] = heap[--this.#size]!;
-      this.#second = 0;
-      this.#streak = 0;
-      this.#sink(0);
-    }
-    this.#show();
-  }
-
-  /** Heap slot of the better of the root's children; there are two sources at least. */
-  #findSecond(): number {
-    if (this.#second === 0) {
-      this.#second = this.#size > 2 && this.#before(this.#heap[2]!, this.#heap[1]!) ? 2 : 1;
-    }
-    return this.#second;
+    const top = this.#sources[this.#top]!;
+    if (this.#forward) this.#tree.leave(top);
+    top.moveTo!(position);
+    // It stays the first, and the others are to be known from where it stands now.
+    if (this.#forward) this.#tree.replay();
+    this.#show(top);
   }
 
   #build(forward: boolean): void {
     this.#forward = forward;
-    let size = 0;
-    for (let i = 0; i < this.#sources.length; i++) if (this.#sources[i]!.valid) this.#heap[size++] = i;
-    this.#size = size;
-    this.#second = 0;
     this.#streak = 0;
-    for (let slot = (size >> 1) - 1; slot >= 0; slot--) this.#sink(slot);
-    this.#show();
-  }
-
-  #sink(from: number): void {
-    const heap = this.#heap;
-    const size = this.#size;
-    const moved = heap[from]!;
-    let slot = from;
-    for (;;) {
-      let child = 2 * slot + 1;
-      if (child >= size) break;
-      if (child + 1 < size && this.#before(heap[child + 1]!, heap[child]!)) child++;
-      if (!this.#before(heap[child]!, moved)) break;
-      heap[slot] = heap[child]!;
-      slot = child;
+    this.isSameKey = false;
+    if (this.#sources.length === 0) return;
+    if (forward) {
+      this.#tree.build();
+      this.#top = this.#tree.winner;
+    } else {
+      this.#heap ??= new BackwardHeap(this.#sources);
+      this.#top = this.#heap.build();
     }
-    heap[slot] = moved;
-  }
-
-  /** Does the entry of source i come before that of source j in the walking direction? */
-  #before(i: number, j: number): boolean {
-    const order = compareHeads(this.#sources[i]!, this.#sources[j]!) || i - j;
-    return this.#forward ? order < 0 : order > 0;
+    this.#show(this.#sources[this.#top]!);
   }
 
   /** Every other source to its first entry behind the current one. */
   #turnForward(): void {
-    const current = this.#heap[0]!;
+    const current = this.#top;
     const top = this.#sources[current]!;
     for (let i = 0; i < this.#sources.length; i++) {
       if (i === current) continue;
@@ -190,7 +158,7 @@ export class MergingIterator implements EntryIterator {
 
   /** Every other source to its last entry ahead of the current one. */
   #turnBackward(): void {
-    const current = this.#heap[0]!;
+    const current = this.#top;
     const top = this.#sources[current]!;
     for (let i = 0; i < this.#sources.length; i++) {
       if (i === current) continue;
@@ -202,13 +170,9 @@ export class MergingIterator implements EntryIterator {
     this.#build(false);
   }
 
-  #show(): void {
-    if (this.#size === 0) {
-      this.valid = false;
-      return;
-    }
-    const top = this.#sources[this.#heap[0]!]!;
-    this.valid = true;
+  #show(top: EntryIterator): void {
+    this.valid = top.valid;
+    if (!top.valid) return;
     this.key = top.key;
     this.keyStart = top.keyStart;
     this.keyEnd = top.keyEnd;
@@ -218,10 +182,4 @@ export class MergingIterator implements EntryIterator {
     this.valueStart = top.valueStart;
     this.valueEnd = top.valueEnd;
   }
-}
-
-/** Internal order of the entries that two valid iterators stand at. */
-function compareHeads(a: EntryIterator, b: EntryIterator): number {
-  const order = compareRanges(a.key, a.keyStart, a.keyEnd, b.key, b.keyStart, b.keyEnd);
-  return order !== 0 ? order : b.sequence - a.sequence;
 }

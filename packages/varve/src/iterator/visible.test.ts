@@ -5,7 +5,7 @@ import { KIND_DELETE, KIND_PUT, KIND_PUT_EXPIRY } from '../base/kinds.ts';
 import { Random } from '../base/random.ts';
 import { FragmentedTombstones } from '../base/range-tombstones.ts';
 import { ArrayIterator, bytesOf, entryOf, type TestEntry } from './array-iterator.suite.ts';
-import { MergingIterator } from './merging.ts';
+import { mergeIterators } from './merging.ts';
 import { VisibleIterator, type VisibleOptions } from './visible.ts';
 
 interface Tombstone {
@@ -96,7 +96,7 @@ function randomWorld(random: Random, versionsMax: number): World {
 }
 
 function iteratorOf(world: World, options: VisibleOptions): VisibleIterator {
-  return new VisibleIterator(new MergingIterator(world.sources.map((s) => new ArrayIterator(s))), {
+  return new VisibleIterator(mergeIterators(world.sources.map((s) => new ArrayIterator(s))), {
     ...options,
     tombstones: world.tombstones.length === 0 ? undefined : fragmentsOf(world.tombstones),
   });

@@ -57,6 +57,8 @@ export class VisibleIterator {
   readonly #lower: Uint8Array | undefined;
   readonly #upper: Uint8Array | undefined;
   readonly #dead: DeadRun | undefined;
+  /** The source knows whether a key is that of the entry before. */
+  readonly #tells: boolean;
   #forward = true;
   /** Copy of a key, always with room for one more byte, which is zero: the key's successor. */
   #saved: Uint8Array = EMPTY;
@@ -65,6 +67,7 @@ export class VisibleIterator {
 
   constructor(source: EntryIterator, options: VisibleOptions) {
     this.#source = source;
+    this.#tells = source.isSameKey !== undefined;
     this.#snapshot = options.snapshot;
     this.#time = options.time ?? 0;
     const { tombstones } = options;
@@ -135,7 +138,7 @@ export class VisibleIterator {
   next(): void {
     assert(this.valid, 'next() of an iterator that is not valid');
     if (this.#forward) {
-      this.#saveKey();
+      if (!this.#tells) this.#saveKey();
       this.#source.next();
       this.#findForward(true);
     } else {
@@ -183,7 +186,7 @@ export class VisibleIterator {
     else this.#source.prev();
   }
 
-  /** Shows the first visible entry from where the source stands; with `skipping`, of a key other than the saved one. */
+  /** Shows the first visible entry from where the source stands; with `skipping`, of a key other than the one it was at or, if the source does not tell, the saved one. */
   #findForward(skipping: boolean): void {
     const source = this.#source;
     const snapshot = this.#snapshot;
@@ -193,6 +196,8 @@ export class VisibleIterator {
     while (source.valid) {
       const { key, keyStart, keyEnd } = source;
       if (upper !== undefined && compareRanges(key, keyStart, keyEnd, upper, 0, upper.length) >= 0) break;
+      // Then another key has been met since.
+      if (skip && this.#tells && source.isSameKey === false) skip = false;
       if (source.sequence > snapshot) {
         if (++steps < STEPS_MAX) source.next();
         else {
@@ -202,10 +207,11 @@ export class VisibleIterator {
           this.#saveKey();
           source.seek(this.#saved, 0, this.#savedLength, snapshot);
         }
-      } else if (skip && this.#isSaved()) {
+      } else if (skip && (this.#tells || this.#isSaved())) {
         if (++steps < STEPS_MAX) source.next();
         else {
           steps = 0;
+          this.#saveKey();
           this.#seekPastSaved();
         }
       } else if (
