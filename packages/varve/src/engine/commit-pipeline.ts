@@ -32,11 +32,14 @@ export class CommitPipeline {
   #lastTime = 0;
   /** Refuses writes to what others have locked; undefined while nothing is, and no other thread could. */
   guard: WriteGuard | undefined;
+  /** Longest wait for the write lock of a step that can be refused, in ms. */
+  readonly lockMsMax: number;
   /** Sequences of what this thread has written since somebody began to follow. */
   #followed: number[] | undefined;
 
   constructor(env: CommitEnv) {
     this.#env = env;
+    this.lockMsMax = env.lockMsMax;
   }
 
   /** Time, by the stored clock, of the newest batch of this thread. */
@@ -57,10 +60,7 @@ export class CommitPipeline {
     }
   }
 
-  /**
-   * As `commit`, if `validate` does not throw: nothing can be written between its call and the batch, by no thread and no
-   * listener.
-   */
+  /** As `commit`, if `validate` does not throw: nothing is written between its call and the batch, by no thread and no listener. */
   commitIf(batch: BatchBuffer, validate: () => void): number {
     this.checkWritable(batch.length);
     return this.#admitted(batch, undefined, validate);
@@ -128,7 +128,7 @@ export class CommitPipeline {
       if (this.guard !== undefined) this.guard.one(tree.id, kind, key, value);
       return this.#writeOne(tree, kind, key, value, bytes);
     }
-    access.lock(this.#env.lockMsMax);
+    access.lock(this.lockMsMax);
     try {
       this.checkMutable();
       if (tree.isDropped) throw dropped(tree.id);
@@ -188,7 +188,7 @@ export class CommitPipeline {
 
   /** With `validate` in place of the guard, which whoever validates has asked. */
   #admitted(given: BatchBuffer, position?: number, validate?: () => void, decision?: Uint8Array): number {
-    const { state, lockMsMax } = this.#env;
+    const { state } = this.#env;
     if (given.count === 0) return state.visible;
     const batch = mayJoin(given) ? joinedBatch(given, state.trees) : given;
     this.admit(batch.length);
@@ -197,7 +197,7 @@ export class CommitPipeline {
       this.#validate(batch, validate);
       return this.#apply(batch, position, decision);
     }
-    access.lock(lockMsMax);
+    access.lock(this.lockMsMax);
     try {
       this.checkMutable();
       this.#validate(batch, validate);

@@ -26,8 +26,8 @@ import { LockWatch } from './lock-watch.ts';
 import { SharedLocks } from './shared-locks.ts';
 
 const AGAIN_MS = 100;
-/** Longest wait for the write lock of who only counts. */
-const COUNT_MS = 10;
+/** Longest wait for the write lock of who can as well come again, or only counts. */
+const SHORT_MS = 10;
 
 export class LockTable implements WriteGuard {
   readonly #core: Session;
@@ -52,7 +52,7 @@ export class LockTable implements WriteGuard {
   /** How much is held and waited for, by all threads; as last seen while another one writes for long. */
   counts(): { locks: number; waiting: number } {
     try {
-      this.#step(() => undefined, COUNT_MS);
+      this.#step(() => undefined, SHORT_MS);
     } catch (error) {
       if (!isOf(error, 'busy')) throw error;
     }
@@ -62,6 +62,8 @@ export class LockTable implements WriteGuard {
   /**
    * Locks the keys of [from, to), or `from` alone: at once when nobody else has one or waits for one, and then undefined;
    * else a promise of the lock. Rejects with `DEADLOCK`, `LOCK_TIMEOUT`, or what ended its owner.
+   *
+   * @throws busy `BUSY` when another thread keeps the write lock, `LOCKS_FULL`
    */
   lock(
     owner: LockOwner,
@@ -71,7 +73,8 @@ export class LockTable implements WriteGuard {
     timeoutMs: number,
   ): Promise<void> | undefined {
     const lock = lockOf(owner, { keyspaceId, from, to });
-    return this.#step(() => this.#take(lock)) ? undefined : this.#wait(lock, timeoutMs);
+    const isTaken = this.#step(() => this.#take(lock), this.#core.pipeline.lockMsMax);
+    return isTaken ? undefined : this.#wait(lock, timeoutMs);
   }
 
   /**
@@ -98,7 +101,7 @@ export class LockTable implements WriteGuard {
   releaseAll(owner: LockOwner): void {
     if (this.#book.isEmpty) return;
     try {
-      this.#step(() => this.#release(owner));
+      this.#step(() => this.#release(owner), this.#core.pipeline.lockMsMax);
     } catch (error) {
       // A database that has ended has no locks.
       if (isOf(error, 'closed')) return;
@@ -261,7 +264,7 @@ export class LockTable implements WriteGuard {
         const holder = this.#book.blockersOf(lock)[0];
         this.#giveUp(lock, lockTimeout(this.#names, lock, timeoutMs, holder));
         this.#serve();
-      });
+      }, SHORT_MS);
     } catch (error) {
       // Not told before it is out of the queue: it would be granted something that nobody waits for.
       if (isOf(error, 'busy')) this.#endLater(lock, AGAIN_MS, timeoutMs);
@@ -339,7 +342,7 @@ export class LockTable implements WriteGuard {
           this.#dropThreads((use) => shared.records.isGone(use));
           // Who died may have let go, and not have granted.
           this.#serve();
-        });
+        }, SHORT_MS);
       }
     } catch (error) {
       if (isOf(error, 'closed')) this.close(asError(error));
