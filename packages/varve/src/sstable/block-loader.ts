@@ -19,7 +19,7 @@ import type { FlatIndex } from './flat-index.ts';
 import { BLOCK_BLOB, BLOCK_DATA, BLOCK_FILTER_PART, type BlockHandle, TRAILER_BYTES } from './format.ts';
 import type { HeldBlock } from './held-block.ts';
 import type { ReadAhead } from './read-ahead.ts';
-import { OpenedBlock, TableSeed } from './stored-block.ts';
+import { OpenedBlock, type Room, TableSeed } from './stored-block.ts';
 
 /** Read buffers up to this size are kept for the next read. */
 const KEEP_BYTES_MAX = 1024 * 1024;
@@ -43,6 +43,9 @@ export class TableCounters {
   /** Their stored bytes. */
   blockBytesRead = 0;
 }
+
+/** Whom a block is read for. */
+type ReadTarget = Room & Pick<HeldBlock, 'readAhead'>;
 
 const handleReader = new ByteReader(EMPTY);
 const opened = new OpenedBlock();
@@ -192,7 +195,7 @@ export class BlockLoader {
   }
 
   #miss(type: number, readAhead: ReadAhead | undefined): void {
-    this.#load(this.handleOffset, this.handleLength, type, readAhead);
+    this.#load(this.handleOffset, this.handleLength, type, readAhead && { readAhead });
     const slot = this.#insert(this.handleOffset);
     if (slot >= 0) {
       this.bytes = this.#cache!.memory;
@@ -279,7 +282,7 @@ export class BlockLoader {
         return;
       }
     }
-    this.#load(offset, this.handleLength, type, target.readAhead);
+    this.#load(offset, this.handleLength, type, target);
     if (fillCache) this.#insert(offset);
     if (opened.bytes === this.#stored) target.copy(opened.bytes, opened.start, opened.length);
     else target.lend(opened.bytes, opened.start);
@@ -308,8 +311,8 @@ export class BlockLoader {
     return cache.insert(this.fileNumber, offset, opened.bytes, opened.start, opened.length);
   }
 
-  #load(offset: number, length: number, type: number, readAhead: ReadAhead | undefined): void {
-    this.#read(offset, length, type, readAhead);
+  #load(offset: number, length: number, type: number, target: ReadTarget | undefined): void {
+    this.#read(offset, length, type, target);
     if (type === BLOCK_BLOB) {
       if (!opened.isChecked) validateBlob(opened.bytes, opened.start, opened.length, this.path, offset);
     } else if (type !== BLOCK_FILTER_PART) {
@@ -321,11 +324,11 @@ export class BlockLoader {
   }
 
   /** Leaves the block in `opened`. */
-  #read(offset: number, length: number, type: number, readAhead: ReadAhead | undefined): void {
+  #read(offset: number, length: number, type: number, target: ReadTarget | undefined): void {
     const attempt = this.#cold?.attempt;
     if (attempt !== undefined && this.#takePiece(attempt, offset, length, type)) return;
     try {
-      this.#readFrom(this.file(), offset, length, type, readAhead);
+      this.#readFrom(this.file(), offset, length, type, target);
     } finally {
       if (this.#parked) this.#putDown();
     }
@@ -361,15 +364,16 @@ export class BlockLoader {
     offset: number,
     length: number,
     type: number,
-    readAhead: ReadAhead | undefined,
+    target: ReadTarget | undefined,
   ): void {
     if (offset + length > this.#limit) throw this.#past(offset, length);
     this.counters.blocksRead++;
     this.counters.blockBytesRead += length;
+    const readAhead = target?.readAhead;
     if (readAhead !== undefined) {
       const at = readAhead.read(file, offset, length, this.#limit);
       if (at < 0) throw this.#short(offset, length);
-      opened.open(readAhead.bytes, at, length, type, this.#seed, this.path, offset);
+      opened.open(readAhead.bytes, at, length, type, this.#seed, this.path, offset, target);
       return;
     }
     let buffer = this.#stored;
@@ -378,7 +382,7 @@ export class BlockLoader {
       if (length <= KEEP_BYTES_MAX) this.#stored = buffer;
     }
     if (readFully(file, buffer, 0, length, offset) < length) throw this.#short(offset, length);
-    opened.open(buffer, 0, length, type, this.#seed, this.path, offset);
+    opened.open(buffer, 0, length, type, this.#seed, this.path, offset, target);
   }
 
   #past(offset: number, length: number): Error {

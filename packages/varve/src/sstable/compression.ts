@@ -102,7 +102,7 @@ export function zstdContentSize(frame: Uint8Array): number {
 }
 
 /**
- * Fresh bytes of the block whose stored form is [start, end).
+ * The bytes of the block whose stored form is [start, end): fresh ones, or in `room`, which has place for `rawLength`.
  * @throws VarveError corruption when they are not `rawLength` valid bytes; `UNSUPPORTED_TRANSFORM` (invalid) for an id
  * of a later release.
  */
@@ -114,6 +114,7 @@ export function expandRange(
   rawLength: number,
   file: string,
   offset: number,
+  room?: Uint8Array,
 ): Uint8Array {
   if (transform !== TRANSFORM_LZ4 && transform !== TRANSFORM_ZSTD) {
     throw invalid('UNSUPPORTED_TRANSFORM', `block transform ${transformName(transform)} is not known here`, {
@@ -126,7 +127,7 @@ export function expandRange(
   try {
     raw =
       transform === TRANSFORM_LZ4
-        ? unpackLz4(bytes, start, end, rawLength)
+        ? unpackLz4(bytes, start, end, rawLength, room)
         : expandZstd(bytes.subarray(start, end), rawLength);
   } catch (cause) {
     throw corruption(`a ${transformName(transform)} block does not decompress`, { file, offset }, cause);

@@ -36,10 +36,16 @@ export class HeldBlock {
   }
 
   copy(bytes: Uint8Array, start: number, length: number): void {
-    if (length > this.#own.length) this.#own = blockBuffer(length);
-    this.#own.set(bytes.subarray(start, start + length));
-    this.bytes = this.#own;
+    const own = this.room(length);
+    own.set(bytes.subarray(start, start + length));
+    this.bytes = own;
     this.start = 0;
+  }
+
+  /** Memory for the next block, to be lent to it: what it holds now is gone. */
+  room(length: number): Uint8Array {
+    if (length > this.#own.length) this.#own = blockBuffer(length);
+    return this.#own;
   }
 
   lend(bytes: Uint8Array, start: number): void {

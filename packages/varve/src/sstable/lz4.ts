@@ -60,10 +60,16 @@ export function packLz4(bytes: Uint8Array, start: number, end: number): Uint8Arr
 }
 
 /**
- * The raw bytes of the LZ4 block [start, end), in memory of their own.
+ * The raw bytes of the LZ4 block [start, end), in memory of their own, or in `room` if they are as many as were expected.
  * @throws Error when it is no such block
  */
-export function unpackLz4(bytes: Uint8Array, start: number, end: number, rawLength: number): Uint8Array {
+export function unpackLz4(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  rawLength: number,
+  room?: Uint8Array,
+): Uint8Array {
   const length = LENGTH_BYTES + end - start;
   const input = wasm.__wbindgen_malloc(length);
   const before = current();
@@ -77,9 +83,13 @@ export function unpackLz4(bytes: Uint8Array, start: number, end: number, rawLeng
     if (getU32(after, ret + 12) !== 0) throw new Error('the bytes are no LZ4 block');
     const at = getU32(after, ret);
     const rawBytes = getU32(after, ret + 4);
-    const raw = after.slice(at, at + rawBytes);
-    wasm.__wbindgen_free(at, rawBytes);
-    return raw;
+    try {
+      if (room === undefined || rawBytes !== rawLength) return after.slice(at, at + rawBytes);
+      room.set(after.subarray(at, at + rawBytes));
+      return room.subarray(0, rawBytes);
+    } finally {
+      wasm.__wbindgen_free(at, rawBytes);
+    }
   } finally {
     wasm.__wbindgen_add_to_stack_pointer(RET_BYTES);
   }

@@ -53,7 +53,12 @@ export function sealBlock(
   return end + TRAILER_BYTES;
 }
 
-/** The raw bytes of an opened block, lent: the array that was given to `open`, or a fresh one. One is reused. */
+/** Who may have memory for a block. */
+export interface Room {
+  room?(bytes: number): Uint8Array;
+}
+
+/** The raw bytes of an opened block, lent: the array that was given to `open`, a fresh one, or memory of who will hold them. One is reused. */
 export class OpenedBlock {
   bytes: Uint8Array = EMPTY;
   start = 0;
@@ -71,7 +76,8 @@ export class OpenedBlock {
   }
 
   /**
-   * Checks the stored block [start, start + length), read from `offset` of `file`, and undoes its transform.
+   * Checks the stored block [start, start + length), read from `offset` of `file`, and undoes its transform, into memory of
+   * `target` if it has some.
    * @throws VarveError corruption; `UNSUPPORTED_TRANSFORM` (invalid).
    */
   open(
@@ -82,6 +88,7 @@ export class OpenedBlock {
     seed: TableSeed,
     file: string,
     offset: number,
+    target?: Room,
   ): void {
     this.isChecked = false;
     if (length < TRAILER_BYTES)
@@ -122,7 +129,16 @@ export class OpenedBlock {
     if (rawLength > RAW_BLOCK_BYTES_MAX) {
       throw corruption('a block states an impossible length', { file, offset, got: rawLength });
     }
-    this.bytes = expandRange(this.transform, bytes, start, end, rawLength, file, offset);
+    this.bytes = expandRange(
+      this.transform,
+      bytes,
+      start,
+      end,
+      rawLength,
+      file,
+      offset,
+      target?.room?.(rawLength),
+    );
     this.start = 0;
   }
 
