@@ -19,7 +19,7 @@ import type { FlatIndex } from './flat-index.ts';
 import { BLOCK_BLOB, BLOCK_DATA, BLOCK_FILTER_PART, type BlockHandle, TRAILER_BYTES } from './format.ts';
 import type { HeldBlock } from './held-block.ts';
 import type { ReadAhead } from './read-ahead.ts';
-import { OpenedBlock, type Room, TableSeed } from './stored-block.ts';
+import { Expanding, OpenedBlock, type ReadTarget, TableSeed } from './stored-block.ts';
 
 /** Read buffers up to this size are kept for the next read. */
 const KEEP_BYTES_MAX = 1024 * 1024;
@@ -44,11 +44,9 @@ export class TableCounters {
   blockBytesRead = 0;
 }
 
-/** Whom a block is read for. */
-type ReadTarget = Room & Pick<HeldBlock, 'readAhead'>;
-
 const handleReader = new ByteReader(EMPTY);
 const opened = new OpenedBlock();
+const expanding = new Expanding();
 
 export class BlockLoader {
   readonly path: string;
@@ -195,13 +193,14 @@ export class BlockLoader {
   }
 
   #miss(type: number, readAhead: ReadAhead | undefined): void {
-    this.#load(this.handleOffset, this.handleLength, type, readAhead && { readAhead });
+    const room = this.caches(this.handleOffset) ? expanding.room : undefined;
+    this.#load(this.handleOffset, this.handleLength, type, { readAhead, room });
     const slot = this.#insert(this.handleOffset);
     if (slot >= 0) {
       this.bytes = this.#cache!.memory;
       this.start = slot;
     } else {
-      this.bytes = opened.bytes;
+      this.bytes = expanding.lends(opened.bytes) ? opened.bytes.slice() : opened.bytes;
       this.start = opened.start;
     }
     opened.clear();

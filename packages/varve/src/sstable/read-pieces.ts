@@ -23,7 +23,7 @@ import {
   type BlockHandle,
   decodeFooter,
 } from './format.ts';
-import { OpenedBlock, TableSeed } from './stored-block.ts';
+import { Expanding, OpenedBlock, TableSeed } from './stored-block.ts';
 
 /** Blocks of a table by columns; those of one table stand together, by offset. Plain data. */
 export interface ReadPiecesInput {
@@ -141,7 +141,7 @@ function readRun(
     const type = input.types[piece]!;
     if (offset - from + stored > got) continue;
     leftOut(() => {
-      opened.open(buffer, offset - from, stored, type, seed, path, offset);
+      opened.open(buffer, offset - from, stored, type, seed, path, offset, expanding);
       if (type === BLOCK_DATA || type === BLOCK_INDEX) {
         validateBlock(opened.bytes, opened.start, opened.length, path, offset);
       }
@@ -151,7 +151,8 @@ function readRun(
   }
 }
 
-/** What was read last is expanded or copied before the next read of this thread. */
+/** What was read last is expanded or copied before the next read of this thread, and what was expanded copied at once. */
+const expanding = new Expanding();
 let scratch = new Uint8Array(0);
 
 function storedBytes(length: number): Uint8Array {

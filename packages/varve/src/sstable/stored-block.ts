@@ -11,6 +11,7 @@ import { digest, xxh64 } from './checksum.ts';
 import type { Piece } from './cold-reads.ts';
 import { expandRange, TRANSFORM_NONE } from './compression.ts';
 import { blockTypeName, RAW_BLOCK_BYTES_MAX, TRAILER_BYTES } from './format.ts';
+import type { ReadAhead } from './read-ahead.ts';
 
 const CHECKSUM_BYTES = 8;
 const RAW_LENGTH_AT = 2;
@@ -53,9 +54,32 @@ export function sealBlock(
   return end + TRAILER_BYTES;
 }
 
-/** Who may have memory for a block. */
-export interface Room {
-  room?(bytes: number): Uint8Array;
+/** Whom a block is read for. */
+export interface ReadTarget {
+  readonly readAhead?: ReadAhead | undefined;
+  /** Memory to expand it into; without it that is fresh. */
+  readonly room?: ((bytes: number) => Uint8Array) | undefined;
+}
+
+/** Blocks up to this size are expanded into memory that is used again. */
+const EXPANDING_BYTES_MAX = 1024 * 1024;
+
+/**
+ * Memory to expand blocks into that go into the cache at once: fresh memory for each takes longer than expanding it. One a thread, and
+ * what it lends is gone with the next block that anybody opens with it.
+ */
+export class Expanding implements ReadTarget {
+  #bytes = EMPTY;
+
+  readonly room = (bytes: number): Uint8Array => {
+    if (bytes > EXPANDING_BYTES_MAX) return new Uint8Array(bytes);
+    if (bytes > this.#bytes.length) this.#bytes = new Uint8Array(Math.min(EXPANDING_BYTES_MAX, 2 * bytes));
+    return this.#bytes;
+  };
+
+  lends(bytes: Uint8Array): boolean {
+    return bytes.buffer === this.#bytes.buffer;
+  }
 }
 
 /** The raw bytes of an opened block, lent: the array that was given to `open`, a fresh one, or memory of who will hold them. One is reused. */
@@ -88,7 +112,7 @@ export class OpenedBlock {
     seed: TableSeed,
     file: string,
     offset: number,
-    target?: Room,
+    target?: ReadTarget,
   ): void {
     this.isChecked = false;
     if (length < TRAILER_BYTES)

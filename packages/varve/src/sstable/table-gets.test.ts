@@ -1,6 +1,7 @@
 import { beforeAll, expect, test } from 'vitest';
 
-import type { PointResult } from '../base/entry.ts';
+import { PointResult } from '../base/entry.ts';
+import { hashHigh, hashKey } from '../base/hash.ts';
 import { Random } from '../base/random.ts';
 import { BlockCache } from '../cache/block-cache.ts';
 import type { FileSystem } from '../fs/file-system.ts';
@@ -124,3 +125,26 @@ test('a filter that says no ends it, and is counted once a key', () => {
   expect(counters.filterPositives).toBe(1);
   table.close();
 });
+
+test.each([undefined, 8 * 4096])(
+  'what a get lends of an expanded block is there after a get of another table, with %s bytes of cache, where it has no place',
+  (cacheBytes) => {
+    const fs = new MemoryFs();
+    const cache = cacheBytes === undefined ? undefined : new BlockCache(cacheBytes);
+    const results = ['v', 'w'].map((letter, i) => {
+      const entries = Array.from({ length: 400 }, (_, k) => put(`key ${1000 + k}`, 1, letter.repeat(100)));
+      buildTable(fs, `/${i}`, entries, { blockBytes: 65_536, compression: 'lz4' });
+      const table = TableReader.open({ fs, path: `/${i}`, fileNumber: i, cache });
+      const result = new PointResult();
+      const key = bytesOf('key 1200');
+      const low = hashKey(key, 0, key.length);
+      expect(table.get(key, 0, key.length, low, hashHigh[0]!, 1, result)).toBe(true);
+      return result;
+    });
+    expect(
+      results.map(({ value, valueStart, valueEnd }) =>
+        Buffer.from(value.subarray(valueStart, valueEnd)).toString(),
+      ),
+    ).toEqual(['v'.repeat(100), 'w'.repeat(100)]);
+  },
+);
