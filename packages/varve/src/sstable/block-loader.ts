@@ -19,7 +19,8 @@ import type { FlatIndex } from './flat-index.ts';
 import { BLOCK_BLOB, BLOCK_DATA, BLOCK_FILTER_PART, type BlockHandle, TRAILER_BYTES } from './format.ts';
 import type { HeldBlock } from './held-block.ts';
 import type { ReadAhead } from './read-ahead.ts';
-import { Expanding, OpenedBlock, type ReadTarget, TableSeed } from './stored-block.ts';
+import { Scratch } from './scratch.ts';
+import { OpenedBlock, type ReadTarget, TableSeed } from './stored-block.ts';
 
 /** Read buffers up to this size are kept for the next read. */
 const KEEP_BYTES_MAX = 1024 * 1024;
@@ -46,7 +47,8 @@ export class TableCounters {
 
 const handleReader = new ByteReader(EMPTY);
 const opened = new OpenedBlock();
-const expanding = new Expanding();
+/** What expanded blocks go into on their way to the cache. */
+const scratch = new Scratch();
 
 export class BlockLoader {
   readonly path: string;
@@ -193,14 +195,14 @@ export class BlockLoader {
   }
 
   #miss(type: number, readAhead: ReadAhead | undefined): void {
-    const room = this.caches(this.handleOffset) ? expanding.room : undefined;
+    const room = this.caches(this.handleOffset) ? scratch.room : undefined;
     this.#load(this.handleOffset, this.handleLength, type, { readAhead, room });
     const slot = this.#insert(this.handleOffset);
     if (slot >= 0) {
       this.bytes = this.#cache!.memory;
       this.start = slot;
     } else {
-      this.bytes = expanding.lends(opened.bytes) ? opened.bytes.slice() : opened.bytes;
+      this.bytes = scratch.lends(opened.bytes) ? opened.bytes.slice() : opened.bytes;
       this.start = opened.start;
     }
     opened.clear();

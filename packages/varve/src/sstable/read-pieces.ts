@@ -23,7 +23,8 @@ import {
   type BlockHandle,
   decodeFooter,
 } from './format.ts';
-import { Expanding, OpenedBlock, TableSeed } from './stored-block.ts';
+import { Scratch, SCRATCH_BYTES_MAX } from './scratch.ts';
+import { OpenedBlock, TableSeed } from './stored-block.ts';
 
 /** Blocks of a table by columns; those of one table stand together, by offset. Plain data. */
 export interface ReadPiecesInput {
@@ -60,7 +61,7 @@ export interface ReadTailOutput {
 
 /** Blocks so far apart are read at once. */
 const GAP_BYTES_MAX = 16 * 1024;
-const READ_BYTES_MAX = 1024 * 1024;
+const READ_BYTES_MAX: number = SCRATCH_BYTES_MAX;
 /** Pieces share memory of about this size. */
 const MEMORY_BYTES = 256 * 1024;
 
@@ -130,7 +131,7 @@ function readRun(
   const { path, uniqueId } = input.tables[input.tableOf[first]!]!;
   const from = input.offsets[first]!;
   const length = input.offsets[end - 1]! + input.lengths[end - 1]! - from;
-  const buffer = storedBytes(length);
+  const buffer = readMemory.room(length);
   const got = leftOut(() => readFully(files.open(path), buffer, 0, length, from));
   if (got === undefined) return;
   const seed = new TableSeed(uniqueId);
@@ -141,7 +142,7 @@ function readRun(
     const type = input.types[piece]!;
     if (offset - from + stored > got) continue;
     leftOut(() => {
-      opened.open(buffer, offset - from, stored, type, seed, path, offset, expanding);
+      opened.open(buffer, offset - from, stored, type, seed, path, offset, expandMemory);
       if (type === BLOCK_DATA || type === BLOCK_INDEX) {
         validateBlock(opened.bytes, opened.start, opened.length, path, offset);
       }
@@ -151,15 +152,9 @@ function readRun(
   }
 }
 
-/** What was read last is expanded or copied before the next read of this thread, and what was expanded copied at once. */
-const expanding = new Expanding();
-let scratch = new Uint8Array(0);
-
-function storedBytes(length: number): Uint8Array {
-  if (length > READ_BYTES_MAX) return new Uint8Array(length);
-  if (length > scratch.length) scratch = new Uint8Array(Math.min(READ_BYTES_MAX, length * 2));
-  return scratch;
-}
+/** What was read last, and what was expanded of it; each is copied before the next. */
+const readMemory = new Scratch();
+const expandMemory = new Scratch();
 
 /** Packs pieces into the memory that was given, and into memory of its own when that is full. */
 class PieceOutput {

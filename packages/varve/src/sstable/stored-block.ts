@@ -61,27 +61,6 @@ export interface ReadTarget {
   readonly room?: ((bytes: number) => Uint8Array) | undefined;
 }
 
-/** Blocks up to this size are expanded into memory that is used again. */
-const EXPANDING_BYTES_MAX = 1024 * 1024;
-
-/**
- * Memory to expand blocks into that go into the cache at once: fresh memory for each takes longer than expanding it. One a thread, and
- * what it lends is gone with the next block that anybody opens with it.
- */
-export class Expanding implements ReadTarget {
-  #bytes = EMPTY;
-
-  readonly room = (bytes: number): Uint8Array => {
-    if (bytes > EXPANDING_BYTES_MAX) return new Uint8Array(bytes);
-    if (bytes > this.#bytes.length) this.#bytes = new Uint8Array(Math.min(EXPANDING_BYTES_MAX, 2 * bytes));
-    return this.#bytes;
-  };
-
-  lends(bytes: Uint8Array): boolean {
-    return bytes.buffer === this.#bytes.buffer;
-  }
-}
-
 /** The raw bytes of an opened block, lent: the array that was given to `open`, a fresh one, or memory of who will hold them. One is reused. */
 export class OpenedBlock {
   bytes: Uint8Array = EMPTY;
