@@ -30,7 +30,7 @@ import {
   kindName,
 } from '../base/kinds.ts';
 import { isOperandList } from '../base/operands.ts';
-import { ownBytes } from '../base/own-memory.ts';
+import { ownBytes } from '../base/write-memory.ts';
 import { ByteReader, putVarint } from '../base/varint.ts';
 
 const COUNT_BYTES = 4;

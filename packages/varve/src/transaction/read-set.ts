@@ -6,7 +6,7 @@
  * Keys are kept as bytes, one behind the other, and numbers; nothing is allocated for one.
  */
 import { cloneRange, copyRange, EMPTY } from '../base/bytes.ts';
-import { ownBytes, ownNumbers } from '../base/own-memory.ts';
+import { ownBytes, ownNumbers } from '../base/write-memory.ts';
 import { invalid } from '../base/errors.ts';
 import { holdsExpiring, keyChangedSince, rangeChangedSince, rangeExpires } from '../engine/changed-since.ts';
 import type { ReadPoint } from '../engine/read-point.ts';

@@ -10,7 +10,7 @@ import { hashKey } from '../base/hash.ts';
 import { EXPIRY_BYTES } from '../base/expiry.ts';
 import { KIND_MERGE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
 import { copyOperands } from '../base/operands.ts';
-import { ownNumbers } from '../base/own-memory.ts';
+import { ownNumbers } from '../base/write-memory.ts';
 import { keyChangedSince, rangeChangedSince } from '../engine/changed-since.ts';
 import type { Tree } from '../engine/tree.ts';
 import { BatchBuffer, type BatchMark } from '../record/batch.ts';

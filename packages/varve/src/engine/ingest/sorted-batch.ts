@@ -8,7 +8,7 @@
 import { compareRanges } from '../../base/bytes.ts';
 import { invalid } from '../../base/errors.ts';
 import { KIND_MERGE, KIND_RANGE_DELETE } from '../../base/kinds.ts';
-import { ownNumbers } from '../../base/own-memory.ts';
+import { ownNumbers } from '../../base/write-memory.ts';
 import { type BatchBuffer, BatchReader } from '../../record/batch.ts';
 import type { KeyOperation } from '../merging/join-batch.ts';
 
