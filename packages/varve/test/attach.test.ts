@@ -38,10 +38,11 @@ test('a handle does not go to another process', async () => {
     execArgv: ['--conditions=varve-source'],
   });
   onTestFinished(() => void child.kill());
+  const ended = once(child, 'exit');
   child.send(JSON.parse(JSON.stringify(owner.handle)));
   const [answer] = await once(child, 'message');
   expect(answer).toBe('HANDLE_INVALID');
-  await once(child, 'exit');
+  await ended;
 });
 
 test('the thread that opened the database does not attach it, and no thread does so twice', async () => {

@@ -35,6 +35,8 @@ interface Answer {
 
 export class LockingThread {
   readonly worker: Worker;
+  /** Listened to from the start: a thread that says it is done may be gone before the answer is looked at. */
+  readonly ended: Promise<unknown>;
   readonly #waiting = new Map<number, { resolve(output: unknown): void; reject(error: unknown): void }>();
   #id = 0;
 
@@ -43,6 +45,7 @@ export class LockingThread {
       workerData: handle,
       execArgv: ['--conditions=varve-source'],
     });
+    this.ended = once(this.worker, 'exit');
     this.worker.on('message', (message: Answer | 'ready') => {
       if (message === 'ready') return;
       const { id, output, error } = message;

@@ -1,5 +1,4 @@
 /** Locks of transactions over real threads: they exclude, wait, are let go and are lost with their threads. */
-import { once } from 'node:events';
 import { type Database, open, type Keyspace, utf8 } from 'varve';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { countUp } from './count-up.ts';
@@ -214,11 +213,11 @@ describe('a thread that is gone', () => {
       if (how === 'terminated') await gone.worker.terminate();
       else if (how === 'exited') {
         void gone.call('exit');
-        await once(gone.worker, 'exit');
+        await gone.ended;
       } else {
         await gone.call('close');
         await expectRefusal(() => lost, 'CLOSED', 'closed');
-        await once(gone.worker, 'exit');
+        await gone.ended;
       }
       await Promise.all(waits);
       here.rollback();
@@ -237,7 +236,7 @@ describe('a thread that is gone', () => {
     await db.close();
     await wait;
     await there.call('close');
-    await once(there.worker, 'exit');
+    await there.ended;
   });
 });
 

@@ -17,8 +17,9 @@ const code = `
 test.runIf(process.platform === 'linux')('a thread lowers its own priority and no other', async () => {
   const before = getPriority(process.pid);
   const worker = new Worker(code, { eval: true, workerData: new URL('priority.ts', import.meta.url).href });
+  const ended = once(worker, 'exit');
   const [priority] = (await once(worker, 'message')) as [number];
-  await once(worker, 'exit');
+  await ended;
   expect(priority).toBe(Math.min(19, Math.max(before, 10)));
   expect(getPriority(process.pid)).toBe(before);
 });
