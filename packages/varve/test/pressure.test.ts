@@ -230,6 +230,21 @@ describe('awaited writes', () => {
     expect(data.count()).toBe(count + 2);
   });
 
+  test('with a deadline wait for what is locked meanwhile, too', async () => {
+    const { db, data, fs, time } = await world({ pressure: 'block' });
+    fs.add({ kind: 'ENOSPC', operations: ['create'], path: '.sst' });
+    fill(data);
+    const written = data.put('locked', value, { durability: 'memory', deadlineMs: 60_000 });
+    const tx = db.begin();
+    await tx.getForUpdate(data, 'locked');
+    fs.heal();
+    await time.advance(1000);
+    expect(data.has('locked')).toBe(false);
+    tx.rollback();
+    await time.run(written);
+    expect(data.get('locked')).toBe(value);
+  });
+
   test('and transactions: a timeout ends that, and so do poison and close', async () => {
     const { db, data, fs, time } = await world({ pressure: 'block', memoryBytesMax: 4 * 1024 ** 2 });
     const release = fs.add({ kind: 'ENOSPC', operations: ['create'], path: '.sst' });

@@ -7,6 +7,7 @@
  */
 import { asError, busy, invalid, VarveError } from '../base/errors.ts';
 import { Patience } from '../runtime/patience.ts';
+import { untilUnlocked } from './until-unlocked.ts';
 import type { Durability, PutOptions, WriteWait } from './keyspace-types.ts';
 import type { Session } from './core.ts';
 
@@ -103,30 +104,18 @@ export async function writeAwaited(
     limit.check();
     core.pipeline.checkWritable(bytes);
     core.runner.poll();
-    const sequence = await unlocked(core, limit, () =>
-      core.pressure.isTight ? core.pressure.paced(bytes, limit.promise, commit) : commit(),
-    );
+    const { pipeline, pressure } = core;
+    const paced = (attempt: () => number): number | Promise<number> =>
+      pressure.isTight ? pressure.paced(bytes, limit.promise, attempt) : attempt();
+    const over = limit.promise;
+    const sequence = await (limit.isDeadline
+      ? untilUnlocked({ pipeline, attempt: commit, wait: (change) => Promise.race([change, over!]) }, paced)
+      : paced(commit));
     limit.applied = true;
     const reached = reach(core, wait.durability, sequence);
     return await (limit.promise === undefined ? reached : Promise.race([reached, limit.promise]));
   } finally {
     limit.end();
-  }
-}
-
-/** Runs a write again until it meets no lock, where it has a deadline that ends that. The first time is within the call. */
-async function unlocked<T>({ pipeline }: Session, limit: WaitLimit, write: () => T | Promise<T>): Promise<T> {
-  for (;;) {
-    const { guard } = pipeline;
-    try {
-      const made = write();
-      // Not awaited without need: what the caller writes next comes after the commit, not before what is asked of it.
-      return made instanceof Promise ? await made : made;
-    } catch (error) {
-      const isLocked = error instanceof VarveError && error.code === 'KEY_LOCKED';
-      if (!isLocked || !limit.isDeadline || guard === undefined) throw error;
-    }
-    await Promise.race([guard.change(), limit.promise!]);
   }
 }
 

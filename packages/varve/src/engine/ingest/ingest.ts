@@ -15,6 +15,7 @@ import type { Keyspace } from '../keyspace-types.ts';
 import type { Core } from '../core.ts';
 import { KeyspaceHandle } from '../keyspace.ts';
 import { checkOptionMembers } from '../option-members.ts';
+import { untilUnlocked } from '../until-unlocked.ts';
 import { checkWait, reach } from '../write-wait.ts';
 import type { NewTables } from './commit-request.ts';
 import { TableFeed } from './table-feed.ts';
@@ -124,20 +125,17 @@ class IngestRun<K, V> {
   /** Waits for what is locked, as an awaited write with a deadline does: all its work is done by now. */
   async #commit(tables: NewTables): Promise<number> {
     const { pipeline, scheduler } = this.#core;
-    let locked: VarveError | undefined;
+    let refused: VarveError | undefined;
     let patience: Patience | undefined;
+    const attempt = (): void => this.#checkLocks(tables);
+    const wait = (change: Promise<void>, refusal: VarveError): Promise<void> => {
+      refused = refusal;
+      const late = (): Error => refused!;
+      patience ??= new Patience(scheduler, LOCKED_MS_MAX, undefined, { late, aborted: late });
+      return this.orAborted(patience.race(change));
+    };
     try {
-      for (;;) {
-        try {
-          return await this.#run.commit([tables], () => this.#checkLocks(tables));
-        } catch (error) {
-          if (!(error instanceof VarveError) || error.code !== 'KEY_LOCKED') throw error;
-          locked = error;
-        }
-        const late = (): Error => locked!;
-        patience ??= new Patience(scheduler, LOCKED_MS_MAX, undefined, { late, aborted: late });
-        await this.orAborted(patience.race(pipeline.guard?.change() ?? Promise.resolve()));
-      }
+      return await untilUnlocked({ pipeline, attempt, wait }, (check) => this.#run.commit([tables], check));
     } finally {
       patience?.end();
     }
