@@ -132,6 +132,31 @@ test('one that is lost is reported, and nothing else happens', async () => {
   expect(db.stats().transactions.open).toBe(1);
 });
 
+test('of more than are kept in a list each turn, those that are open are reported when lost and end with the database', async () => {
+  const { db, data } = await world();
+  const warned = warningOf(db);
+  const beginMany = (): Transaction[] => Array.from({ length: 300 }, () => db.begin());
+  const [first, lost, last] = [beginMany(), beginMany(), beginMany()];
+  for (const tx of first) tx.rollback();
+  const [id] = [lost[0]!.id];
+  lost.length = 0;
+  expect(db.stats().transactions.open).toBe(600);
+  await collectGarbage(3);
+  const { code, message } = await warned;
+  expect(code).toBe('TRANSACTION_LEAKED');
+  const reported = Number(/transaction (\d+)/.exec(message)![1]);
+  expect([reported >= id, reported < last[0]!.id]).toEqual([true, true]);
+  const young = db.begin();
+  const pairs: [Transaction, string][] = [
+    [last[0]!, 'old'],
+    [last[299]!, 'older'],
+    [young, 'young'],
+  ];
+  for (const [tx, value] of pairs) tx.put(data, 'a', value);
+  await db.close();
+  for (const [tx] of pairs) await expectRefusal(() => tx.commit(), 'CLOSED', 'closed');
+});
+
 describe('bad input', () => {
   test('use after the end says how it ended', async () => {
     const { db, data } = await world();

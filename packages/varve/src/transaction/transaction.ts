@@ -37,7 +37,7 @@ import { givesValue, type OwnMerge } from './write-set.ts';
 export class TransactionHandle implements Transaction, ReadPoint {
   readonly id: number;
   readonly isolation: Isolation;
-  /** Somebody has to be told when it is lost: who began it has to end it. */
+  /** Somebody is told when it is lost (begun-transactions.ts). */
   isWatched = false;
   readonly #env: TransactionEnv;
   readonly #lockTimeoutMs: number;
@@ -75,6 +75,10 @@ export class TransactionHandle implements Transaction, ReadPoint {
 
   get isOpen(): boolean {
     return this.#sets !== undefined && this.#large === undefined;
+  }
+
+  get hasEnded(): boolean {
+    return this.#endedBy !== undefined;
   }
 
   get hasCommitted(): boolean {

@@ -13,8 +13,8 @@ import type {
 } from '../engine/transaction-types.ts';
 import { checkWait, reach } from '../engine/write-wait.ts';
 import { Patience, type PatienceErrors } from '../runtime/patience.ts';
-import { LeakReports } from '../engine/leak-reports.ts';
 import { checkOptionMembers } from '../engine/option-members.ts';
+import { BegunTransactions } from './begun-transactions.ts';
 import { LockTable } from './locks.ts';
 import { PreparedTransactions } from './prepared-transactions.ts';
 import { ReadSet } from './read-set.ts';
@@ -45,8 +45,7 @@ export class TransactionTable implements Transactions, TransactionEnv {
   readonly core: Session;
   readonly locks: LockTable;
   readonly prepared: PreparedTransactions;
-  /** Those that their users have to end; not held here, or a lost one would never be found lost. */
-  readonly #begun = new Map<number, WeakRef<TransactionHandle>>();
+  readonly #begun: BegunTransactions;
   #openCount = 0;
   readonly #spare: SetPair[] = [];
   readonly #sequences = new Float64Array(COMMITS_MAX);
@@ -62,6 +61,7 @@ export class TransactionTable implements Transactions, TransactionEnv {
   constructor(core: Session) {
     this.core = core;
     this.locks = new LockTable(core);
+    this.#begun = new BegunTransactions(core);
     this.prepared = new PreparedTransactions(core, this.locks);
   }
 
@@ -69,9 +69,7 @@ export class TransactionTable implements Transactions, TransactionEnv {
     this.core.pipeline.checkWritable(0);
     checkOptions('begin', options, beginMembers);
     const transaction = this.#begin(options);
-    transaction.isWatched = true;
-    this.#begun.set(transaction.id, new WeakRef(transaction));
-    leaks.watch(transaction, this.core, transaction.id);
+    this.#begun.add(transaction);
     return transaction;
   }
 
@@ -131,7 +129,7 @@ export class TransactionTable implements Transactions, TransactionEnv {
   /** The database closes: whoever waits for a lock gets the error, and what is open is rolled back. */
   close(error: Error): void {
     this.locks.close(error);
-    for (const begun of this.#begun.values()) begun.deref()?.stop(error);
+    this.#begun.stop(error);
   }
 
   takeSets(): SetPair {
@@ -140,10 +138,7 @@ export class TransactionTable implements Transactions, TransactionEnv {
 
   ended(transaction: EndedTransaction, sets: SetPair, sequence: number): void {
     this.#openCount--;
-    if (transaction.isWatched) {
-      this.#begun.delete(transaction.id);
-      leaks.forget(transaction);
-    }
+    if (transaction.isWatched) this.#begun.remove(transaction);
     sets.writes.clear();
     sets.reads.clear();
     if (this.#spare.length < SPARE_MAX) this.#spare.push(sets);
@@ -224,9 +219,3 @@ function checkOptions(what: string, options: RetryOptions, known: ReadonlySet<st
   }
   if (durability !== undefined) checkWait({ durability });
 }
-
-const leaks = new LeakReports<number>(
-  'TRANSACTION_LEAKED',
-  (id) =>
-    `transaction ${id} was neither committed nor rolled back; it keeps old versions until the database closes`,
-);
