@@ -206,10 +206,12 @@ function checkOptions(what: string, options: RetryOptions, known: ReadonlySet<st
       got: isolation,
     });
   }
-  for (const [option, value] of Object.entries({ lockTimeoutMs, timeoutMs })) {
-    if (value === undefined || (typeof value === 'number' && value >= 0)) continue;
+  const checkMs = (option: string, value: number | undefined): void => {
+    if (value === undefined || (typeof value === 'number' && value >= 0)) return;
     throw refuse(`${option} is milliseconds, 0 or more; got ${String(value)}`, { option, got: value });
-  }
+  };
+  checkMs('lockTimeoutMs', lockTimeoutMs);
+  checkMs('timeoutMs', timeoutMs);
   if (retriesMax !== undefined && !(Number.isInteger(retriesMax) && retriesMax >= 0)) {
     const message = `retriesMax is a whole number, 0 or more; got ${String(retriesMax)}`;
     throw refuse(message, { option: 'retriesMax', got: retriesMax });
