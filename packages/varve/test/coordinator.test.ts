@@ -124,6 +124,7 @@ describe('a transaction over two databases', () => {
     expect(remove).toHaveBeenCalled();
     remove.mockRestore();
     expect(decisions.count()).toBe(2);
+    await coordinator.close();
     await openCoordinator({ log, databases });
     expect(decisions.count()).toBe(1);
   });
@@ -229,6 +230,37 @@ describe('a transaction over two databases', () => {
   });
 });
 
+test('a log is used by one coordinator at a time: a second one would undo what the first has under way', async () => {
+  const { databases, coordinator } = await bank();
+  const under = transfer(databases, coordinator, 30);
+  const other = () => openCoordinator({ log: databases.a, databases });
+  await expectRefusal(other, 'COORDINATOR_OPEN', 'conflict', { log: ':memory:' });
+  expect(await under).toBe(70);
+  await coordinator.close();
+  await coordinator.close();
+  const next = await other();
+  expect(next.recovered).toEqual({ committed: [], rolledBack: [] });
+  await next.close();
+  // One that could not be opened is in nobody's way.
+  await databases.b.close();
+  await expectRefusal(other, 'CLOSED', 'closed');
+  await expectRefusal(other, 'CLOSED', 'closed');
+});
+
+test('refuses what is no database and no number of retries, and has written nothing then', async () => {
+  const log = await inMemory();
+  for (const a of [5, null, {}] as unknown as Database[]) {
+    await expectRefusal(() => openCoordinator({ log, databases: { a } }), 'OPTION_INVALID', 'invalid');
+  }
+  expect(log.keyspaces()).toEqual([]);
+  const { coordinator } = await bank();
+  for (const retriesMax of [Number.NaN, -1, 1.5, '3' as unknown as number]) {
+    await expectRefusal(() => coordinator.transaction(() => 1, { retriesMax }), 'OPTION_INVALID', 'invalid', {
+      option: 'retriesMax',
+    });
+  }
+});
+
 test('a decision that is only in memory is none', async () => {
   const disk = new SimFs();
   const faulty = new FaultFs(disk);
@@ -238,6 +270,7 @@ test('a decision that is only in memory is none', async () => {
   const coordinator = await time.run(openCoordinator({ log, databases }));
   faulty.add({ kind: 'failedSync', operations: ['sync', 'dataSync'], path: '.wal' });
   await expectRefusal(() => time.run(transfer(databases, coordinator, 30)), 'OUTCOME_UNKNOWN', 'io');
+  await time.run(coordinator.close());
   await expectRefusal(() => time.run(openCoordinator({ log, databases })), 'POISONED', 'io');
   expect(databases.a.preparedTransactions()).toHaveLength(1);
   expect(balances(databases)).toEqual([100, 0]);

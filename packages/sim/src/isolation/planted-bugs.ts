@@ -7,7 +7,7 @@ export const isolationBugs: readonly PlantedBug[] = [
     breaks: 'a serializable commit does not look at what it has read',
     edits: [
       {
-        file: 'transaction/transaction.ts',
+        file: 'transaction/transaction-life.ts',
         find: 'writes.changedSince(state.trees, sequence) ?? reads.changedSince(sequence)',
         replace: 'writes.changedSince(state.trees, sequence)',
       },
@@ -18,7 +18,7 @@ export const isolationBugs: readonly PlantedBug[] = [
     breaks: 'a commit does not look at the keys that it writes',
     edits: [
       {
-        file: 'transaction/transaction.ts',
+        file: 'transaction/transaction-life.ts',
         find: 'writes.changedSince(state.trees, sequence) ?? reads.changedSince(sequence)',
         replace: 'reads.changedSince(sequence)',
       },
@@ -62,7 +62,7 @@ export const isolationBugs: readonly PlantedBug[] = [
     breaks: 'a transaction is given a state of which the last write is not there yet',
     edits: [
       {
-        file: 'transaction/transaction.ts',
+        file: 'transaction/transaction-life.ts',
         find: 'this.#sequence = core.register.addVisible();',
         replace: 'this.#sequence = core.register.addVisible() + 1;',
       },

@@ -31,7 +31,7 @@ import { decodeKeyspaceChange, editOfChange, recordOf } from './keyspace-change.
 import type { KeyspaceTable } from './keyspace-table.ts';
 import { filesSeen } from './recovery.ts';
 import type { LoggedChange } from './replay-env.ts';
-import type { EngineState } from './state.ts';
+import type { EngineState, PreparedState } from './state.ts';
 import type { Tree } from './tree.ts';
 
 /** Log bytes between two turns of the event loop: some milliseconds. */
@@ -46,6 +46,7 @@ export interface ReadState {
   readonly report: ReplayReport;
   readonly changes: readonly LoggedChange[];
   readonly trees: ReadonlyMap<number, Tree>;
+  readonly prepared: ReadonlyMap<string, PreparedState>;
 }
 
 export interface FollowerEnv {
@@ -70,6 +71,8 @@ export class Follower {
   #trees = new Map<number, Tree>();
   /** Versions that the log is applied on top of: what they have in tables is passed over. */
   #keyspaces: ReadonlyMap<number, KeyspaceVersion> = new Map();
+  /** What is prepared by what was read of the log. */
+  #prepared = new Map<string, PreparedState>();
   #batches = 0;
   /** Latest time of what was read from the log. */
   #time = 0;
@@ -101,13 +104,14 @@ export class Follower {
     this.#env.held.keepOnly(new Set());
   }
 
-  #start({ loaded, report, changes, trees }: ReadState): void {
+  #start({ loaded, report, changes, trees, prepared }: ReadState): void {
     const { fs, state } = this.#env.core;
     this.#manifest = new ManifestFollower(fs, state.path, loaded);
     this.#log = new LogFollower(fs, state.path, report, this.#sink);
     this.#changes = [...changes];
     this.#isHiding = false;
     this.#trees = new Map(trees);
+    this.#prepared = new Map(prepared);
     this.#keyspaces = loaded.version.keyspaces;
   }
 
@@ -220,12 +224,12 @@ export class Follower {
     // Nothing of it is to be seen before it is committed.
     prepared: (sequence, _time, bytes, start, end, where) => {
       const { id, ...prepared } = decodePrepared(bytes, start, end, where);
-      this.#env.core.state.prepared.set(id, { ...prepared, sequence });
+      this.#prepared.set(id, { ...prepared, sequence });
       this.#batches++;
     },
     decision: (sequence, time, bytes, start, end, where) => {
       const { id, batchStart } = decodeDecision(bytes, start, end, where);
-      this.#env.core.state.prepared.delete(id);
+      this.#prepared.delete(id);
       if (batchStart !== undefined && batchStart < end)
         this.#sink.batch(sequence, time, bytes, batchStart, end, where);
       else this.#batches++;
@@ -277,6 +281,8 @@ export class Follower {
     const blobsBefore = this.#blobsInUse();
     const readers = [...register.readers()];
     state.visible = sequence;
+    state.prepared.clear();
+    for (const [id, prepared] of this.#prepared) state.prepared.set(id, prepared);
     state.time.raise(Math.floor(Math.max(this.#time, version.storedTime)));
     for (const [id, tree] of state.trees) {
       if (version.keyspaces.has(id)) continue;

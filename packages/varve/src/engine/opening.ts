@@ -143,7 +143,13 @@ export class Opening {
               newTree: (...of) => this.#newTree(...of),
               readAnew: () => this.#readAnew(),
             },
-            { loaded: found, report, changes: recovering.changes, trees: state.trees },
+            {
+              loaded: found,
+              report,
+              changes: recovering.changes,
+              trees: state.trees,
+              prepared: state.prepared,
+            },
           );
     if (!this.#options.readOnly && fs.threads === 'node') handOverAtExit(core);
     // Later, when whoever opened can listen.
@@ -227,7 +233,9 @@ export class Opening {
     this.#pool = this.#newPool();
     const recovering = this.#recovering(new EngineState(path, this.#options.clock), loaded.version);
     const report = replayLog(recovering, contents.logs);
-    return { loaded, report, changes: recovering.changes, trees: recovering.state.trees };
+    this.#keepPrepared(recovering);
+    const { trees, prepared } = recovering.state;
+    return { loaded, report, changes: recovering.changes, trees, prepared };
   }
 
   #newPool(): SegmentPool {

@@ -45,11 +45,12 @@ export interface Savepoint {
 
 /**
  * Reads one state of the database, with its own writes on top, and writes all or nothing. To be ended by `commit` or
- * `rollback`; `using` rolls back what was not committed. Not to be used after its end (`TRANSACTION_ENDED`).
+ * `rollback`; `using` rolls back what was left open, and lets a commit that is under way go on. Not to be used after its end (`TRANSACTION_ENDED`).
  *
  * Errors of `commit`: `TRANSACTION_CONFLICT` (conflict, with the keyspace, the key and who wrote it), those of a batch. What is
  * larger than `batchBytesMax` is committed when it is awaited (`commit({ durability })`, `db.transaction`), by the thread that
- * opened the database and without range deletes; else it is `BATCH_TOO_LARGE`, and the transaction is still open.
+ * opened the database and without range deletes; else it is `BATCH_TOO_LARGE`: of `commit()` the transaction is open as before,
+ * of an awaited one it has ended.
  */
 export interface Transaction extends Disposer {
   /** Rises with every transaction of this thread since the open. */
@@ -57,7 +58,7 @@ export interface Transaction extends Disposer {
   /** The state that it reads. */
   readonly sequence: Sequence;
   readonly isolation: Isolation;
-  /** Until `commit` or `rollback`. */
+  /** Until `commit` is called (it may be waited for then) or `rollback`. */
   readonly isOpen: boolean;
   get<K, V>(keyspace: Keyspace<K, V>, key: K): V | undefined;
   getMany<K, V>(keyspace: Keyspace<K, V>, keys: readonly K[]): (V | undefined)[];
@@ -82,6 +83,7 @@ export interface Transaction extends Disposer {
   /** Writes everything at one sequence, which it returns; that of the state that was read when there is nothing to write. */
   commit(): Sequence;
   commit(wait: { durability: Durability }): Promise<Sequence>;
+  /** Drops its writes. A commit that still waits or writes tables is given up, and rejects with `TRANSACTION_ENDED`. */
   rollback(): void;
   /**
    * The first half of a commit in two: everything is validated and on disk, under an id by which it is decided later, by

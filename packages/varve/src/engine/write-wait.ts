@@ -7,6 +7,7 @@
  */
 import { asError, busy, invalid, VarveError } from '../base/errors.ts';
 import { Patience } from '../runtime/patience.ts';
+import { checkOptionMembers } from './option-members.ts';
 import { untilUnlocked } from './until-unlocked.ts';
 import type { Durability, PutOptions, WriteWait } from './keyspace-types.ts';
 import type { Session } from './core.ts';
@@ -86,6 +87,14 @@ export function checkWait(wait: WriteWait): void {
   }
 }
 
+const durabilityMembers = new Set(['durability']);
+
+/** Of a call that waits for a durability and can not be given up. @throws invalid `OPTION_INVALID`, `DURABILITY_INVALID` */
+export function checkDurability(what: string, wait: { readonly durability: Durability }): void {
+  checkOptionMembers(what, wait, durabilityMembers);
+  checkWait(wait);
+}
+
 /** Can a write be committed in the call itself, with nobody who may give up on it? */
 export function isUnhindered(core: Session, wait: WriteWait): boolean {
   return wait.signal === undefined && wait.deadlineMs === undefined && !core.pressure.isTight;
@@ -127,7 +136,7 @@ export function decide(
 ): number | Promise<number> {
   return withOptions(wait, () => {
     if (wait === undefined) return write();
-    checkWait(wait);
+    checkDurability('a decision', wait);
     return reach(core, wait.durability, write());
   });
 }

@@ -128,11 +128,14 @@ export function decodeDecision(
   return { id, batchStart: outcome === COMMITTED ? reader.at : undefined };
 }
 
+/** An id is what it was given as, also with a byte order mark in front. */
+const text = new TextDecoder('utf-8', { ignoreBOM: true });
+
 function idOf(reader: ByteReader, where: BatchSource): string {
   const bytes = blobOf(reader);
   if (reader.failed || bytes.length === 0 || bytes.length > PREPARED_ID_BYTES_MAX)
     throw damaged('a record of a prepared transaction has no id', where);
-  return new TextDecoder().decode(bytes);
+  return text.decode(bytes);
 }
 
 function blobOf(reader: ByteReader): Uint8Array {

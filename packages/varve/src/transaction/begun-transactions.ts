@@ -48,7 +48,7 @@ export class BegunTransactions {
 
   #age(): void {
     for (const transaction of this.#young.splice(0)) {
-      if (transaction.hasEnded) continue;
+      if (transaction.endedBy !== undefined) continue;
       transaction.isWatched = true;
       this.#old.set(transaction.id, new WeakRef(transaction));
       leaks.watch(transaction, this.#core, transaction.id);

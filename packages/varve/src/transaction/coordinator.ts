@@ -19,6 +19,7 @@ import { utf8 } from '../engine/codecs/utf8.ts';
 import type { Keyspace } from '../engine/keyspace-types.ts';
 import { checkOptionMembers } from '../engine/option-members.ts';
 import type { Isolation, Transaction } from '../engine/transaction-types.ts';
+import { checkRetries, mayGoThrough } from './retry.ts';
 
 const KEYSPACE = 'varve.coordinator';
 /** Of the coordinator itself; decisions are behind it. */
@@ -56,10 +57,14 @@ interface Stored {
   readonly databases?: readonly string[];
 }
 
+/** Logs that a coordinator uses: a second one would roll back what the first has prepared and not decided yet. */
+const logsInUse = new WeakSet<Database>();
+
 /**
  * Opens a coordinator over open databases and settles what an earlier one has left behind.
  *
- * Errors: `OPTION_INVALID`, those of writes and of `commitPrepared`.
+ * Errors: `OPTION_INVALID`, `COORDINATOR_OPEN` (conflict) while another coordinator uses `log`, those of writes and of
+ * `commitPrepared`.
  *
  * @example
  * const coordinator = await openCoordinator({ log: orders, databases: { orders, stock } });
@@ -83,6 +88,27 @@ export async function openCoordinator<D extends Databases>(
       databases: names,
     });
   }
+  const other = names.find(
+    (each) => typeof (databases[each] as Partial<Database> | null)?.begin !== 'function',
+  );
+  if (other !== undefined) {
+    const message = `'${other}' is no database; a coordinator takes open databases by name`;
+    throw invalid('OPTION_INVALID', message, { databases: names, got: typeof databases[other] });
+  }
+  if (logsInUse.has(log)) {
+    const message = `a coordinator uses ${log.path} as its log; close it before another one is opened`;
+    throw new VarveError('conflict', 'COORDINATOR_OPEN', message, { log: log.path });
+  }
+  logsInUse.add(log);
+  try {
+    return await opened(databases, log);
+  } catch (error) {
+    logsInUse.delete(log);
+    throw error;
+  }
+}
+
+async function opened<D extends Databases>(databases: D, log: Database): Promise<Coordinator<D>> {
   const decisions = log.keyspace(KEYSPACE, { key: utf8, value: json<Stored>() });
   let name = decisions.get(NAME_KEY)?.name;
   if (name === undefined) {
@@ -92,7 +118,7 @@ export async function openCoordinator<D extends Databases>(
   // A decision that is only in memory is none: after a loss of power it is gone, and what was committed by it is not.
   await log.sync('disk');
   const report = await settle(databases, decisions, name);
-  return new Coordinator(databases, decisions, name, report);
+  return new Coordinator(databases, log, decisions, name, report);
 }
 
 /** Decides what is prepared by ids of this coordinator, and removes decisions that nobody needs any more. */
@@ -122,6 +148,7 @@ export class Coordinator<D extends Databases> {
   /** What opening it has settled. */
   readonly recovered: CoordinatorReport;
   readonly #databases: D;
+  readonly #log: Database;
   readonly #decisions: Keyspace<string, Stored>;
   readonly #name: string;
   /** Numbers of different openings never meet: what one has prepared is settled before the next begins. */
@@ -130,8 +157,15 @@ export class Coordinator<D extends Databases> {
   #isClosed = false;
   readonly #idle = new Set<() => void>();
 
-  constructor(databases: D, decisions: Keyspace<string, Stored>, name: string, recovered: CoordinatorReport) {
+  constructor(
+    databases: D,
+    log: Database,
+    decisions: Keyspace<string, Stored>,
+    name: string,
+    recovered: CoordinatorReport,
+  ) {
     this.#databases = databases;
+    this.#log = log;
     this.#decisions = decisions;
     this.#name = `${name}/${randomUUID()}`;
     this.recovered = recovered;
@@ -153,14 +187,14 @@ export class Coordinator<D extends Databases> {
       throw invalid('OPTION_INVALID', `transaction takes a function; got ${typeof fn}`, { got: typeof fn });
     checkOptionMembers('transaction', options, new Set(['isolation', 'retriesMax']));
     const { retriesMax = RETRIES_MAX, isolation = 'serializable' } = options;
+    checkRetries('transaction', retriesMax);
     this.#running++;
     try {
       for (let attempt = 0; ; attempt++) {
         try {
           return await this.#attempt(fn, isolation);
         } catch (error) {
-          const isConflict = error instanceof VarveError && error.kind === 'conflict';
-          if (!isConflict || attempt >= retriesMax) throw error;
+          if (!mayGoThrough(error) || attempt >= retriesMax) throw error;
         }
         await backOff(attempt, this.#count);
       }
@@ -171,8 +205,11 @@ export class Coordinator<D extends Databases> {
 
   /** Waits for what runs. The databases stay open. */
   async close(): Promise<void> {
-    this.#isClosed = true;
-    if (this.#running > 0) await new Promise<void>((resolve) => void this.#idle.add(resolve));
+    if (!this.#isClosed) {
+      this.#isClosed = true;
+      if (this.#running > 0) await new Promise<void>((resolve) => void this.#idle.add(resolve));
+      logsInUse.delete(this.#log);
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -206,7 +243,7 @@ export class Coordinator<D extends Databases> {
         throw cause;
       }
       const message =
-        'whether the decision to commit is on disk is not known; the next opening of the coordinator settles it';
+        'whether the decision to commit is on disk is not known; close the coordinator and open it again, which settles it';
       throw new VarveError('io', 'OUTCOME_UNKNOWN', message, { id, databases: names }, { cause });
     }
     await this.#commitAll(id, names);
@@ -243,7 +280,7 @@ export class Coordinator<D extends Databases> {
       forget(this.#decisions, id);
       return;
     }
-    const message = `the transaction is committed, and database '${names[failed]}' has yet to apply it: open the coordinator again`;
+    const message = `the transaction is committed, and database '${names[failed]}' has yet to apply it: close the coordinator and open it again`;
     const { reason } = outcomes[failed] as PromiseRejectedResult;
     throw new VarveError('io', 'COMMIT_PENDING', message, { id, database: names[failed] }, { cause: reason });
   }

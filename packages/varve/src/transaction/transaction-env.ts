@@ -11,7 +11,7 @@ import type { WriteSet } from './write-set.ts';
 export interface EndedTransaction {
   readonly id: number;
   readonly isWatched: boolean;
-  readonly hasCommitted: boolean;
+  readonly endedBy: 'commit' | 'rollback' | 'prepare' | undefined;
 }
 
 /** Sets of transactions that have ended, for the next ones. */

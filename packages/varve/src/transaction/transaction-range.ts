@@ -6,7 +6,7 @@ import { compareBytes, EMPTY, successor } from '../base/bytes.ts';
 import { invalid } from '../base/errors.ts';
 import { EXPIRY_BYTES } from '../base/expiry.ts';
 import { KIND_DELETE, KIND_MERGE, KIND_PUT_EXPIRY } from '../base/kinds.ts';
-import type { Cursor, RangeView } from '../engine/keyspace-types.ts';
+import type { RangeView } from '../engine/keyspace-types.ts';
 import { decodeKey, decodeValue, type KeyCodec, type ValueCodec } from '../engine/codecs/codec.ts';
 import type { Session } from '../engine/core.ts';
 import type { CursorRange, RangeDecode } from '../engine/cursor.ts';
@@ -17,7 +17,7 @@ import type { Overlay, OwnMerge } from './write-set.ts';
 export interface OverlaySource {
   readonly bounds: CursorRange;
   /** A walk over the snapshot in the bounds, without a limit. */
-  open(): Cursor;
+  open(): WalkedCursor;
   /** What the transaction has written in the bounds by now. */
   overlay(): Overlay;
   /** The value of a key that it has merged to. */
@@ -51,7 +51,7 @@ export function transactionRange<K, V>(
 
 class OverlayCursor implements WalkedCursor {
   readonly #source: OverlaySource;
-  readonly #base: Cursor;
+  readonly #base: WalkedCursor;
   readonly #overlay: Overlay;
   readonly #read: RangeRead | undefined;
   readonly #step: 1 | -1;
@@ -85,10 +85,13 @@ class OverlayCursor implements WalkedCursor {
   }
 
   get key(): Uint8Array {
-    return this.#showsBase ? this.#base.key : this.#key;
+    if (this.#showsBase) return this.#base.key;
+    this.#checkLent();
+    return this.#key;
   }
 
   get value(): Uint8Array {
+    this.#checkLent();
     if (this.#merge !== undefined) {
       this.#value = this.#source.merged(this.#key, this.#merge);
       this.#merge = undefined;
@@ -157,19 +160,25 @@ class OverlayCursor implements WalkedCursor {
   }
 
   leave(): void {
-    this.close();
+    this.#leave();
+    this.#base.leave();
   }
 
+  /** As any cursor, one that is closed still shows its last entry. */
   close(): void {
+    this.#leave();
+    this.#base.close();
+  }
+
+  #leave(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#narrow();
-    if (this.#showsBase) {
-      this.#key = this.#base.key.slice();
-      this.#value = this.#base.value.slice();
-      this.#showsBase = false;
-    }
-    this.#base.close();
+  }
+
+  /** What the transaction has written lies in memory that goes to the next one when it ends. */
+  #checkLent(): void {
+    if (!this.#showsBase && this.#key !== EMPTY) this.#source.check();
   }
 
   [Symbol.dispose](): void {
@@ -227,7 +236,10 @@ class OverlayCursor implements WalkedCursor {
     if (read === undefined || this.#isAtEnd || this.#hasSought) return;
     this.#isAtEnd = true;
     if (!this.#hasShown) read.isNothing = true;
-    else if (this.#step > 0) read.upper = successor(this.key);
-    else read.lower = this.key.slice();
+    else {
+      const key = this.#showsBase ? this.#base.key : this.#key;
+      if (this.#step > 0) read.upper = successor(key);
+      else read.lower = key.slice();
+    }
   }
 }

@@ -17,6 +17,7 @@ import { checkOptionMembers } from '../engine/option-members.ts';
 import { BegunTransactions } from './begun-transactions.ts';
 import { LockTable } from './locks.ts';
 import { PreparedTransactions } from './prepared-transactions.ts';
+import { checkRetries, mayGoThrough } from './retry.ts';
 import { ReadSet } from './read-set.ts';
 import { TransactionHandle } from './transaction.ts';
 import type { EndedTransaction, SetPair, TransactionEnv } from './transaction-env.ts';
@@ -94,14 +95,16 @@ export class TransactionTable implements Transactions, TransactionEnv {
           patience?.check();
           if (transaction.isOpen) {
             const committed = transaction.commitPaced(patience?.over);
-            const sequence = committed instanceof Promise ? await committed : committed;
-            if (durability !== undefined) await reach(this.core, durability, sequence);
+            if (committed instanceof Promise) await committed;
           }
+          // Also of one that the function has committed itself.
+          const { committedAt } = transaction;
+          if (durability !== undefined && committedAt > 0) await reach(this.core, durability, committedAt);
           return result;
         } catch (error) {
           transaction.rollback();
           // What is committed is not done again.
-          if (transaction.hasCommitted || !isConflict(error) || attempt >= retriesMax) throw error;
+          if (transaction.committedAt > 0 || !mayGoThrough(error) || attempt >= retriesMax) throw error;
         }
         this.#retries++;
         const wait = this.#backOff(attempt);
@@ -142,8 +145,8 @@ export class TransactionTable implements Transactions, TransactionEnv {
     sets.writes.clear();
     sets.reads.clear();
     if (this.#spare.length < SPARE_MAX) this.#spare.push(sets);
-    if (transaction.hasCommitted) this.#committed++;
-    else this.#rolledBack++;
+    if (transaction.endedBy === 'commit') this.#committed++;
+    else if (transaction.endedBy === 'rollback') this.#rolledBack++;
     if (sequence === 0) return;
     const at = this.#commits++ % COMMITS_MAX;
     this.#sequences[at] = sequence;
@@ -185,10 +188,6 @@ export class TransactionTable implements Transactions, TransactionEnv {
   }
 }
 
-function isConflict(error: unknown): boolean {
-  return error instanceof VarveError && error.kind === 'conflict';
-}
-
 function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
 }
@@ -212,10 +211,7 @@ function checkOptions(what: string, options: RetryOptions, known: ReadonlySet<st
   };
   checkMs('lockTimeoutMs', lockTimeoutMs);
   checkMs('timeoutMs', timeoutMs);
-  if (retriesMax !== undefined && !(Number.isInteger(retriesMax) && retriesMax >= 0)) {
-    const message = `retriesMax is a whole number, 0 or more; got ${String(retriesMax)}`;
-    throw refuse(message, { option: 'retriesMax', got: retriesMax });
-  }
+  if (retriesMax !== undefined) checkRetries(what, retriesMax);
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw refuse('signal is an AbortSignal', { option: 'signal', got: typeof signal });
   }

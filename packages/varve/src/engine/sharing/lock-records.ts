@@ -242,7 +242,9 @@ export class LockRecords {
       from: part(words[at + FROM]!),
       to: to === -1 ? undefined : to === -2 ? BEHIND_ALL : part(to),
       prepared:
-        words[at + PREPARED] === 0 ? undefined : new TextDecoder().decode(part(words[at + PREPARED]!)),
+        words[at + PREPARED] === 0
+          ? undefined
+          : new TextDecoder('utf-8', { ignoreBOM: true }).decode(part(words[at + PREPARED]!)),
     };
   }
 
