@@ -55,15 +55,19 @@ export function renewPrepared({ state, pipeline, poison }: Core, through: number
   for (const [id, prepared] of state.prepared) {
     if (prepared.sequence > through || state.isClosed || poison.raised) continue;
     const record = encodePrepared({ id, ...prepared });
-    // Another thread may be answered here, and decide it.
-    pipeline.admit(record.length);
-    state.exclusive(() => {
-      if (state.prepared.get(id) !== prepared) return;
-      const sequence = pipeline.note(RECORD_PREPARE, record);
+    try {
+      const sequence = pipeline.note(RECORD_PREPARE, record, () => {
+        // While it waited for room another thread, or who listens to events, may have decided it.
+        if (state.prepared.get(id) !== prepared) throw decided;
+      });
       state.prepared.set(id, { ...prepared, sequence });
-    });
+    } catch (error) {
+      if (error !== decided) throw error;
+    }
   }
 }
+
+const decided = new Error('what was to be renewed is decided');
 
 /** Lets go of what was kept for change feeds only, and is not any more. */
 export function trimLog(core: Core, kept: KeptTables): void {

@@ -18,7 +18,11 @@ export function ownValue(
   merged: (key: Uint8Array, merge: OwnMerge) => Uint8Array,
 ): Uint8Array | undefined {
   const kind = writes.kindOf(operation);
-  if (kind === KIND_MERGE) return merged(writes.keyOf(operation), writes.mergeOf(operation));
+  if (kind === KIND_MERGE) {
+    const value = merged(writes.keyOf(operation), writes.mergeOf(operation));
+    writes.keepMerged(operation, value);
+    return value;
+  }
   if (!givesValue(kind)) return undefined;
   const from = writes.valueStart(operation) + (kind === KIND_PUT_EXPIRY ? EXPIRY_BYTES : 0);
   return writes.batch.bytes.subarray(from, writes.valueEnd(operation));

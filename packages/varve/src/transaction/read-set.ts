@@ -5,7 +5,7 @@
  *
  * Keys are kept as bytes, one behind the other, and numbers; nothing is allocated for one.
  */
-import { cloneRange, copyRange, EMPTY } from '../base/bytes.ts';
+import { cloneRange, compareBytes, copyRange, EMPTY } from '../base/bytes.ts';
 import { ownBytes, ownNumbers } from '../base/write-memory.ts';
 import { invalid } from '../base/errors.ts';
 import { holdsExpiring, keyChangedSince, rangeChangedSince, rangeExpires } from '../engine/changed-since.ts';
@@ -54,6 +54,11 @@ export interface RangeRead {
   isNothing: boolean;
 }
 
+interface LockedRange extends LockedKeys {
+  /** Undefined: to the end of the keyspace. */
+  readonly to: Uint8Array | undefined;
+}
+
 export class ReadSet {
   #bytes = new Uint8Array(FIRST_BYTES);
   #length = 0;
@@ -100,7 +105,7 @@ export class ReadSet {
     this.#ranges.push(range);
   }
 
-  /** What was read, as keys and ranges to lock. */
+  /** What was read, as keys and ranges to lock; ranges that meet are one, so who walks one queue often locks it once. */
   *spans(): Generator<LockedKeys, void> {
     let start = 0;
     for (let i = 0; i < this.#count; i++) {
@@ -109,9 +114,28 @@ export class ReadSet {
       yield { keyspaceId, from: cloneRange(this.#bytes, start, end), to: 'key' };
       start = end;
     }
-    for (const { tree, lower, upper, isNothing } of this.#ranges) {
-      if (!isNothing) yield { keyspaceId: tree.id, from: lower ?? EMPTY, to: upper };
+    let last: LockedRange | undefined;
+    for (const range of this.#rangesInOrder()) {
+      const { keyspaceId, from, to } = range;
+      const meets =
+        last !== undefined &&
+        last.keyspaceId === keyspaceId &&
+        (last.to === undefined || compareBytes(from, last.to) <= 0);
+      if (!meets) {
+        if (last !== undefined) yield last;
+        last = range;
+      } else if (last!.to !== undefined && (to === undefined || compareBytes(to, last!.to) > 0)) {
+        last = { keyspaceId, from: last!.from, to };
+      }
     }
+    if (last !== undefined) yield last;
+  }
+
+  #rangesInOrder(): LockedRange[] {
+    return this.#ranges
+      .filter(({ isNothing }) => !isNothing)
+      .map(({ tree, lower, upper }) => ({ keyspaceId: tree.id, from: lower ?? EMPTY, to: upper }))
+      .sort((a, b) => a.keyspaceId - b.keyspaceId || compareBytes(a.from, b.from));
   }
 
   clear(): void {

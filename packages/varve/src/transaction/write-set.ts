@@ -5,7 +5,7 @@
  * As in a batch the last operation on a key wins, and a range delete covers what came before it. The index is a hash table
  * with linear probing over numbers; below FEW operations it is a look at each of them.
  */
-import { cloneRange, compareBytes, compareRanges } from '../base/bytes.ts';
+import { cloneOf, cloneRange, compareBytes, compareRanges } from '../base/bytes.ts';
 import { hashKey } from '../base/hash.ts';
 import { EXPIRY_BYTES } from '../base/expiry.ts';
 import { KIND_MERGE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../base/kinds.ts';
@@ -15,6 +15,7 @@ import { keyChangedSince, rangeChangedSince } from '../engine/changed-since.ts';
 import type { Tree } from '../engine/tree.ts';
 import { BatchBuffer, type BatchMark } from '../record/batch.ts';
 import type { Conflict } from './read-set.ts';
+import { WriteOrder } from './write-order.ts';
 
 const FEW = 8;
 /** What is kept for the next transaction. */
@@ -64,6 +65,10 @@ export class WriteSet {
   /** Operation + 1 by hash of keyspace and key; empty while there are few. */
   #slots = new Int32Array(0);
   #rangeDeletes: number[] = [];
+  /** Once a range was walked. */
+  #order: WriteOrder | undefined;
+  /** What operands have made, by the operation up to which: the next ones go on from there. */
+  readonly #merged = new Map<number, Uint8Array>();
 
   get count(): number {
     return this.#count;
@@ -108,9 +113,16 @@ export class WriteSet {
     return this.#field(operation, KEYSPACE);
   }
 
-  /** Operands of a merge and of those that it stands on. */
+  /** Operands of a merge and of those that it stands on, as far as it is not known what these have made. */
   mergeOf(operation: number): OwnMerge {
-    return mergeIn(this.#fields, this.batch.bytes, operation);
+    return mergeIn(this.#fields, this.batch.bytes, operation, this.#merged);
+  }
+
+  /** What the operands up to this operation have made, and what they stand on. */
+  keepMerged(operation: number, value: Uint8Array): void {
+    const before = this.#field(operation, BEFORE);
+    if (before >= 0) this.#merged.delete(before);
+    this.#merged.set(operation, cloneOf(value));
   }
 
   /** Ends of its value in `batch.bytes`; of a range delete the end of the range. */
@@ -142,6 +154,9 @@ export class WriteSet {
   /** Back to what was there at the mark. Overlays keep what they show. */
   rewind(mark: WriteMark): void {
     this.batch.rewind(mark);
+    this.#fields = this.#fields.slice();
+    this.#order = undefined;
+    this.#merged.clear();
     this.#count = mark.operations;
     this.#rangeDeletes = this.#rangeDeletes.filter((operation) => operation < mark.operations);
     this.#slots.fill(0);
@@ -151,6 +166,8 @@ export class WriteSet {
   clear(): void {
     this.batch.clear();
     this.#count = 0;
+    this.#order = undefined;
+    if (this.#merged.size > 0) this.#merged.clear();
     if (this.#rangeDeletes.length > 0) this.#rangeDeletes = [];
     if (this.#fields.length > KEPT_FIELDS_MAX) this.#fields = new Int32Array(FEW * FIELDS);
     if (this.#slots.length > 0) this.#slots = new Int32Array(0);
@@ -158,24 +175,15 @@ export class WriteSet {
 
   /** Of the keys of one keyspace in [lower, upper). */
   overlay(keyspace: number, lower: Uint8Array | undefined, upper: Uint8Array | undefined): Overlay {
+    this.#order ??= new WriteOrder(this);
+    const order = this.#order.within(keyspace, lower, upper);
     const { bytes } = this.batch;
-    const fields = this.#fields.slice(0, this.#count * FIELDS);
+    const fields = this.#fields;
     const part = (start: number, end: number) => (operation: number) =>
       bytes.subarray(fields[operation * FIELDS + start], fields[operation * FIELDS + end]);
     const key = part(KEY_START, KEY_END);
     const value = part(VALUE_START, VALUE_END);
     const kind = (operation: number): number => fields[operation * FIELDS + KIND]!;
-    const order: number[] = [];
-    for (let operation = 0; operation < this.#count; operation++) {
-      if (this.#field(operation, KEYSPACE) !== keyspace || kind(operation) === KIND_RANGE_DELETE) continue;
-      const from = this.keyStart(operation);
-      const to = this.keyEnd(operation);
-      if (lower !== undefined && compareRanges(bytes, from, to, lower, 0, lower.length) < 0) continue;
-      if (upper !== undefined && compareRanges(bytes, from, to, upper, 0, upper.length) >= 0) continue;
-      // Not older operations on the key, and not what a later range delete took.
-      if (this.find(keyspace, key(operation)) === operation) order.push(operation);
-    }
-    order.sort((a, b) => compareBytes(key(a), key(b)));
     const deletes = this.#rangeDeletes.filter((operation) => this.#field(operation, KEYSPACE) === keyspace);
     const covers = (shown: Uint8Array): boolean =>
       deletes.some(
@@ -277,14 +285,23 @@ export function givesValue(kind: number): boolean {
   return kind === KIND_PUT || kind === KIND_PUT_EXPIRY || kind === KIND_MERGE;
 }
 
-function mergeIn(fields: Int32Array, bytes: Uint8Array, operation: number): OwnMerge {
+function mergeIn(
+  fields: Int32Array,
+  bytes: Uint8Array,
+  operation: number,
+  merged?: ReadonlyMap<number, Uint8Array>,
+): OwnMerge {
   const lists: [start: number, end: number][] = [];
   let at = operation;
+  let known: Uint8Array | undefined;
   for (; at >= 0 && fields[at * FIELDS + KIND] === KIND_MERGE; at = fields[at * FIELDS + BEFORE]!) {
+    known = merged?.get(at);
+    if (known !== undefined) break;
     lists.push([fields[at * FIELDS + VALUE_START]!, fields[at * FIELDS + VALUE_END]!]);
   }
   const operands: Uint8Array[] = [];
   for (const [start, end] of lists.reverse()) copyOperands(bytes, start, end, operands);
+  if (known !== undefined) return { operands, existing: known, standsOnSnapshot: false };
   const kind = at < 0 ? -1 : fields[at * FIELDS + KIND]!;
   const isPut = kind === KIND_PUT || kind === KIND_PUT_EXPIRY;
   const from = isPut ? fields[at * FIELDS + VALUE_START]! + (kind === KIND_PUT_EXPIRY ? EXPIRY_BYTES : 0) : 0;
