@@ -65,6 +65,23 @@ test('who stops in the middle of one sees it from its beginning again', async ()
   expect(again.flatMap(({ operations }) => operations)).toHaveLength(1000);
 });
 
+test('who closes in the middle of one and goes on at once has it all, whatever becomes of its tables then', async () => {
+  const db = await inMemory();
+  const data = db.keyspace('texts', small);
+  await db.ingest(data, entries(1000));
+  await db.sync();
+  const first = db.changes({ since: 'oldest', keyspaces: [data] });
+  await first.next();
+  await first.next();
+  const { token } = first;
+  first.close();
+  const feed = db.changes({ since: token, keyspaces: [data] });
+  await compactAway(db);
+  await db.sync();
+  const shown = await all(feed, token.sequence + 1);
+  expect(shown.flatMap(({ operations }) => operations)).toHaveLength(1000);
+});
+
 test('keyspaces and range hold for it; where nothing is left of it nothing is shown', async () => {
   const db = await inMemory();
   const data = db.keyspace('texts', small);
