@@ -77,8 +77,8 @@ export interface Change<K = Bytes, V = Bytes> {
  * change the process stays alive.
  *
  * Errors of the iteration: `CHANGES_TOO_SLOW`, `ABORTED`, `CLOSED` (closed) when it or the database was closed, `POISONED` behind what
- * was durable before, `INGESTION_GONE` (invalid, with `context.next`, a token to go on from), `KEY_INVALID`, `VALUE_INVALID` from codecs,
- * `CORRUPTION`, `IO_ERROR`.
+ * was durable before, `INGESTION_GONE` (invalid, with `context.keyspaces`, to be read by other means, and `context.next`, a token to go on
+ * from), `KEY_INVALID`, `VALUE_INVALID` from codecs, `CORRUPTION`, `IO_ERROR`.
  */
 export interface ChangeFeed<K = Bytes, V = Bytes>
   extends AsyncIterableIterator<Change<K, V>>,
