@@ -77,9 +77,14 @@ export class ChangeFilter {
     this.#gone.set(id, name);
   }
 
-  /** There was no name to be found: the first release did not store it. */
+  /** Is the name not known still for which `NAME_UNKNOWN` was thrown? */
+  get isNameMissing(): boolean {
+    return !this.#gone.has(this.#missing);
+  }
+
+  /** There was none to be found: the first release did not store it. */
   nameMissing(): void {
-    if (!this.#gone.has(this.#missing)) this.#gone.set(this.#missing, `#${this.#missing}`);
+    this.#gone.set(this.#missing, `#${this.#missing}`);
   }
 
   hasKey(key: Uint8Array, start: number, end: number): boolean {

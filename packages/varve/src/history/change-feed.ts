@@ -138,7 +138,7 @@ export class ChangeFeedHandle implements ChangeFeed<unknown, unknown> {
         }
         if (typeof change === 'object') return { done: false, value: change };
         if (change === 'done') break;
-        if (change === 'wait') await this.#wait();
+        if (change === 'wait') await this.#wait(this.#durability, this.#reader.sequence);
         else await this.#pause();
       }
       this.#end();
@@ -271,13 +271,14 @@ export class ChangeFeedHandle implements ChangeFeed<unknown, unknown> {
     this.#started = clock.monotonic();
   }
 
-  async #wait(): Promise<void> {
+  /** Until there is more than `sequence`. */
+  async #wait(durability: 'os' | 'disk', sequence: number): Promise<void> {
     const { clock } = this.#table.core;
     const more = new Deferred<void>();
     this.#pin.wake = () => more.resolve();
     this.#table.waits();
     // Another thread may have handed over more before it could know.
-    if (this.#table.limit(this.#durability, this.#log) > this.#reader.sequence) more.resolve();
+    if (this.#table.limit(durability, this.#log) > sequence) more.resolve();
     await more.promise;
     this.#records = 0;
     this.#started = clock.monotonic();
@@ -285,11 +286,25 @@ export class ChangeFeedHandle implements ChangeFeed<unknown, unknown> {
 
   /** The name of a keyspace stands further on: also in what is not in the file yet. */
   async #findName(): Promise<void> {
-    const { core } = this.#table;
-    core.durability?.handOver();
+    const { durability, poison, state } = this.#table.core;
+    durability?.handOver();
+    const { visible } = state;
     const limit = this.#table.limit('os', this.#log);
-    await lookAhead(this.#reader.ahead(), limit, this.#filter, () => this.#pause());
-    this.#filter.nameMissing();
+    await lookAhead(this.#reader.ahead(), limit, this.#filter, {
+      count: () => this.#count(),
+      pause: async () => {
+        await this.#pause();
+        // What it has ended by: its log may be gone.
+        if (this.#pin.error !== undefined) throw this.#pin.error;
+      },
+    });
+    if (!this.#filter.isNameMissing) return;
+    if (limit >= visible) this.#filter.nameMissing();
+    else {
+      // A full disk: it stands in what could not be handed over.
+      poison.check();
+      await this.#wait('os', limit);
+    }
   }
 
   #failed(error: unknown): Promise<Result> {
