@@ -133,6 +133,11 @@ export class ChangeFilter {
           throw invalid('KEYSPACE_NOT_FOUND', `there is no keyspace '${keyspace}'`, context);
         }
         names.add(keyspace);
+      } else if (typeof keyspace !== 'object' || keyspace === null) {
+        throw invalid('OPTION_INVALID', `keyspaces has keyspaces or their names; got ${String(keyspace)}`, {
+          option: 'keyspaces',
+          got: keyspace,
+        });
       } else {
         const { id, name, codecs } = KeyspaceHandle.of(keyspace, this.#core);
         this.#handles.set(id, { name, ...codecs });

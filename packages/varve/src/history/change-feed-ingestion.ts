@@ -63,6 +63,8 @@ export class IngestionWalk {
       operations.push(
         pointOperation(this.#selection!, kind, key, keyStart, keyEnd, value, valueStart, valueEnd),
       );
+      // A codec that has closed the feed.
+      if (this.#at !== at) break;
       at.next();
     }
     if (operations.length === 0) {
