@@ -89,6 +89,30 @@ test('reopening without having written keeps what there is, and the token', asyn
   expect(await sequences(feed, last + 1)).toEqual([last + 1]);
 });
 
+test('a consumer by name goes on when the keyspace was dropped while it was away', async () => {
+  const directory = temporaryDirectory();
+  const options = { ...small, changesRetention: { bytes: 64 * KIB * KIB } };
+  let db = await open(directory, options);
+  texts(db).put('a', '1');
+  const { token } = db.changes({ keyspaces: ['texts'] });
+  texts(db).put('b', '2');
+  await db.dropKeyspace('texts');
+  await db.close();
+  db = await open(directory, options);
+  onTestFinished(() => db.close());
+  const feed = db.changes({ since: token, keyspaces: ['texts'] });
+  const types: string[] = [];
+  while (types.length < 2) types.push(((await feed.next()).value as Change).operations[0]!.type);
+  expect(types).toEqual(['put', 'dropKeyspace']);
+  // Without a past there is nothing that such a name could stand for.
+  await expectRefusal(() => db.changes({ keyspaces: ['texts'] }), 'KEYSPACE_NOT_FOUND', 'invalid');
+  await expectRefusal(
+    () => db.changes({ since: 'now', keyspaces: ['texts'] }),
+    'KEYSPACE_NOT_FOUND',
+    'invalid',
+  );
+});
+
 test('a token at the end is good whatever was kept', async () => {
   const directory = temporaryDirectory();
   let db = await open(directory, small);

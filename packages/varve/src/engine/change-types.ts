@@ -21,7 +21,8 @@ export interface ChangesOptions<K = Bytes> {
   since?: ChangeToken | Sequence | 'now' | 'oldest';
   /**
    * Only these. Of a keyspace that is given itself, keys and values are what its codecs make of them; of one that is given by
-   * its name, and without this option, they are bytes. A name means every keyspace that has or gets it.
+   * its name, and without this option, they are bytes. A name means every keyspace that has, had or gets it:
+   * one that is not there is refused only with `since: 'now'`.
    */
   keyspaces?: readonly (string | Keyspace<unknown, unknown>)[];
   /**
