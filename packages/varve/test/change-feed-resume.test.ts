@@ -7,7 +7,7 @@ import {
   type DatabaseOptions,
   open,
 } from 'varve';
-import { Random, SimFs } from 'varve/testing';
+import { MemoryFs, Random, SimFs } from 'varve/testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { inMemory, texts } from './in-memory.ts';
 import { ManualScheduler } from './manual-scheduler.ts';
@@ -112,6 +112,21 @@ test('a consumer by name goes on when the keyspace was dropped while it was away
     'invalid',
   );
 });
+
+test('a token is good as long as the log behind it is kept, however often the database was opened since', async () => {
+  const options = { fileSystem: new MemoryFs(), changesRetention: { bytes: 64 * KIB * KIB } };
+  let since: ChangeToken | undefined;
+  for (let life = 0; life < 260; life++) {
+    const db = await open('/db', options);
+    texts(db).put('k', 'v');
+    since ??= db.changes().token;
+    await db.close();
+  }
+  const db = await open('/db', options);
+  onTestFinished(() => db.close());
+  const last = db.stats().sequence;
+  expect(await sequences(db.changes({ since: since! }), last)).toEqual(upTo(since!.sequence + 1, last));
+}, 30_000);
 
 test('a token at the end is good whatever was kept', async () => {
   const directory = temporaryDirectory();

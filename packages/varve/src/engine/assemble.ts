@@ -34,7 +34,7 @@ import type { Core, Counters } from './core.ts';
 import { Durability } from './durability.ts';
 import { ExternalPosition } from './external-position.ts';
 import { writeFirstManifest } from './first-manifest.ts';
-import { editFacts, obsoleteFiles, releaseLog, removeFiles, replayFloor, trimLog } from './housekeeping.ts';
+import { editFacts, obsoleteFiles, releaseLog, removeFiles, trimLog } from './housekeeping.ts';
 import { ManyGets } from './get-many.ts';
 import { KeptTables } from './ingest/kept-tables.ts';
 import { Ingestions } from './ingest/ingestions.ts';
@@ -107,7 +107,7 @@ export function assemble(
         applyEdit(version, { timeMarks: parts.marks.take() }),
         contents,
         parts.fileNumbers,
-        log?.firstNeeded(replayFloor(state)) ?? version.logSegment,
+        log,
       );
   const policy = new SyncPolicy(options.sync);
   const durability =
