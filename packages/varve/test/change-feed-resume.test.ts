@@ -318,3 +318,53 @@ test('after salvage no feed passes over what was stepped over', async () => {
   await db.sync();
   expect(await sequences(feed, sequence)).toEqual([sequence]);
 });
+
+test('nor do the feeds of later opens, also when a crash has kept the damaged log', async () => {
+  const time = new ManualScheduler();
+  const options = { ...small, changesRetention: { bytes: 64 * KIB * KIB } };
+  for (const crashed of [false, true]) {
+    let fs = new SimFs();
+    const life = async (more: DatabaseOptions, use: (db: Database) => Promise<void>): Promise<void> => {
+      const db = await time.open('/db', { ...options, fileSystem: fs, ...more });
+      await use(db);
+      await time.run(db.close());
+    };
+    // Not flushed: the log is all there is.
+    await life({}, async (db) => {
+      for (let i = 0; i < 200; i++) texts(db).put(`key ${i}`, 'x'.repeat(100));
+    });
+    const damaged = fs.list('/db').filter((name) => name.endsWith('.wal'));
+    const file = fs.open(`/db/${damaged[0]}`, 'readWrite');
+    file.write(Uint8Array.of(1, 2, 3), 0, 3, 10_000);
+    file.dataSync();
+    file.close();
+    let last = 0;
+    if (crashed) {
+      // Nothing that is due later, such as the removal of files, is done before it.
+      await time.open('/db', { ...options, fileSystem: fs, recovery: 'salvage' });
+      fs = fs.crash(new Random(1));
+      expect(fs.list('/db')).toContain(damaged[0]);
+    } else {
+      await life({ recovery: 'salvage' }, async (db) => {
+        last = db.stats().sequence;
+        texts(db).put('later', 'value');
+        expect(db.stats().changes.retainedSegments).toBe(0);
+      });
+      expect(fs.list('/db')).not.toContain(damaged[0]);
+    }
+    await life({}, async (db) => {
+      expect(texts(db).get('key 199')).toBe('x'.repeat(100));
+      if (crashed) last = db.stats().sequence;
+      const since = { incarnation: 1, sequence: 3 };
+      await expectRefusal(() => db.changes({ since }), 'CHANGES_GONE', 'invalid', {
+        oldestSequence: last + 1,
+      });
+      texts(db).put('k', 'v');
+      await time.run(db.sync());
+      const until = db.stats().sequence;
+      expect(await time.run(sequences(db.changes({ since: 'oldest' }), until))).toEqual(
+        upTo(last + 1, until),
+      );
+    });
+  }
+});

@@ -34,7 +34,7 @@ import type { Core, Counters } from './core.ts';
 import { Durability } from './durability.ts';
 import { ExternalPosition } from './external-position.ts';
 import { writeFirstManifest } from './first-manifest.ts';
-import { editFacts, obsoleteFiles, releaseLog, removeFiles, trimLog } from './housekeeping.ts';
+import { editFacts, obsoleteFiles, releaseLog, removeFiles, replayFloor, trimLog } from './housekeeping.ts';
 import { ManyGets } from './get-many.ts';
 import { KeptTables } from './ingest/kept-tables.ts';
 import { Ingestions } from './ingest/ingestions.ts';
@@ -262,21 +262,26 @@ function makeLog(
 ): Log | undefined {
   const { readOnly, log, logBytesMax, timestamps, recovery } = parts.options;
   if (readOnly || log === 'external') return undefined;
+  const nextSegment = (): number => Number(Atomics.add(new BigInt64Array(parts.fileNumbers), 0, 1n));
+  const { visible } = parts.state;
+  let { segment, offset: endOffset } = report.end;
+  if (recovery === 'salvage' && replayFloor(parts.state) >= visible) {
+    // The log begins anew, behind a segment that there never was: nothing leads back to what may have holes, and should a
+    // crash keep that from being removed.
+    segment = nextSegment();
+    endOffset = 0;
+  }
   return new Log({
     retained: retainedLog(parts, incarnation, report, contents),
     // What salvage stepped over is not in the log, and no feed may pass it over in silence.
-    holesUpTo: recovery === 'salvage' ? parts.state.visible : 0,
+    holesUpTo: recovery === 'salvage' ? visible : 0,
     fs: parts.fs,
     directory: parts.state.path,
     incarnation,
     segmentBytes: Math.max(SEGMENT_BYTES_MIN, Math.min(SEGMENT_BYTES_MAX, Math.floor(logBytesMax / 8))),
     timestamps,
-    nextSegment: () => Number(Atomics.add(new BigInt64Array(parts.fileNumbers), 0, 1n)),
-    previous: {
-      segment: report.end.segment,
-      endOffset: report.end.offset,
-      lastSequence: parts.state.visible,
-    },
+    nextSegment,
+    previous: { segment, endOffset, lastSequence: visible },
     recovered: report.segments,
     counters,
   });
