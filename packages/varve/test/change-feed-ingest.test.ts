@@ -1,4 +1,5 @@
 /** What `db.ingest` has brought, as changes: in its place, in parts, out of tables that are kept for it. */
+import { getEventListeners } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { type Change, type ChangeFeed, type Database, open } from 'varve';
 import { MemoryFs } from 'varve/testing';
@@ -63,6 +64,67 @@ test('who stops in the middle of one sees it from its beginning again', async ()
   feed.close();
   const again = await all(db.changes({ since: value.token, keyspaces: [data] }), db.stats().sequence);
   expect(again.flatMap(({ operations }) => operations)).toHaveLength(1000);
+});
+
+test('who closes in the middle of one and goes on at once has it all, whatever becomes of its tables then', async () => {
+  const db = await inMemory();
+  const data = db.keyspace('texts', small);
+  await db.ingest(data, entries(1000));
+  await db.sync();
+  const first = db.changes({ since: 'oldest', keyspaces: [data] });
+  await first.next();
+  await first.next();
+  const { token } = first;
+  first.close();
+  const feed = db.changes({ since: token, keyspaces: [data] });
+  await compactAway(db);
+  await db.sync();
+  const shown = await all(feed, token.sequence + 1);
+  expect(shown.flatMap(({ operations }) => operations)).toHaveLength(1000);
+});
+
+test('one that is ended from outside in the middle of one has no file open then, and no listener', async () => {
+  let tables = 0;
+  const fs = new (class extends MemoryFs {
+    override open(...[path, mode]: Parameters<MemoryFs['open']>): ReturnType<MemoryFs['open']> {
+      const file = super.open(path, mode);
+      if (!/-\d+\.sst$/.test(path)) return file;
+      tables++;
+      const close = file.close.bind(file);
+      file.close = () => {
+        tables--;
+        close();
+      };
+      return file;
+    }
+  })();
+  const retention = { bytes: 128 * 1024, bytesMax: 256 * 1024 };
+  const db = await open('/db', { fileSystem: fs, logBytesMax: 64 * 1024, changesRetention: retention });
+  onTestFinished(() => db.close());
+  const data = db.keyspace('texts', small);
+  const ends: [string, (abort: AbortController) => unknown][] = [
+    ['ABORTED', (abort) => abort.abort()],
+    [
+      'CHANGES_TOO_SLOW',
+      async () => {
+        for (let i = 0; i < 100; i++) data.put(`z ${i}`, 'x'.repeat(8192));
+        await db.flush();
+        await db.sync();
+      },
+    ],
+    ['CLOSED', () => db.close()],
+  ];
+  for (const [code, end] of ends) {
+    const abort = new AbortController();
+    const feed = db.changes({ keyspaces: [data], signal: abort.signal });
+    await db.ingest(data, entries(1000));
+    await db.sync();
+    await feed.next();
+    expect([tables, getEventListeners(abort.signal, 'abort').length]).toEqual([1, 1]);
+    await end(abort);
+    expect([tables, getEventListeners(abort.signal, 'abort').length]).toEqual([0, 0]);
+    await expectRefusal(() => feed.next(), code, code === 'ABORTED' ? 'busy' : 'closed');
+  }
 });
 
 test('keyspaces and range hold for it; where nothing is left of it nothing is shown', async () => {

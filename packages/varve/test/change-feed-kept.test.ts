@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { type Change, type ChangeFeed, type Database, open, VarveError } from 'varve';
 import { FaultFs, MemoryFs } from 'varve/testing';
 import { expect, onTestFinished, test } from 'vitest';
-import { collectGarbage, warningOf } from './collect.ts';
+import { collectGarbage, type Warning, warningOf } from './collect.ts';
 import { inMemory, texts } from './in-memory.ts';
 import { expectRefusal } from './refusal.ts';
 import { temporaryDirectory } from './temp-directory.ts';
@@ -135,6 +135,25 @@ test('close of the database: feeds that wait and feeds that do not get CLOSED', 
   await expectRefusal(() => db.changes(), 'CLOSED', 'closed');
 });
 
+test('several calls that wait are all told what has ended it; those that come later are done', async () => {
+  const db = await open(':memory:');
+  const abort = new AbortController();
+  const ends: [() => unknown, string, ChangeFeed][] = [];
+  const closed = db.changes();
+  ends.push([() => closed.close(), 'CLOSED', closed]);
+  ends.push([() => abort.abort(), 'ABORTED', db.changes({ signal: abort.signal })]);
+  ends.push([() => db.close(), 'CLOSED', db.changes()]);
+  for (const [end, code, feed] of ends) {
+    const waiting = [feed.next(), feed.next(), feed.next()].map((next) =>
+      next.catch((error: VarveError) => error.code),
+    );
+    const ended = end();
+    expect(await Promise.all(waiting)).toEqual([code, code, code]);
+    expect(await feed.next()).toEqual({ done: true, value: undefined });
+    await ended;
+  }
+});
+
 test('an abort ends it: while it waits, in between, and before it began', async () => {
   const db = await inMemory();
   const abort = new AbortController();
@@ -205,6 +224,26 @@ test('a feed that was lost is reported', async () => {
   expect(db.stats().changes.feeds).toBe(1);
 });
 
+test('one that had ended when it was lost is not', async () => {
+  const db = await inMemory({ logBytesMax: 64 * KIB, changesRetention: { bytesMax: 300 * KIB } });
+  const codes: string[] = [];
+  db.events.addEventListener('warning', (event) => codes.push((event as CustomEvent<Warning>).detail.code));
+  const abort = new AbortController();
+  // Too slow soon; aborted in between; and before it began.
+  (() => void [db.changes(), db.changes({ signal: abort.signal })])();
+  await fill(db, 9);
+  abort.abort();
+  (() => void db.changes({ signal: abort.signal }))();
+  await collectGarbage(3);
+  expect(codes).toEqual([]);
+  // One that had not ended is.
+  const warning = warningOf(db);
+  (() => void db.changes())();
+  await collectGarbage(3);
+  expect((await warning).code).toBe('CHANGES_LEAKED');
+  expect(codes).toEqual(['CHANGES_LEAKED']);
+});
+
 test('options that will not do are refused by name', async () => {
   const db = await inMemory();
   const other = await inMemory();
@@ -229,6 +268,11 @@ test('options that will not do are refused by name', async () => {
     { signal: {} },
     { keyspaces: [] },
     { keyspaces: 'texts' },
+    { keyspaces: [undefined] },
+    { keyspaces: [data, 5] },
+    { keyspaces: [null] },
+    { keyspaces: [Symbol('texts')] },
+    [],
   ]) {
     await expectRefusal(changes(options), 'OPTION_INVALID', 'invalid');
   }
@@ -237,7 +281,7 @@ test('options that will not do are refused by name', async () => {
     keyspaces: ['texts'],
   });
   await expectRefusal(changes({ keyspaces: [texts(other)] }), 'KEYSPACE_FOREIGN', 'invalid');
-  await expectRefusal(changes({ keyspaces: [undefined] }), 'KEYSPACE_FOREIGN', 'invalid');
+  await expectRefusal(changes({ keyspaces: [{}] }), 'KEYSPACE_FOREIGN', 'invalid');
   await expectRefusal(changes({ keyspaces: [dropped] }), 'KEYSPACE_DROPPED', 'invalid');
   for (const range of [{ reverse: true }, { limit: 3 }, { from: 'a' }, 'a']) {
     await expectRefusal(changes({ keyspaces: [data], range }), 'RANGE_INVALID', 'invalid');

@@ -7,7 +7,7 @@ import {
   type DatabaseOptions,
   open,
 } from 'varve';
-import { Random, SimFs } from 'varve/testing';
+import { MemoryFs, Random, SimFs } from 'varve/testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { inMemory, texts } from './in-memory.ts';
 import { ManualScheduler } from './manual-scheduler.ts';
@@ -88,6 +88,45 @@ test('reopening without having written keeps what there is, and the token', asyn
   await db.sync();
   expect(await sequences(feed, last + 1)).toEqual([last + 1]);
 });
+
+test('a consumer by name goes on when the keyspace was dropped while it was away', async () => {
+  const directory = temporaryDirectory();
+  const options = { ...small, changesRetention: { bytes: 64 * KIB * KIB } };
+  let db = await open(directory, options);
+  texts(db).put('a', '1');
+  const { token } = db.changes({ keyspaces: ['texts'] });
+  texts(db).put('b', '2');
+  await db.dropKeyspace('texts');
+  await db.close();
+  db = await open(directory, options);
+  onTestFinished(() => db.close());
+  const feed = db.changes({ since: token, keyspaces: ['texts'] });
+  const types: string[] = [];
+  while (types.length < 2) types.push(((await feed.next()).value as Change).operations[0]!.type);
+  expect(types).toEqual(['put', 'dropKeyspace']);
+  // Without a past there is nothing that such a name could stand for.
+  await expectRefusal(() => db.changes({ keyspaces: ['texts'] }), 'KEYSPACE_NOT_FOUND', 'invalid');
+  await expectRefusal(
+    () => db.changes({ since: 'now', keyspaces: ['texts'] }),
+    'KEYSPACE_NOT_FOUND',
+    'invalid',
+  );
+});
+
+test('a token is good as long as the log behind it is kept, however often the database was opened since', async () => {
+  const options = { fileSystem: new MemoryFs(), changesRetention: { bytes: 64 * KIB * KIB } };
+  let since: ChangeToken | undefined;
+  for (let life = 0; life < 260; life++) {
+    const db = await open('/db', options);
+    texts(db).put('k', 'v');
+    since ??= db.changes().token;
+    await db.close();
+  }
+  const db = await open('/db', options);
+  onTestFinished(() => db.close());
+  const last = db.stats().sequence;
+  expect(await sequences(db.changes({ since: since! }), last)).toEqual(upTo(since!.sequence + 1, last));
+}, 30_000);
 
 test('a token at the end is good whatever was kept', async () => {
   const directory = temporaryDirectory();
@@ -278,4 +317,54 @@ test('after salvage no feed passes over what was stepped over', async () => {
   const sequence = texts(db).put('k', 'v');
   await db.sync();
   expect(await sequences(feed, sequence)).toEqual([sequence]);
+});
+
+test('nor do the feeds of later opens, also when a crash has kept the damaged log', async () => {
+  const time = new ManualScheduler();
+  const options = { ...small, changesRetention: { bytes: 64 * KIB * KIB } };
+  for (const crashed of [false, true]) {
+    let fs = new SimFs();
+    const life = async (more: DatabaseOptions, use: (db: Database) => Promise<void>): Promise<void> => {
+      const db = await time.open('/db', { ...options, fileSystem: fs, ...more });
+      await use(db);
+      await time.run(db.close());
+    };
+    // Not flushed: the log is all there is.
+    await life({}, async (db) => {
+      for (let i = 0; i < 200; i++) texts(db).put(`key ${i}`, 'x'.repeat(100));
+    });
+    const damaged = fs.list('/db').filter((name) => name.endsWith('.wal'));
+    const file = fs.open(`/db/${damaged[0]}`, 'readWrite');
+    file.write(Uint8Array.of(1, 2, 3), 0, 3, 10_000);
+    file.dataSync();
+    file.close();
+    let last = 0;
+    if (crashed) {
+      // Nothing that is due later, such as the removal of files, is done before it.
+      await time.open('/db', { ...options, fileSystem: fs, recovery: 'salvage' });
+      fs = fs.crash(new Random(1));
+      expect(fs.list('/db')).toContain(damaged[0]);
+    } else {
+      await life({ recovery: 'salvage' }, async (db) => {
+        last = db.stats().sequence;
+        texts(db).put('later', 'value');
+        expect(db.stats().changes.retainedSegments).toBe(0);
+      });
+      expect(fs.list('/db')).not.toContain(damaged[0]);
+    }
+    await life({}, async (db) => {
+      expect(texts(db).get('key 199')).toBe('x'.repeat(100));
+      if (crashed) last = db.stats().sequence;
+      const since = { incarnation: 1, sequence: 3 };
+      await expectRefusal(() => db.changes({ since }), 'CHANGES_GONE', 'invalid', {
+        oldestSequence: last + 1,
+      });
+      texts(db).put('k', 'v');
+      await time.run(db.sync());
+      const until = db.stats().sequence;
+      expect(await time.run(sequences(db.changes({ since: 'oldest' }), until))).toEqual(
+        upTo(last + 1, until),
+      );
+    });
+  }
 });

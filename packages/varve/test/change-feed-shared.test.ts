@@ -16,6 +16,25 @@ test('an attached thread has no feed of its own', async () => {
   await expectRefusal(() => db.changes(), 'CHANGES_UNSUPPORTED', 'invalid');
 });
 
+test('a feed that waits when the database is first shared is woken by other threads as well', async () => {
+  const db = await open(temporaryDirectory(), { sync: 'manual' });
+  onTestFinished(() => db.close());
+  // What the owner itself has to hand over or to install would wake the feed: that is over then.
+  texts(db, 'data').put('first', 'value');
+  await db.flush();
+  const waiting = db.changes({ durability: 'os' }).next();
+  const worker = new Worker(new URL('change-feed-shared.worker.ts', import.meta.url), {
+    workerData: { handle: db.share(), index: 1, count: 1, stays: true },
+    execArgv: ['--conditions=varve-source'],
+  });
+  const left = once(worker, 'exit');
+  const { value } = (await waiting) as { value: Change };
+  expect(value.operations).toMatchObject([{ type: 'put' }, { type: 'delete' }]);
+  worker.postMessage('go');
+  await left;
+  // The owner's clock keeper would wake it after ten seconds.
+}, 8_000);
+
 test("a feed that waits is woken by what other threads hand over and sync, and shows all threads' batches in order", async () => {
   // Nothing but the hand-overs of the threads themselves moves the log on.
   const db = await open(temporaryDirectory(), { sync: 'manual', logBytesMax: 256 * 1024 });

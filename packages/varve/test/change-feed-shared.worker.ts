@@ -1,8 +1,15 @@
 /** Writes, in an attached thread, a run of keys with turns in between; whatever it writes, its owner's feed is to show. */
+import { once } from 'node:events';
 import { parentPort, workerData } from 'node:worker_threads';
 import { attach, utf8 } from 'varve';
 
-const { handle, index, count } = workerData as { handle: unknown; index: number; count: number };
+const { handle, index, count, stays } = workerData as {
+  handle: unknown;
+  index: number;
+  count: number;
+  /** Until it is told to go. */
+  stays?: boolean;
+};
 const db = await attach(handle);
 const data = db.keyspace('data', { key: utf8, value: utf8 });
 let last = 0;
@@ -19,4 +26,5 @@ for (let i = 0; i < count; i++) {
 }
 if (index === 0) db.syncNow('disk');
 parentPort!.postMessage(last);
+if (stays === true) await once(parentPort!, 'message');
 await db.close();

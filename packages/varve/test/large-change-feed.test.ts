@@ -2,7 +2,15 @@
 import { type Change, type ChangeFeed, counter, open, u64, utf8 } from 'varve';
 import { MemoryFs, Random, SimFs } from 'varve/testing';
 import { expect, onTestFinished, test } from 'vitest';
-import { codecs, entries, largeWorld, type LargeWorld, putAll, smallBatches } from './large-world.ts';
+import {
+  codecs,
+  type Data,
+  entries,
+  largeWorld,
+  type LargeWorld,
+  putAll,
+  smallBatches,
+} from './large-world.ts';
 import { ManualScheduler } from './manual-scheduler.ts';
 import { expectRefusal } from './refusal.ts';
 import { key } from './small-tables.ts';
@@ -101,6 +109,40 @@ test('what nobody kept is said to be gone, with the token to go on from', async 
     next: { incarnation: 1, sequence },
   });
   expect(db.keyspace('b', codecs).get(key(0))).toBe('later');
+});
+
+test('of what is gone all keyspaces are named that were not given whole; those before them are given', async () => {
+  const fs = new MemoryFs();
+  const db = await open('/db', { ...smallBatches, fileSystem: fs });
+  onTestFinished(() => db.close());
+  const [a, b, c] = ['a', 'b', 'c'].map((name) => db.keyspace(name, codecs)) as [Data, Data, Data];
+  const start = db.stats().sequence;
+  const { length } = fs.list('/db');
+  await db.transaction((tx) => [a, b, c].forEach((data) => putAll(tx, data, wanted)));
+  expect(fs.list('/db').length).toBe(length + 3);
+  const brought = fs.list('/db').filter((name) => name.endsWith('.sst'));
+  for (const [name] of wanted) b.put(name, 'later');
+  await db.flush();
+  await db.compact({ keyspace: 'b' });
+  const sequence = start + 1;
+  await db.sync();
+  const left = (): number => brought.filter((name) => fs.list('/db').includes(name)).length;
+  while (left() > 2) await new Promise((resolve) => setImmediate(resolve));
+  const feed = db.changes({ since: start });
+  const shown = new Map<string, number>();
+  const error = await expectRefusal(
+    async () => {
+      for await (const { operations, token } of feed) {
+        expect(token.sequence).toBe(start);
+        for (const { keyspace } of operations) shown.set(keyspace, (shown.get(keyspace) ?? 0) + 1);
+      }
+    },
+    'INGESTION_GONE',
+    'invalid',
+    { keyspace: 'b', keyspaces: ['b', 'c'], sequence, next: { incarnation: 1, sequence } },
+  );
+  expect(error.message).toContain("read 'b', 'c'");
+  expect([...shown]).toEqual([['a', wanted.length]]);
 });
 
 test('what is kept is kept over a crash that the record outlives and names of files do not', async () => {

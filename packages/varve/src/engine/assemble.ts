@@ -107,7 +107,7 @@ export function assemble(
         applyEdit(version, { timeMarks: parts.marks.take() }),
         contents,
         parts.fileNumbers,
-        log?.firstNeeded(replayFloor(state)) ?? version.logSegment,
+        log,
       );
   const policy = new SyncPolicy(options.sync);
   const durability =
@@ -262,21 +262,26 @@ function makeLog(
 ): Log | undefined {
   const { readOnly, log, logBytesMax, timestamps, recovery } = parts.options;
   if (readOnly || log === 'external') return undefined;
+  const nextSegment = (): number => Number(Atomics.add(new BigInt64Array(parts.fileNumbers), 0, 1n));
+  const { visible } = parts.state;
+  let { segment, offset: endOffset } = report.end;
+  if (recovery === 'salvage' && replayFloor(parts.state) >= visible) {
+    // The log begins anew, behind a segment that there never was: nothing leads back to what may have holes, and should a
+    // crash keep that from being removed.
+    segment = nextSegment();
+    endOffset = 0;
+  }
   return new Log({
     retained: retainedLog(parts, incarnation, report, contents),
     // What salvage stepped over is not in the log, and no feed may pass it over in silence.
-    holesUpTo: recovery === 'salvage' ? parts.state.visible : 0,
+    holesUpTo: recovery === 'salvage' ? visible : 0,
     fs: parts.fs,
     directory: parts.state.path,
     incarnation,
     segmentBytes: Math.max(SEGMENT_BYTES_MIN, Math.min(SEGMENT_BYTES_MAX, Math.floor(logBytesMax / 8))),
     timestamps,
-    nextSegment: () => Number(Atomics.add(new BigInt64Array(parts.fileNumbers), 0, 1n)),
-    previous: {
-      segment: report.end.segment,
-      endOffset: report.end.offset,
-      lastSequence: parts.state.visible,
-    },
+    nextSegment,
+    previous: { segment, endOffset, lastSequence: visible },
     recovered: report.segments,
     counters,
   });

@@ -21,7 +21,8 @@ export interface ChangesOptions<K = Bytes> {
   since?: ChangeToken | Sequence | 'now' | 'oldest';
   /**
    * Only these. Of a keyspace that is given itself, keys and values are what its codecs make of them; of one that is given by
-   * its name, and without this option, they are bytes. A name means every keyspace that has or gets it.
+   * its name, and without this option, they are bytes. A name means every keyspace that has, had or gets it:
+   * one that is not there is refused only with `since: 'now'`.
    */
   keyspaces?: readonly (string | Keyspace<unknown, unknown>)[];
   /**
@@ -77,8 +78,8 @@ export interface Change<K = Bytes, V = Bytes> {
  * change the process stays alive.
  *
  * Errors of the iteration: `CHANGES_TOO_SLOW`, `ABORTED`, `CLOSED` (closed) when it or the database was closed, `POISONED` behind what
- * was durable before, `INGESTION_GONE` (invalid, with `context.next`, a token to go on from), `KEY_INVALID`, `VALUE_INVALID` from codecs,
- * `CORRUPTION`, `IO_ERROR`.
+ * was durable before, `INGESTION_GONE` (invalid, with `context.keyspaces`, to be read by other means, and `context.next`, a token to go on
+ * from), `KEY_INVALID`, `VALUE_INVALID` from codecs, `CORRUPTION`, `IO_ERROR`.
  */
 export interface ChangeFeed<K = Bytes, V = Bytes>
   extends AsyncIterableIterator<Change<K, V>>,

@@ -7,6 +7,8 @@ import type { FileSystem } from '../fs/file-system.ts';
 import { withEnd } from '../manifest/incarnation-ends.ts';
 import { createManifest } from '../manifest/manifest-file.ts';
 import type { Version } from '../manifest/version.ts';
+import type { Log } from '../wal/log.ts';
+import { replayFloor } from './housekeeping.ts';
 import type { DirectoryContents } from './recovery.ts';
 import type { EngineState } from './state.ts';
 
@@ -21,10 +23,12 @@ export function writeFirstManifest(
   recovered: Version,
   contents: DirectoryContents,
   fileNumbers: SharedArrayBuffer,
-  logSegment: number,
+  log: Log | undefined,
 ): FirstManifest {
   const counter = new BigInt64Array(fileNumbers);
   const number = Number(Atomics.add(counter, 0, 1n));
+  const logSegment = log?.firstNeeded(replayFloor(state)) ?? recovered.logSegment;
+  const oldest = (log?.readable()[0]?.firstSequence ?? state.visible + 1) - 1;
   const version: Version = {
     ...recovered,
     incarnation: recovered.incarnation + 1,
@@ -32,7 +36,7 @@ export function writeFirstManifest(
     nextFileNumber: Number(Atomics.load(counter, 0)),
     storedTime: state.time.now(),
     logSegment: Math.max(recovered.logSegment, logSegment),
-    incarnationEnds: withEnd(recovered.incarnationEnds, recovered.incarnation, state.visible),
+    incarnationEnds: withEnd(recovered.incarnationEnds, recovered.incarnation, state.visible, oldest),
   };
   const bytes = createManifest(fs, state.path, number, version);
   for (const old of contents.manifests) fs.remove(inDirectory(state.path, manifestName(old)));

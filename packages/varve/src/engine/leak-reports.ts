@@ -23,12 +23,13 @@ export class LeakReports<T> {
     });
   }
 
-  watch(thing: object, core: Session, about: T): void {
-    this.#registry.register(thing, { core: new WeakRef(core), about }, thing);
+  /** @param name what stands for it when it is to be forgotten: itself, or what does not lead to it */
+  watch(thing: object, core: Session, about: T, name: object = thing): void {
+    this.#registry.register(thing, { core: new WeakRef(core), about }, name);
   }
 
   /** It was closed. */
-  forget(thing: object): void {
-    this.#registry.unregister(thing);
+  forget(name: object): void {
+    this.#registry.unregister(name);
   }
 }

@@ -3,9 +3,10 @@ import { invalid } from '../base/errors.ts';
 
 /** @throws VarveError `OPTION_INVALID` */
 export function checkOptionMembers(what: string, options: unknown, known: ReadonlySet<string>): void {
-  if (typeof options !== 'object' || options === null) {
-    throw invalid('OPTION_INVALID', `the options of ${what} are an object; got ${String(options)}`, {
-      got: typeof options,
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    const got = Array.isArray(options) ? 'a list' : String(options);
+    throw invalid('OPTION_INVALID', `the options of ${what} are an object; got ${got}`, {
+      got: Array.isArray(options) ? got : typeof options,
     });
   }
   const unknown = Object.keys(options).find((name) => !known.has(name));

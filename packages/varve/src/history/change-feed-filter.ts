@@ -42,9 +42,10 @@ export class ChangeFilter {
   #last: Selection | null = null;
 
   /** @throws VarveError `OPTION_INVALID`, `KEYSPACE_NOT_FOUND`, `KEYSPACE_FOREIGN`, `KEYSPACE_DROPPED`, `RANGE_INVALID`, `KEY_INVALID` */
-  constructor(core: Core, { keyspaces, range }: ChangesOptions<unknown>) {
+  constructor(core: Core, { keyspaces, range, since = 'now' }: ChangesOptions<unknown>) {
     this.#core = core;
-    this.#names = keyspaces === undefined ? undefined : this.#select(keyspaces);
+    // What was there in the past may be gone, and is shown.
+    this.#names = keyspaces === undefined ? undefined : this.#select(keyspaces, since !== 'now');
     if (range === undefined) return;
     const [only] = keyspaces?.length === 1 ? this.#handles.values() : [];
     const { lower, upper } = bounds(range, only?.key ?? raw.key);
@@ -77,9 +78,14 @@ export class ChangeFilter {
     this.#gone.set(id, name);
   }
 
-  /** There was no name to be found: the first release did not store it. */
+  /** Is the name not known still for which `NAME_UNKNOWN` was thrown? */
+  get isNameMissing(): boolean {
+    return !this.#gone.has(this.#missing);
+  }
+
+  /** There was none to be found: the first release did not store it. */
   nameMissing(): void {
-    if (!this.#gone.has(this.#missing)) this.#gone.set(this.#missing, `#${this.#missing}`);
+    this.#gone.set(this.#missing, `#${this.#missing}`);
   }
 
   hasKey(key: Uint8Array, start: number, end: number): boolean {
@@ -112,7 +118,7 @@ export class ChangeFilter {
     return this.#names === undefined || this.#names.has(name) ? { name, ...raw } : null;
   }
 
-  #select(keyspaces: readonly (string | Keyspace<unknown, unknown>)[]): Set<string> {
+  #select(keyspaces: readonly (string | Keyspace<unknown, unknown>)[], anyName: boolean): Set<string> {
     if (!Array.isArray(keyspaces) || keyspaces.length === 0) {
       throw invalid('OPTION_INVALID', 'keyspaces is a list of at least one keyspace or name', {
         option: 'keyspaces',
@@ -123,11 +129,16 @@ export class ChangeFilter {
     const there = [...this.#core.state.trees.values()].map((tree) => tree.name);
     for (const keyspace of keyspaces as readonly (string | Keyspace<unknown, unknown>)[]) {
       if (typeof keyspace === 'string') {
-        if (!there.includes(keyspace)) {
+        if (!anyName && !there.includes(keyspace)) {
           const context = { got: keyspace, keyspaces: there.sort() };
           throw invalid('KEYSPACE_NOT_FOUND', `there is no keyspace '${keyspace}'`, context);
         }
         names.add(keyspace);
+      } else if (typeof keyspace !== 'object' || keyspace === null) {
+        throw invalid('OPTION_INVALID', `keyspaces has keyspaces or their names; got ${String(keyspace)}`, {
+          option: 'keyspaces',
+          got: keyspace,
+        });
       } else {
         const { id, name, codecs } = KeyspaceHandle.of(keyspace, this.#core);
         this.#handles.set(id, { name, ...codecs });

@@ -41,6 +41,8 @@ export class IngestionWalk {
   #selection: Selection | undefined;
   #table: TableReader | undefined;
   #at: TableIterator | undefined;
+  /** A table is not there: said once all that comes before it was given. */
+  #gone: Error | undefined;
 
   constructor(core: Core, place: IngestionPlace, filter: ChangeFilter) {
     this.place = place;
@@ -54,22 +56,29 @@ export class IngestionWalk {
     const operations: Operation[] = [];
     let bytes = 0;
     while (operations.length < PART_ENTRIES && bytes < PART_BYTES && this.hasMore) {
-      const at = this.#at!;
+      const at = this.#at;
+      if (at === undefined) break;
       bytes += at.valueEnd - at.keyStart;
       const { kind, key, keyStart, keyEnd, value, valueStart, valueEnd } = at;
       operations.push(
         pointOperation(this.#selection!, kind, key, keyStart, keyEnd, value, valueStart, valueEnd),
       );
+      // A codec that has closed the feed.
+      if (this.#at !== at) break;
       at.next();
     }
-    if (operations.length === 0) return undefined;
+    if (operations.length === 0) {
+      if (this.#gone !== undefined) throw this.#gone;
+      return undefined;
+    }
     this.parts++;
     return operations;
   }
 
-  /** Is there another entry of the range? Then the walk stands at it. */
+  /** Is there another entry of the range? Then the walk stands at it, or before a table that is not there. */
   get hasMore(): boolean {
     for (;;) {
+      if (this.#gone !== undefined) return true;
       const at = this.#at;
       if (at?.valid === true) {
         if (this.#filter.hasKey(at.key, at.keyStart, at.keyEnd)) return true;
@@ -102,8 +111,13 @@ export class IngestionWalk {
         sequenceOverride: file.sequenceOverride,
       });
     } catch (error) {
-      if (systemCode(error) === 'ENOENT') throw gone(this.place, selection.name);
-      throw error;
+      if (systemCode(error) !== 'ENOENT') throw error;
+      const keyspaces = new Set([selection, ...this.#files.map((left) => left.selection)]);
+      this.#gone = gone(
+        this.place,
+        [...keyspaces].map(({ name }) => name),
+      );
+      return;
     }
     this.#at = this.#table.iterator({ fillCache: false });
     const { lower } = this.#filter;
@@ -118,9 +132,11 @@ export class IngestionWalk {
   }
 }
 
-function gone({ token: next }: IngestionPlace, keyspace: string): Error {
+/** @param keyspaces those of which something was not given; of the first a table is missing */
+function gone({ token: next }: IngestionPlace, keyspaces: string[]): Error {
+  const [keyspace] = keyspaces;
   const message =
-    `what was ingested into '${keyspace}' at sequence ${next.sequence} is not in tables of its own any more, and was not ` +
-    'kept; read the keyspace, and go on from context.next';
-  return invalid('INGESTION_GONE', message, { keyspace, sequence: next.sequence, next });
+    `what came into '${keyspace}' at sequence ${next.sequence} is not in tables of its own any more, and was not kept; ` +
+    `read ${keyspaces.map((name) => `'${name}'`).join(', ')}, and go on from context.next`;
+  return invalid('INGESTION_GONE', message, { keyspace, keyspaces, sequence: next.sequence, next });
 }

@@ -2,8 +2,12 @@
 import type { ChangeToken } from '../engine/change-types.ts';
 import type { Core } from '../engine/core.ts';
 import type { Log } from '../wal/log.ts';
+import type { IngestionWalk } from './change-feed-ingestion.ts';
 
-/** Where a feed stands, and how it is told what concerns it. */
+/**
+ * Where a feed stands, what it holds open, and how it is told what concerns it. Does not lead to the feed: the table that has
+ * it would keep one alive that was lost.
+ */
 export class FeedPin {
   /** What it has looked at. What comes after it is kept for it. */
   token: ChangeToken;
@@ -11,9 +15,20 @@ export class FeedPin {
   error: Error | undefined;
   /** While it waits for more. */
   wake: (() => void) | undefined;
+  /** While it shows an ingestion. */
+  walk: IngestionWalk | undefined;
+  /** Called when it ends. */
+  left: () => void = () => undefined;
 
   constructor(token: ChangeToken) {
     this.token = token;
+  }
+
+  /** It has ended, or is to end: gives back what it holds open. Idempotent. */
+  dispose(): void {
+    this.walk?.close();
+    this.walk = undefined;
+    this.left();
   }
 }
 
@@ -29,5 +44,5 @@ export interface FeedOwner {
   /** The feed is to end with `error`, and needs nothing any more. */
   end(pin: FeedPin, error: Error): void;
   /** It has ended. */
-  left(feed: object, pin: FeedPin): void;
+  left(pin: FeedPin): void;
 }

@@ -41,8 +41,6 @@ const BURST_MS = 1;
 const CLOCK_RECORDS = 32;
 
 export class ChangeFeedHandle implements ChangeFeed<unknown, unknown> {
-  /** Called once when it ends. */
-  left: () => void = () => undefined;
   readonly #table: FeedOwner;
   readonly #log: Log;
   readonly #pin: FeedPin;
@@ -56,7 +54,6 @@ export class ChangeFeedHandle implements ChangeFeed<unknown, unknown> {
   /** Records of this burst, and when it began. */
   #records = 0;
   #started: number;
-  #ingestion: IngestionWalk | undefined;
   /** The record that the reader stands at was not shown for want of a name. */
   #isPending = false;
   #isDone = false;
@@ -113,7 +110,12 @@ export class ChangeFeedHandle implements ChangeFeed<unknown, unknown> {
   /** Calls that came before the one before was settled come one after the other. */
   #queue(run: () => Promise<Result>): Promise<Result> {
     const { runner } = this.#table.core;
-    const result = this.#before === undefined ? run() : this.#before.then(run, run);
+    // What ends it from outside is told to all that wait.
+    const failed = (error: unknown): Promise<Result> => {
+      if (error === this.#pin.error) throw error;
+      return run();
+    };
+    const result = this.#before === undefined ? run() : this.#before.then(run, failed);
     this.#before = result;
     runner.hold();
     const settled = (): void => {
@@ -138,7 +140,7 @@ export class ChangeFeedHandle implements ChangeFeed<unknown, unknown> {
         }
         if (typeof change === 'object') return { done: false, value: change };
         if (change === 'done') break;
-        if (change === 'wait') await this.#wait();
+        if (change === 'wait') await this.#wait(this.#durability, this.#reader.sequence);
         else await this.#pause();
       }
       this.#end();
@@ -155,8 +157,9 @@ export class ChangeFeedHandle implements ChangeFeed<unknown, unknown> {
     for (;;) {
       if (this.#isDone) return 'done';
       if (this.#pin.error !== undefined) throw this.#pin.error;
-      if (this.#ingestion !== undefined) {
-        const change = this.#part(this.#ingestion);
+      const { walk } = this.#pin;
+      if (walk !== undefined) {
+        const change = this.#part(walk);
         if (change !== undefined) return change;
         continue;
       }
@@ -174,7 +177,7 @@ export class ChangeFeedHandle implements ChangeFeed<unknown, unknown> {
       this.#isPending = true;
       const operations = this.#operations();
       this.#isPending = false;
-      if (this.#ingestion !== undefined) continue;
+      if (this.#pin.walk !== undefined) continue;
       const { sequence, incarnation } = reader.record.header;
       const token = { incarnation, sequence };
       this.#pin.token = token;
@@ -225,16 +228,17 @@ export class ChangeFeedHandle implements ChangeFeed<unknown, unknown> {
     }
     if (files.length === 0) return;
     const place = { token: { incarnation, sequence }, segment: record.segment, files };
-    this.#ingestion = new IngestionWalk(this.#table.core, place, this.#filter);
+    this.#pin.walk = new IngestionWalk(this.#table.core, place, this.#filter);
   }
 
   /** The next part of an ingestion. What it has looked at is before it until the last part: it begins anew after a restart. */
   #part(walk: IngestionWalk): AnyChange | undefined {
     const { token } = walk.place;
     const operations = walk.next();
+    if (this.#pin.error !== undefined) throw this.#pin.error;
     const isLast = !walk.hasMore;
     if (isLast) {
-      this.#ingestion = undefined;
+      this.#pin.walk = undefined;
       this.#pin.token = token;
     }
     // A part is about as much work as a burst.
@@ -271,13 +275,14 @@ export class ChangeFeedHandle implements ChangeFeed<unknown, unknown> {
     this.#started = clock.monotonic();
   }
 
-  async #wait(): Promise<void> {
+  /** Until there is more than `sequence`. */
+  async #wait(durability: 'os' | 'disk', sequence: number): Promise<void> {
     const { clock } = this.#table.core;
     const more = new Deferred<void>();
     this.#pin.wake = () => more.resolve();
     this.#table.waits();
     // Another thread may have handed over more before it could know.
-    if (this.#table.limit(this.#durability, this.#log) > this.#reader.sequence) more.resolve();
+    if (this.#table.limit(durability, this.#log) > sequence) more.resolve();
     await more.promise;
     this.#records = 0;
     this.#started = clock.monotonic();
@@ -285,11 +290,25 @@ export class ChangeFeedHandle implements ChangeFeed<unknown, unknown> {
 
   /** The name of a keyspace stands further on: also in what is not in the file yet. */
   async #findName(): Promise<void> {
-    const { core } = this.#table;
-    core.durability?.handOver();
+    const { durability, poison, state } = this.#table.core;
+    durability?.handOver();
+    const { visible } = state;
     const limit = this.#table.limit('os', this.#log);
-    await lookAhead(this.#reader.ahead(), limit, this.#filter, () => this.#pause());
-    this.#filter.nameMissing();
+    await lookAhead(this.#reader.ahead(), limit, this.#filter, {
+      count: () => this.#count(),
+      pause: async () => {
+        await this.#pause();
+        // What it has ended by: its log may be gone.
+        if (this.#pin.error !== undefined) throw this.#pin.error;
+      },
+    });
+    if (!this.#filter.isNameMissing) return;
+    if (limit >= visible) this.#filter.nameMissing();
+    else {
+      // A full disk: it stands in what could not be handed over.
+      poison.check();
+      await this.#wait('os', limit);
+    }
   }
 
   #failed(error: unknown): Promise<Result> {
@@ -300,9 +319,7 @@ export class ChangeFeedHandle implements ChangeFeed<unknown, unknown> {
   #end(): void {
     if (this.#isDone) return;
     this.#isDone = true;
-    this.#ingestion?.close();
-    this.left();
-    this.#table.left(this, this.#pin);
+    this.#table.left(this.#pin);
   }
 }
 

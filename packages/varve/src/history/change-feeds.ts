@@ -51,21 +51,14 @@ export class ChangeFeedTable implements ChangeFeeds, FeedOwner {
     const filter = new ChangeFilter(core, options);
     const pin = new FeedPin(beginning(core, log, since));
     if (signal?.aborted === true) pin.error = aborted(signal);
-    else {
-      this.#pins.add(pin);
-      core.keptTables.feedBegan(pin.token.sequence);
-    }
     const feed = new ChangeFeedHandle(this, log, pin, filter, durability);
-    // Not the feed itself, or one that was lost would live as long as its signal.
-    const held = new WeakRef(feed);
-    const abort = (): void => {
-      this.end(pin, aborted(signal!));
-      const left = held.deref();
-      if (left !== undefined) leaks.forget(left);
-    };
+    if (pin.error !== undefined) return feed;
+    this.#pins.add(pin);
+    core.keptTables.feedBegan(pin.token.sequence);
+    const abort = (): void => this.end(pin, aborted(signal!));
     signal?.addEventListener('abort', abort, { once: true });
-    feed.left = () => signal?.removeEventListener('abort', abort);
-    leaks.watch(feed, core, pin.token.sequence);
+    pin.left = () => signal?.removeEventListener('abort', abort);
+    leaks.watch(feed, core, pin.token.sequence, pin);
     return feed;
   }
 
@@ -90,18 +83,21 @@ export class ChangeFeedTable implements ChangeFeeds, FeedOwner {
   /** The feed is to end with `error`, and needs nothing any more. */
   end(pin: FeedPin, error: Error): void {
     pin.error ??= error;
-    this.release(pin);
+    this.left(pin);
     this.#tell(pin);
   }
 
-  /** Its user has left it: it needs nothing any more. */
-  left(feed: object, pin: FeedPin): void {
-    leaks.forget(feed);
-    this.release(pin);
+  /** It needs nothing any more. */
+  left(pin: FeedPin): void {
+    const isOpen = this.#pins.delete(pin);
+    this.#dispose(pin);
+    if (isOpen) this.trim();
   }
 
-  release(pin: FeedPin): void {
-    if (this.#pins.delete(pin)) this.trim();
+  /** From now on nothing is held for it, and there is nothing to be reported when it is lost. */
+  #dispose(pin: FeedPin): void {
+    leaks.forget(pin);
+    pin.dispose();
   }
 
   /** What feeds have left behind goes. */
@@ -132,6 +128,7 @@ export class ChangeFeedTable implements ChangeFeeds, FeedOwner {
       if (pin.token.sequence >= sequence) continue;
       this.#pins.delete(pin);
       pin.error ??= tooSlow(pin.token, this.core.options.changesRetention.bytesMax);
+      this.#dispose(pin);
       this.#tell(pin);
     }
   }

@@ -25,7 +25,15 @@ test('a sequence is of the first incarnation that ended behind it', () => {
   expect([0, 10, 11, 25, 26].map((sequence) => incarnationOf(ends, sequence, 9))).toEqual([1, 1, 3, 3, 9]);
 });
 
-test('only the newest are kept, and of older ones nothing is said', () => {
+test('of those in whose log feeds can begin all are kept', () => {
+  let many = ends;
+  for (let incarnation = 4; incarnation < 400; incarnation++)
+    many = withEnd(many, incarnation, incarnation * 100, 5000);
+  expect(many[0]).toEqual({ incarnation: 50, sequence: 5000 });
+  expect(many).toHaveLength(350);
+});
+
+test('else only the newest are kept, and of older ones nothing is said', () => {
   let many = ends;
   for (let incarnation = 4; incarnation < 400; incarnation++)
     many = withEnd(many, incarnation, incarnation * 100);

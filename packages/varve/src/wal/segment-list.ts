@@ -165,6 +165,7 @@ export class SegmentList {
   /** See `Log.release`. */
   release(upToSequence: number, manifestSegment: number): string[] {
     const current = this.current;
+    const holed: string[] = [];
     for (const segment of this.live()) {
       if (segment === current || segment.lastSequence > upToSequence || segment.number >= manifestSegment)
         break;
@@ -174,9 +175,11 @@ export class SegmentList {
       else this.#written.shift();
       writer?.close();
       this.#bytesBefore -= segment.bytes;
-      this.retained.add(segment, writer?.endTime, writer);
+      // Kept, it would be offered to the feeds of the next open.
+      if (writer === undefined && segment.lastSequence <= this.#holesUpTo) holed.push(segment.path);
+      else this.retained.add(segment, writer?.endTime, writer);
     }
-    return this.trim();
+    return [...holed, ...this.trim()];
   }
 
   /** See `Log.trim`. */

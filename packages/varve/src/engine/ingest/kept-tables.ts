@@ -131,12 +131,30 @@ export class KeptTables implements KeptForFeeds {
     }
   }
 
+  /**
+   * Gone when this returns where the table has its own name still: a feed that begins in the next moment makes the link anew.
+   * Nobody can make the others again; they go in the background, because what a last name stands for takes time to be freed.
+   */
   #unlink(ingested: Ingested): void {
+    const { fs, state, events } = this.#core;
     const { segment, files, isLinked } = ingested;
     if (!isLinked) return;
     ingested.isLinked = false;
-    const links = files.map(({ number }) => this.#link(segment, number));
-    this.#core.removeFiles(links.filter((path) => this.#core.fs.status(path) !== undefined));
+    const last: string[] = [];
+    for (const { number } of files) {
+      const link = this.#link(segment, number);
+      if (fs.status(link) === undefined) continue;
+      if (fs.status(inDirectory(state.path, tableName(number))) === undefined) last.push(link);
+      else {
+        try {
+          fs.remove(link);
+        } catch (error) {
+          // The next open removes it.
+          events.emit('warning', () => ({ code: 'REMOVE_FAILED', message: String(error) }));
+        }
+      }
+    }
+    this.#core.removeFiles(last);
   }
 
   #link(segment: number, table: number): string {

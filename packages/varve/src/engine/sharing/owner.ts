@@ -111,6 +111,8 @@ export class SharedOwner implements OwnerSharing {
     this.#rows = new KeyspaceWords(this.#control, new Int32Array(rows));
     this.#tail = new SharedTail();
     Atomics.store(this.#control, EPOCH, 1);
+    // Also for a feed that waits already.
+    this.feedWaits();
     claimSlot(this.#control, threadId);
     this.locks = new LockRecords(this.#control, locks, OWNER_SLOT);
     const log = core.log!;
