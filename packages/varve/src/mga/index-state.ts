@@ -5,7 +5,7 @@
 import { threadId } from 'node:worker_threads';
 import { busy, closed, invalid } from '../base/errors.ts';
 import type { Database, KeyCodec, Keyspace, KeyspaceSettings } from '../index.ts';
-import { escapeKey, unescapeKey } from './entry-format.ts';
+import { escapeKey, HEAD_BYTES_MAX, unescapeKey } from './entry-format.ts';
 import { type EntryStore, openStore } from './entry-store.ts';
 import { type InventoryInternals, tellIndexes, TransactionInventory } from './inventory.ts';
 import { WORD_CHANGES } from './inventory-words.ts';
@@ -97,14 +97,18 @@ export class IndexState<K> {
     return openStore(this.db, name, this.judge, this.isAttached ? undefined : data, this.settings);
   }
 
-  /** The head's key. @throws invalid `KEY_INVALID` */
+  /** The head's key. @throws invalid `KEY_INVALID`, `KEY_TOO_LARGE` */
   encodeKey(key: K): Uint8Array {
     const bytes: unknown = this.codec.encode(key);
     if (!(bytes instanceof Uint8Array)) {
       throw invalid('KEY_INVALID', `codec ${this.codec.name} gave no Uint8Array`, { codec: this.codec.name });
     }
     const { keyBytes } = this.record;
-    if (keyBytes === undefined) return escapeKey(bytes);
+    if (keyBytes === undefined) {
+      const head = escapeKey(bytes);
+      if (head.length > HEAD_BYTES_MAX) throw this.#keyTooLarge(head.length);
+      return head;
+    }
     if (bytes.length === keyBytes) return bytes;
     const message = `index '${this.name}' has keys of ${keyBytes} bytes; got ${bytes.length}`;
     throw invalid('KEY_INVALID', message, { index: this.name, expected: keyBytes, got: bytes.length });
@@ -223,6 +227,12 @@ export class IndexState<K> {
   /** Does a thread have the database open? */
   readonly isRunning = (id: number): boolean =>
     id === threadId || this.db.stats().threads.some((thread) => thread.threadId === id);
+
+  /** The first row of a key has the room of all others: one that fits alone would refuse the second. */
+  #keyTooLarge(got: number): Error {
+    const message = `a key of index '${this.name}' is stored in at most ${HEAD_BYTES_MAX} bytes; this one takes ${got} (zero bytes count twice, and 2 for the end)`;
+    return invalid('KEY_TOO_LARGE', message, { index: this.name, got, max: HEAD_BYTES_MAX });
+  }
 
   #closed(): Error {
     if (this.#gone === 'is closed') return closed(`index '${this.name}'`, { index: this.name });

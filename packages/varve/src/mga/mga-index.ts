@@ -12,7 +12,7 @@ import { type MgaCursor, ScanCursor, type ScanSource, walk, walkAsync } from './
 import { type MgaStatistics, statistics } from './statistics.ts';
 import type { Inventory, MgaEntry, MgaRange, MgaSourceEntry, Tid, UniqueState, Xid } from './types.ts';
 import { removeRows, type VacuumReport, vacuum } from './vacuum.ts';
-import { checkTid, normalTid } from './xids.ts';
+import { checkedTid } from './xids.ts';
 
 export interface MoveOptions {
   /** Of the index there; by default that of here. It has to know the same transactions. */
@@ -68,7 +68,7 @@ export class MgaIndex<K = Bytes> {
    */
   put(key: K, tid: Tid, xmin: Xid, payload: Bytes = NO_PAYLOAD): void {
     const state = this.#state;
-    checkTid(tid);
+    const row = checkedTid(tid);
     if (!(payload instanceof Uint8Array)) {
       throw invalid('VALUE_INVALID', `a payload is a Uint8Array; got ${typeof payload}`, {
         got: typeof payload,
@@ -80,7 +80,7 @@ export class MgaIndex<K = Bytes> {
     try {
       state.checkWritable();
       state.judge.checkWriter(xmin);
-      putRow(state.store, state.judge, { head, tid, xid: xmin, payload, unique });
+      putRow(state.store, state.judge, { head, tid: row, xid: xmin, payload, unique });
     } finally {
       state.leave();
     }
@@ -93,13 +93,13 @@ export class MgaIndex<K = Bytes> {
    */
   remove(key: K, tid: Tid, xmax: Xid): void {
     const state = this.#state;
-    checkTid(tid);
+    const row = checkedTid(tid);
     const head = state.encodeKey(key);
     state.enter();
     try {
       state.checkWritable();
       state.judge.checkWriter(xmax);
-      removeRow(state.store, state.judge, head, tid, xmax);
+      removeRow(state.store, state.judge, head, row, xmax);
     } finally {
       state.leave();
     }
@@ -175,12 +175,12 @@ export class MgaIndex<K = Bytes> {
    */
   uniqueCheck(key: K, xid: Xid, except?: Tid): UniqueState {
     const state = this.#state;
-    if (except !== undefined) checkTid(except);
+    const other = except === undefined ? undefined : checkedTid(except);
     const head = state.encodeKey(key);
     state.enter();
     try {
       state.judge.checkReader(xid);
-      return uniqueState(state.store, state.judge, head, xid, except);
+      return uniqueState(state.store, state.judge, head, xid, other);
     } finally {
       state.leave();
     }
@@ -194,10 +194,7 @@ export class MgaIndex<K = Bytes> {
    */
   async removeDeadEntries(tids: Iterable<Tid>): Promise<number> {
     const dead = new Set<Tid>();
-    for (const tid of tids) {
-      checkTid(tid);
-      dead.add(normalTid(tid));
-    }
+    for (const tid of tids) dead.add(checkedTid(tid));
     return removeRows(this.#state, dead);
   }
 
@@ -262,22 +259,26 @@ export class MgaIndex<K = Bytes> {
     state.enter();
     try {
       const { store, judge, decodeKey } = state;
-      state.walks++;
       const common = { limit, xid, judge, decodeKey };
       if (stored.reverse !== true) {
+        const range = store.keyspace.range(stored);
+        state.walks++;
         const end = (): void => state.walkEnded(store);
-        return { ...common, stored: store.keyspace.range(stored), headOf: undefined, end };
+        return { ...common, stored: range, headOf: undefined, end };
       }
       const snapshot = store.db.snapshot();
-      return {
-        ...common,
-        stored: snapshot.range(store.keyspace, stored),
-        headOf: (key) => snapshot.get(store.keyspace, key),
-        end: () => {
+      try {
+        const range = snapshot.range(store.keyspace, stored);
+        state.walks++;
+        const end = (): void => {
           snapshot.close();
           state.walkEnded(store);
-        },
-      };
+        };
+        return { ...common, stored: range, headOf: (key) => snapshot.get(store.keyspace, key), end };
+      } catch (error) {
+        snapshot.close();
+        throw error;
+      }
     } finally {
       state.leave();
     }

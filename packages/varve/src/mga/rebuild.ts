@@ -13,7 +13,7 @@ import type { IndexRecord, IndexState } from './index-state.ts';
 import { NO_PAYLOAD, uniqueState } from './rows.ts';
 import type { Inventory, MgaSourceEntry, Tid, Xid } from './types.ts';
 import { changesEnded } from './writer-slots.ts';
-import { checkTid, checkXid, unknownXid } from './xids.ts';
+import { checkedTid, checkXid, unknownXid } from './xids.ts';
 
 const TURN_ENTRIES = 256;
 
@@ -110,7 +110,8 @@ function addEntry<K>(
   entry: MgaSourceEntry<K>,
   position: number,
 ): void {
-  const { key, tid, xmin = 0, xmax = 0, payload = NO_PAYLOAD } = checked(state, entry, position);
+  const { key, xmin = 0, xmax = 0, payload = NO_PAYLOAD } = checked(state, entry, position);
+  const tid = checkedTid(entry.tid);
   const head = state.encodeKey(key);
   const { judge } = state;
   // What was rolled back would be there again once the inventory has forgotten it.
@@ -139,7 +140,7 @@ function checked<K>(state: IndexState<K>, entry: MgaSourceEntry<K>, position: nu
   const { tid, xmin = 0, xmax = 0, payload = NO_PAYLOAD } = entry;
   const { next } = state.inventory;
   try {
-    checkTid(tid);
+    checkedTid(tid);
     for (const xid of [xmin, xmax] as Xid[]) {
       if (xid === 0) continue;
       checkXid(xid);

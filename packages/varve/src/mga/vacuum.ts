@@ -9,6 +9,7 @@
  * Owner's thread.
  */
 import { threadId } from 'node:worker_threads';
+import { VarveError } from '../base/errors.ts';
 import type { Bytes } from '../index.ts';
 import {
   decodeEntry,
@@ -103,12 +104,18 @@ async function settle<K>(
   const { db, store } = state;
   let entries = 0;
   let changed = 0;
+  // Asking takes as long as there are keyspaces: once a turn of the event loop.
+  let isAlone: boolean | undefined;
+  const ask = (): boolean => {
+    setImmediate(() => (isAlone = undefined));
+    return db.stats().threads.length <= 1;
+  };
   for await (const [key, value] of store.keyspace.range()) {
     entries++;
     const { flags, lives } = decodeEntry(value);
     const saysMore = (flags & (HEAD | MORE)) === (HEAD | MORE);
     // Not while other threads may be adding a row.
-    const isLonely = saysMore && db.stats().threads.length <= 1 && !hasRows(store, key);
+    const isLonely = saysMore && (isAlone ??= ask()) && !hasRows(store, key);
     if (!prune(lives, outcomes, true) && !isLonely) continue;
     state.enter();
     try {
@@ -150,18 +157,38 @@ function hasReaderBefore<K>({ db }: IndexState<K>, sequence: number): boolean {
 /** Takes out every entry of the rows. */
 export async function removeRows<K>(state: IndexState<K>, rows: ReadonlySet<Tid>): Promise<number> {
   let removed = 0;
-  if (rows.size === 0) return 0;
+  // Another thread may have rebuilt the index since the last call.
+  state.enter();
   const { store } = state;
-  state.walks++;
   try {
+    state.checkWritable();
+    state.walks++;
+  } finally {
+    state.leave();
+  }
+  try {
+    if (rows.size === 0) return 0;
     for await (const [key, value] of store.keyspace.range()) {
       const tid = rowOf(key, decodeEntry(value));
       if (tid !== undefined && rows.has(tid) && removeRow(state, store, key, rows)) removed++;
     }
+  } catch (error) {
+    if (error instanceof VarveError && error.code === 'KEYSPACE_DROPPED') refuseRebuilt(state, store);
+    throw error;
   } finally {
     state.walkEnded(store);
   }
   return removed;
+}
+
+/** @throws busy `INDEX_BUSY` when another thread has rebuilt the index in the middle of a walk */
+function refuseRebuilt<K>(state: IndexState<K>, store: EntryStore): void {
+  state.enter();
+  try {
+    state.checkWritable(store);
+  } finally {
+    state.leave();
+  }
 }
 
 function removeRow<K>(state: IndexState<K>, store: EntryStore, key: Bytes, rows: ReadonlySet<Tid>): boolean {

@@ -27,7 +27,7 @@ export function entryConflict(what: string, tid: unknown, xid: Xid, by: Xid): Va
 const TID_MAX = 0xffff_ffff_ffff_ffffn;
 
 /** @throws invalid `TID_INVALID` */
-export function checkTid(tid: unknown): asserts tid is Tid {
+function checkTid(tid: unknown): asserts tid is Tid {
   if (typeof tid === 'number' ? Number.isSafeInteger(tid) && tid >= 0 : isWide(tid)) return;
   const got = typeof tid === 'number' || typeof tid === 'bigint' ? String(tid) : typeof tid;
   const message = `a row id is a whole number from 0 to 2^53-1 or a bigint from 0 to 2^64-1; got ${got}`;
@@ -38,7 +38,8 @@ function isWide(tid: unknown): boolean {
   return typeof tid === 'bigint' && tid >= 0n && tid <= TID_MAX;
 }
 
-/** As it comes back. */
-export function normalTid(tid: Tid): Tid {
+/** A row id as it comes back and is compared: 17n is the row 17. @throws invalid `TID_INVALID` */
+export function checkedTid(tid: Tid): Tid {
+  checkTid(tid);
   return typeof tid === 'bigint' && tid <= Number.MAX_SAFE_INTEGER ? Number(tid) : tid;
 }
