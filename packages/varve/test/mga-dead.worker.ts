@@ -7,7 +7,7 @@ const { handle, buffer } = workerData as { handle: unknown; buffer: SharedArrayB
 const db = await attach(handle);
 const inventory = await openInventory(db, { buffer });
 const index = await openMgaIndex(db, 'names', { key: utf8, inventory });
-parentPort!.on('message', async (tids: number[]) => {
+async function answer(tids: number[]): Promise<void> {
   if (tids.length === 0) {
     parentPort!.close();
     await db.close();
@@ -18,5 +18,6 @@ parentPort!.on('message', async (tids: number[]) => {
   } catch (error) {
     parentPort!.postMessage(error instanceof VarveError ? error.code : String(error));
   }
-});
+}
+parentPort!.on('message', (tids: number[]) => void answer(tids));
 parentPort!.postMessage(index.get('a', inventory.begin()));

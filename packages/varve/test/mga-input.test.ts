@@ -1,6 +1,13 @@
 /** What callers of MGA indexes may give: row ids as bigints, keys that are too long, things that are none of what is asked for. */
-import { type Database, open, utf8 } from 'varve';
-import { type MgaIndex, openInventory, openMgaIndex, type TransactionInventory } from 'varve/mga';
+import { type Database, open, u64, utf8 } from 'varve';
+import {
+  type FrozenInventory,
+  type Inventory,
+  type MgaIndex,
+  openInventory,
+  openMgaIndex,
+  TransactionInventory,
+} from 'varve/mga';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { expectRefusal } from './refusal.ts';
 
@@ -108,4 +115,74 @@ test('a vacuum asks for the threads of the database once a turn, not once a key'
   const stats = vi.spyOn(db, 'stats');
   expect(await index.vacuum()).toMatchObject({ entries: 4000, changed: 0 });
   expect(stats.mock.calls.length).toBeLessThan(400);
+});
+
+test('an index that is open is opened again only as what it is', async () => {
+  const { db, inventory, index } = await world();
+  expect(await openMgaIndex(db, 'names', { key: utf8, inventory })).toBe(index);
+  for (const [member, other] of [
+    ['codec', { key: u64 }],
+    ['unique', { key: utf8, unique: true }],
+    ['keyBytes', { key: utf8, keyBytes: 8 }],
+  ] as const) {
+    const again = (): unknown =>
+      openMgaIndex<string | number | bigint>(db, 'names', { ...other, inventory } as never);
+    await expectRefusal(again, 'INDEX_OPTIONS', 'invalid', { index: 'names', member });
+  }
+});
+
+describe('what is none of what is asked for', () => {
+  test('is refused by name', async () => {
+    const { db, inventory, index } = await world();
+    const xid = inventory.begin();
+    index.put('a', 1, xid);
+    const none = null as never;
+    for (const [option, refused] of [
+      ['options', () => openInventory(db, none)],
+      ['options', () => TransactionInventory.create(none)],
+      ['wait', () => inventory.commit(xid, none)],
+      ['source', () => index.reindex(none)],
+      ['source', () => index.reindex(7 as never)],
+      ['options', () => index.moveTo(db, none)],
+      ['inventory', () => index.moveTo(db, { inventory: {} as never })],
+    ] as const) {
+      await expectRefusal(refused, 'OPTION_INVALID', 'invalid', { option });
+    }
+    const other = await open(':memory:');
+    onTestFinished(() => other.close());
+    const copyOf = {} as never;
+    await expectRefusal(() => openInventory(other, { copyOf }), 'OPTION_INVALID', 'invalid', {
+      option: 'copyOf',
+    });
+    expect(index.get('a', xid)).toEqual([1]);
+  });
+
+  test('by a host when it is asked for its frozen inventory: vacuum says so, compactions take nothing out', async () => {
+    const db = await open(':memory:');
+    onTestFinished(() => db.close());
+    let frozen: unknown;
+    const inventory: Inventory = {
+      next: 10,
+      oldestActive: 9,
+      stateOf: (xid) => (xid === 9 ? 'active' : 'committed'),
+      frozen: () => frozen as FrozenInventory,
+    };
+    const index = await openMgaIndex(db, 'names', { key: utf8, inventory });
+    index.put('a', 1, 9);
+    for (frozen of [undefined, 7, { oldestActive: 9, aborted: 5 }, { oldestActive: '9', aborted: [] }]) {
+      await expectRefusal(() => index.vacuum(), 'INVENTORY_INVALID', 'invalid');
+      await db.flush();
+      await db.compact();
+      expect(index.get('a', 9)).toEqual([1]);
+    }
+  });
+
+  test('an xid beyond the last one', async () => {
+    const inventory = TransactionInventory.create({ first: Number.MAX_SAFE_INTEGER - 1 });
+    const last = inventory.begin();
+    expect(last).toBe(Number.MAX_SAFE_INTEGER - 1);
+    inventory.commit(last);
+    await expectRefusal(() => inventory.begin(), 'XIDS_EXHAUSTED', 'invalid');
+    expect([inventory.next, inventory.oldestActive]).toEqual([last + 1, last + 1]);
+  });
 });

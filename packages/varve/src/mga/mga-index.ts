@@ -4,7 +4,7 @@
 import { invalid } from '../base/errors.ts';
 import type { Bytes, Database, Range } from '../index.ts';
 import { lastOverflowKey } from './entry-format.ts';
-import { indexId } from './index-id.ts';
+import { checkInventory, checkObject } from './index-options.ts';
 import type { IndexState } from './index-state.ts';
 import { move, type Prepared, reindex } from './rebuild.ts';
 import { NO_PAYLOAD, putRow, removeRow, uniqueState } from './rows.ts';
@@ -210,9 +210,10 @@ export class MgaIndex<K = Bytes> {
 
   /**
    * Builds the index anew from the host's entries, beside the old one, which is read meanwhile and not written. Resolves with how many
-   * there were; when the source fails, the old one stays.
+   * there were; when the source fails, the old one stays. Several entries of a row under one key are versions of it, in any order: each
+   * ends where the next begins.
    *
-   * Errors: `ENTRY_INVALID` (invalid, with the position), `INDEX_BUSY`, `INDEX_ATTACHED`, what the source throws.
+   * Errors: `OPTION_INVALID`, `ENTRY_INVALID` (invalid, with the position), `INDEX_BUSY`, `INDEX_ATTACHED`, what the source throws.
    */
   reindex(
     source: Iterable<MgaSourceEntry<K>> | AsyncIterable<MgaSourceEntry<K>>,
@@ -228,10 +229,12 @@ export class MgaIndex<K = Bytes> {
   /**
    * Moves the index to another database, from memory to disk or back. It is read meanwhile and not written; then it is gone here.
    *
-   * Errors: `INDEX_EXISTS` (invalid), `INVENTORY_BEHIND` (invalid), `INDEX_BUSY`, `INDEX_ATTACHED`.
+   * Errors: `OPTION_INVALID`, `INDEX_EXISTS`, `INVENTORY_BEHIND` (invalid), `INDEX_BUSY`, `INDEX_ATTACHED`.
    */
   async moveTo(db: Database, options: MoveOptions = {}): Promise<MgaIndex<K>> {
+    checkObject('options', options);
     const { inventory = this.#state.inventory } = options;
+    checkInventory(inventory);
     const moved = await move(this.#state, inventory, () => this.#origin.prepare(db, inventory));
     this.#origin.left();
     return moved;
@@ -243,7 +246,8 @@ export class MgaIndex<K = Bytes> {
     state.checkOwner('drop');
     state.checkWritable();
     state.change(undefined);
-    state.internals?.settle(indexId(state), undefined);
+    state.internals?.horizons.forget(state.enrolled);
+    state.internals?.forget();
     this.#origin.left();
     await state.retire(state.store);
   }

@@ -22,13 +22,12 @@ import {
   tidAt,
 } from './entry-format.ts';
 import type { EntryStore } from './entry-store.ts';
-import { settledBy } from './filter.ts';
+import { frozenOf } from './index-options.ts';
 import type { IndexState } from './index-state.ts';
-import { indexId } from './index-id.ts';
-import { lockTrim } from './inventory.ts';
 import { BIG_BASE } from './inventory-words.ts';
-import { type Outcomes, prune } from './lives.ts';
+import { type Outcomes, prune, settledBy } from './lives.ts';
 import { emptied } from './rows.ts';
+import { lockTrim } from './trim-lock.ts';
 import type { FrozenInventory, Tid, Xid } from './types.ts';
 import { changesEnded } from './writer-slots.ts';
 
@@ -69,8 +68,9 @@ async function runVacuum<K>(state: IndexState<K>): Promise<VacuumReport> {
   // A rebuild that comes in between drops the keyspace when this has ended.
   state.walks++;
   try {
+    await state.dropLeftovers();
     const bytesBefore = bytesOf(store);
-    const frozen: FrozenInventory = internals === undefined ? inventory.frozen() : await internals.durable();
+    const frozen: FrozenInventory = internals === undefined ? frozenOf(inventory) : await internals.durable();
     if (internals !== undefined) await changesEnded(internals.shared, state.isRunning);
     await db.compact({ keyspace: store.keyspace.name });
     const { entries, changed } = await settle(state, settledBy(frozen));
@@ -79,7 +79,10 @@ async function runVacuum<K>(state: IndexState<K>): Promise<VacuumReport> {
       await changesEnded(internals.shared, state.isRunning);
       // A rebuild that came in between has made another index of it.
       const isSame = state.store === store && !state.isGone && state.record.busy === undefined;
-      if (isSame && !hasReaderBefore(state, settledAt)) internals.settle(indexId(state), frozen.oldestActive);
+      if (isSame && !hasReaderBefore(state, settledAt)) {
+        internals.horizons.settle(state.enrolled, frozen.oldestActive);
+        internals.forget();
+      }
     }
     return {
       horizon: frozen.oldestActive,

@@ -14,8 +14,14 @@ export function unknownXid(xid: Xid, next: Xid): VarveError {
   return invalid('XID_UNKNOWN', message, { xid, next });
 }
 
+export function exhausted(xid: Xid): VarveError {
+  const message = `there is no xid beyond ${xid}: an xid is below 2^53-1`;
+  return invalid('XIDS_EXHAUSTED', message, { next: xid });
+}
+
 export function notActive(xid: Xid, state: XidState): VarveError {
-  return invalid('XID_NOT_ACTIVE', `transaction ${xid} is not active but ${state}`, { xid, state });
+  const what = state === 'active' ? 'is being committed' : `is not active but ${state}`;
+  return invalid('XID_NOT_ACTIVE', `transaction ${xid} ${what}`, { xid, state });
 }
 
 /** An entry is in the way of another transaction. */
