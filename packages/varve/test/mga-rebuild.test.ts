@@ -59,6 +59,31 @@ describe('a disk that is full', () => {
     expect(await index.reindex([{ key: 'c', tid: 3 }])).toEqual({ entries: 1 });
   });
 
+  test('where an index comes from leaves it there, and nothing of it where it was to go', async () => {
+    const fs = new FaultFs(new MemoryFs());
+    const here = await world(await open('/db', { fileSystem: fs, ...full, ...small }));
+    const { db, inventory, index } = here;
+    committed(here, (xid) => index.put('a', 1, xid));
+    await db.sync('disk');
+    const there = await open(':memory:');
+    onTestFinished(() => there.close());
+    const move = refusal(() => index.moveTo(there));
+    const heal = fs.add({ kind: 'ENOSPC' });
+    // Until the log takes nothing any more.
+    const other = db.keyspace('other');
+    await refusal(() => {
+      for (let i = 0; i < 10_000; i++) other.put(Uint8Array.of(i), new Uint8Array(1000));
+    });
+    expect((await move).code).toBe('DISK_FULL');
+    heal();
+    await db.sync('disk');
+    committed(here, (xid) => index.put('b', 2, xid));
+    expect([...index.rangeScan({}, inventory.begin())].map(({ key }) => key)).toEqual(['a', 'b']);
+    expect(entryKeyspaces(there)).toEqual([]);
+    const anew = await openMgaIndex(there, 'names', { key: utf8, inventory });
+    expect([...anew.rangeScan({}, inventory.begin())]).toEqual([]);
+  });
+
   test('where an index moves to, leaves it where it was', async () => {
     const here = await world();
     const { inventory, index } = here;
