@@ -18,8 +18,13 @@ export class MgaRun {
   #inventory!: TransactionInventory;
   #index!: MgaIndex<string>;
 
-  constructor(seed: number) {
+  /** Of the inventory, when another database keeps it. */
+  #home: Database | undefined;
+  readonly #isForeign: boolean;
+
+  constructor(seed: number, isForeign = false) {
     this.#random = new Random(seed);
+    this.#isForeign = isForeign;
   }
 
   async #open(): Promise<void> {
@@ -28,7 +33,8 @@ export class MgaRun {
       keyspaceDefaults: { memtableBytes: 65_536 },
       memtableBytesMax: 1 << 20,
     });
-    this.#inventory = await openInventory(this.#db, { slots: 1024 });
+    if (this.#isForeign) this.#home = await open('/home', { fileSystem: this.#fileSystem });
+    this.#inventory = await openInventory(this.#home ?? this.#db, { slots: 1024 });
     this.#index = await openMgaIndex(this.#db, 'i', { key: utf8, inventory: this.#inventory });
   }
 
@@ -55,8 +61,13 @@ export class MgaRun {
     assert.ok(stored.count() >= rows);
     assert.ok(stored.count() <= rows + heads.size);
     assert.deepEqual((await this.#db.verify({ full: true })).problems, []);
-    await this.#db.close();
+    await this.#close();
     return this.#compared;
+  }
+
+  async #close(): Promise<void> {
+    await this.#db.close();
+    await this.#home?.close();
   }
 
   #begin(): number {
@@ -94,7 +105,7 @@ export class MgaRun {
 
   async #other(): Promise<void> {
     if (this.#random.oneIn(2)) {
-      await this.#db.close();
+      await this.#close();
       this.#model.reopen();
       await this.#open();
       return;

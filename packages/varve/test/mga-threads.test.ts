@@ -134,3 +134,38 @@ test('writers of other threads are told that an index is being rebuilt, and go o
     }
   }
 });
+
+test('dead rows are taken out by an attached thread also after the index was rebuilt, and not by a closed index', async () => {
+  const db = await open(temporaryDirectory());
+  onTestFinished(() => db.close());
+  const inventory = await openInventory(db);
+  const index = await openMgaIndex(db, 'names', { key: utf8, inventory });
+  const xid = inventory.begin();
+  index.put('a', 1, xid);
+  inventory.commit(xid);
+  const worker = new Worker(new URL('mga-dead.worker.ts', import.meta.url), {
+    workerData: { handle: db.share(), buffer: inventory.buffer },
+    execArgv: ['--conditions=varve-source'],
+  });
+  const ended = once(worker, 'exit');
+  expect(await once(worker, 'message')).toEqual([[1]]);
+  await index.reindex([
+    { key: 'a', tid: 1 },
+    { key: 'b', tid: 2 },
+  ]);
+  for (const [tid, removed] of [
+    [2, 1],
+    [2, 0],
+    [1, 1],
+  ]) {
+    const answer = once(worker, 'message');
+    worker.postMessage([tid]);
+    expect(await answer).toEqual([removed]);
+  }
+  worker.postMessage([]);
+  await ended;
+  index.close();
+  for (const tids of [[1], []]) {
+    await expectRefusal(() => index.removeDeadEntries(tids), 'CLOSED', 'closed', { index: 'names' });
+  }
+});

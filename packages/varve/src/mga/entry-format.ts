@@ -24,6 +24,7 @@
  * an overflow entry, never in both. (2) While there are overflow entries that have lives, there is a head with flag 2. (3) Only a head
  * with flag 2 has no lives. (4) A life ended (xmax) before the next newer one began.
  */
+import { KEY_BYTES_MAX } from '../base/entry.ts';
 import { corruption } from '../base/errors.ts';
 import { cloneRange, copyRange, EMPTY } from '../base/bytes.ts';
 import { ByteReader, putVarint, varintLength } from '../base/varint.ts';
@@ -33,6 +34,8 @@ export const HEAD = 1;
 export const MORE = 2;
 export const NO_ROW = 4;
 export const TID_BYTES = 8;
+/** Of a head's key: further rows of the key have their ids behind it. */
+export const HEAD_BYTES_MAX: number = KEY_BYTES_MAX - TID_BYTES;
 const HALF = 4294967296;
 
 export interface Life {
@@ -152,8 +155,9 @@ export function escapeKey(key: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** The index key in [0, end) of a stored one, a copy. */
+/** The index key in [0, end) of a stored one, a copy; of nothing, which no stored one is: empty. */
 export function unescapeKey(stored: Uint8Array, end: number): Uint8Array {
+  if (end < 2) return new Uint8Array();
   let zeros = 0;
   // Each zero byte but the two at the end stands before an ff.
   for (let i = 0; i < end - 2; i++) if (stored[i] === 0) zeros++;

@@ -17,12 +17,13 @@ import {
   tidAt,
 } from './entry-format.ts';
 import { filterUrl, mgaFilter } from './filter.ts';
+import { ENTRY_CODEC } from './index-records.ts';
 import type { FrozenInventory, Tid, Xid } from './types.ts';
 import { EntryView, type Judge } from './visibility.ts';
 
 /** Values go in and come out as they are, but for `look`, which is shown where they lie. */
 class EntryCodec implements ValueCodec<Bytes> {
-  readonly name = 'varve.mga';
+  readonly name: string = ENTRY_CODEC;
   look: ((bytes: Uint8Array, start: number, end: number) => void) | undefined;
 
   encode(value: Bytes): Bytes {

@@ -4,8 +4,8 @@
  */
 import type { CompactionFilter, FilterDecision } from '../base/compaction-filter.ts';
 import { decodeEntry, encodeEntry, MORE } from './entry-format.ts';
-import { type Outcomes, prune } from './lives.ts';
-import type { FrozenInventory } from './types.ts';
+import { isFrozen } from './index-options.ts';
+import { type Outcomes, prune, settledBy } from './lives.ts';
 
 export const filterUrl: string = import.meta.url;
 
@@ -23,18 +23,4 @@ export function pruned(value: Uint8Array, outcomes: Outcomes): FilterDecision {
   // Readers find the overflow entries of a key by its head.
   if (entry.lives.length === 0 && (entry.flags & MORE) === 0) return 'remove';
   return { value: encodeEntry(entry) };
-}
-
-/** Outcomes of transactions below the oldest active one; of others nothing is known. */
-export function settledBy({ oldestActive, aborted }: FrozenInventory): Outcomes {
-  const set = new Set(aborted);
-  return {
-    oldestActive,
-    isCommitted: (xid) => xid < oldestActive && !set.has(xid),
-    isAborted: (xid) => set.has(xid),
-  };
-}
-
-function isFrozen(data: unknown): data is FrozenInventory {
-  return typeof data === 'object' && data !== null && 'oldestActive' in data && 'aborted' in data;
 }

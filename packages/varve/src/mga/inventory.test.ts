@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import type { Database } from '../index.ts';
-import { type InventoryStore, TransactionInventory } from './inventory.ts';
-import { BIG_NEXT, makeWords, wordsOf } from './inventory-words.ts';
+import { TransactionInventory } from './inventory.ts';
+import type { InventoryStore } from './inventory-store.ts';
+import { BIG_NEXT, COMMITTING, makeWords, WORD_WRITERS, wordsOf } from './inventory-words.ts';
+import type { Enrolled } from './horizons.ts';
 import type { FrozenInventory } from './types.ts';
 
 /** A store that says when it is on disk. */
 class FakeStore implements InventoryStore {
   readonly home = {} as Database;
-  readonly settled = new Map<string, number>();
   readonly told: string[] = [];
   /** Ends the fsync that runs. */
   synced: (() => void) | undefined;
@@ -23,6 +24,18 @@ class FakeStore implements InventoryStore {
 
   isDurable(): boolean {
     return false;
+  }
+
+  revoke(xid: number): void {
+    this.told.push(`revoke ${xid}`);
+  }
+
+  settled(): [string, number][] {
+    return [];
+  }
+
+  isRunning(): boolean {
+    return true;
   }
 
   async reached(): Promise<void> {}
@@ -152,14 +165,36 @@ describe('an inventory with a store', () => {
     const store = new FakeStore();
     const inventory = new TransactionInventory(makeWords(1024, 1), store);
     for (let i = 0; i < 9; i++) inventory.commit(inventory.begin());
-    const { internals } = inventory;
-    internals.enroll('a', 1);
-    internals.enroll('b', 1);
-    internals.settle('a', 8);
-    expect(inventory.base).toBe(1);
-    internals.settle('b', 5);
-    expect(inventory.base).toBe(5);
-    internals.settle('b', undefined);
+    const { horizons, forget } = inventory.internals;
+    const [a, b] = ['a', 'b'].map((name) => ({ db: store.home, name, id: undefined })) as [
+      Enrolled,
+      Enrolled,
+    ];
+    const settle = (index: Enrolled, horizon: number): number => {
+      horizons.settle(index, horizon);
+      forget();
+      return inventory.base;
+    };
+    expect([settle(a, 1), settle(b, 1), settle(a, 8), settle(b, 5)]).toEqual([1, 1, 1, 5]);
+    horizons.forget(b);
+    forget();
     expect(inventory.base).toBe(8);
+    expect(store.told.slice(-3)).toEqual(['settle sb', 'trim 5', 'settle sb', 'trim 8'].slice(-3));
+  });
+
+  test('a transaction whose thread died in the middle of its commit can be aborted, once no thread is in the middle of one', () => {
+    const store = new FakeStore();
+    const words = makeWords(1024, 1);
+    const inventory = new TransactionInventory(words, store);
+    const xid = inventory.begin();
+    words.states[xid] = COMMITTING;
+    // The pair of words of a thread that is in the middle of a change.
+    words.words.set([777, 1], WORD_WRITERS);
+    expect(() => inventory.abort(xid)).toThrow('is being committed');
+    words.words[WORD_WRITERS + 1] = 2;
+    inventory.abort(xid);
+    expect(store.told.at(-1)).toBe(`revoke ${xid}`);
+    expect([inventory.stateOf(xid), inventory.oldestActive]).toEqual(['aborted', xid + 1]);
+    expect(() => inventory.commit(xid)).toThrow('aborted');
   });
 });

@@ -7,7 +7,9 @@
  * sees it. Any thread, each with an object of its own.
  */
 import { busy, invalid } from '../base/errors.ts';
-import type { Database } from '../index.ts';
+import { Horizons } from './horizons.ts';
+import { checkObject } from './index-options.ts';
+import type { InventoryStore } from './inventory-store.ts';
 import {
   ABORTED,
   ACTIVE,
@@ -23,34 +25,16 @@ import {
   makeWords,
   SLOTS_MAX,
   SLOTS_MIN,
-  WORD_CHANGES,
   WORD_GENERATION,
-  WORD_TRIM_LOCK,
   wordsOf,
 } from './inventory-words.ts';
+import type { Database } from '../index.ts';
 import type { CommitWait, FrozenInventory, Inventory, Xid, XidState } from './types.ts';
-import { checkXid, notActive, unknownXid } from './xids.ts';
+import { isAnyChanging, WriterSlot } from './writer-slots.ts';
+import { checkXid, exhausted, notActive, unknownXid } from './xids.ts';
 
 const SLOTS_DEFAULT = 2 ** 20;
 const UNKNOWN = -1;
-
-/** Where an inventory is kept: all calls come before the change that they tell of can be seen. */
-export interface InventoryStore {
-  /** That xids up to `xid` are in use. */
-  reserve(xid: Xid): void;
-  commit(xid: Xid): void;
-  reached(durability: 'os' | 'disk'): Promise<void>;
-  /** That all below `base` are settled. */
-  trim(base: Xid): void;
-  /** How far which index is settled, of every index that there is; and what changes of it. */
-  readonly settled: Map<string, Xid>;
-  settle(index: string, horizon: Xid | undefined): void;
-  readonly home: Database;
-  /** Is every commit on disk that anybody has seen before this call? */
-  isDurable(): boolean;
-  /** A frozen copy of which every commit is on disk. */
-  durable(take: () => FrozenInventory): Promise<FrozenInventory>;
-}
 
 export interface InventoryOptions {
   /** Transactions between the oldest that an entry may carry and the newest; a power of two. 1,048,576. */
@@ -72,7 +56,9 @@ export class TransactionInventory implements Inventory {
   readonly #shared: InventoryWords;
   readonly #mask: number;
   readonly #store: InventoryStore | undefined;
-  readonly #settled: Map<string, Xid>;
+  readonly #horizons: Horizons;
+  /** Of this thread, for commits that are stored. */
+  readonly #writer: WriterSlot | undefined;
   #generation = 0;
   #base = 0;
   #next = 0;
@@ -84,12 +70,14 @@ export class TransactionInventory implements Inventory {
     this.#shared = shared;
     this.#mask = shared.slots - 1;
     this.#store = store;
-    this.#settled = store?.settled ?? new Map<string, Xid>();
+    this.#horizons = new Horizons(store);
+    if (store !== undefined) this.#writer = new WriterSlot(shared, (id) => store.isRunning(id));
     this.#lookAgain();
   }
 
   /** One in memory. @throws invalid `OPTION_INVALID`, `XID_INVALID` */
   static create(options: InventoryOptions = {}): TransactionInventory {
+    checkObject('options', options);
     const { slots = SLOTS_DEFAULT, first = 1 } = options;
     checkSlots(slots);
     checkXid(first);
@@ -123,13 +111,15 @@ export class TransactionInventory implements Inventory {
   /**
    * Begins a transaction.
    *
-   * Errors: `INVENTORY_FULL` (busy): no room for another xid until a `vacuum` of every index has let the inventory forget the oldest.
+   * Errors: `INVENTORY_FULL` (busy): no room for another xid until a `vacuum` of every index has let the inventory forget the oldest;
+   * `XIDS_EXHAUSTED` (invalid): there is no whole number left.
    */
   begin(): Xid {
     const { big, states, slots } = this.#shared;
     for (;;) {
       const next = Atomics.load(big, BIG_NEXT);
       const xid = Number(next);
+      if (xid >= Number.MAX_SAFE_INTEGER) throw exhausted(xid);
       if (xid - this.#big(BIG_CLEARED) >= slots) this.#refuseFull(xid);
       this.#store?.reserve(xid);
       const slot = this.#slot(xid);
@@ -159,6 +149,7 @@ export class TransactionInventory implements Inventory {
   }
 
   async #commitAwaited(xid: Xid, wait: CommitWait): Promise<void> {
+    checkObject('wait', wait);
     const { durability } = wait;
     if (!['memory', 'os', 'disk'].includes(durability)) {
       const wanted = "'memory', 'os' or 'disk'";
@@ -169,20 +160,26 @@ export class TransactionInventory implements Inventory {
   }
 
   #commit(xid: Xid): void {
-    this.#end(xid, COMMITTING);
+    // So that a commit which ends in the middle, with its thread, is told from one that runs.
+    this.#writer?.enter();
     try {
-      this.#store?.commit(xid);
-    } catch (error) {
-      Atomics.store(this.#shared.states, this.#slot(xid), ACTIVE);
-      throw error;
+      this.#end(xid, COMMITTING);
+      try {
+        this.#store?.commit(xid);
+      } catch (error) {
+        Atomics.store(this.#shared.states, this.#slot(xid), ACTIVE);
+        throw error;
+      }
+      Atomics.store(this.#shared.states, this.#slot(xid), COMMITTED);
+    } finally {
+      this.#writer?.leave();
     }
-    Atomics.store(this.#shared.states, this.#slot(xid), COMMITTED);
     this.#advance(xid);
   }
 
   /** Nothing that the transaction did counts. Errors as `commit`. */
   abort(xid: Xid): void {
-    this.#end(xid, ABORTED);
+    if (!this.#revoke(xid)) this.#end(xid, ABORTED);
     this.#advance(xid);
   }
 
@@ -238,26 +235,18 @@ export class TransactionInventory implements Inventory {
   get internals(): InventoryInternals {
     return {
       shared: this.#shared,
-      settled: this.#settled,
+      horizons: this.#horizons,
       home: this.#store?.home,
       base: () => this.base,
-      enroll: (index, horizon) => {
-        this.#store?.settle(index, horizon);
-        this.#settled.set(index, horizon);
-      },
-      settle: (index, horizon) => this.#settle(index, horizon),
+      forget: () => this.#forget(),
       durable: () => this.#durable(),
       safe: () => this.#safeCopy(),
     };
   }
 
-  /** How far an index is settled; undefined: it is no more. Forgets what no index needs. */
-  #settle(index: string, horizon: Xid | undefined): void {
-    this.#store?.settle(index, horizon);
-    if (horizon === undefined) this.#settled.delete(index);
-    else this.#settled.set(index, horizon);
-    const lowest = Math.min(...this.#settled.values());
-    if (Number.isFinite(lowest) && lowest > this.base) this.trim(lowest);
+  #forget(): void {
+    const lowest = this.#horizons.lowest();
+    if (lowest !== undefined && lowest > this.base) this.trim(lowest);
   }
 
   async #durable(): Promise<FrozenInventory> {
@@ -278,6 +267,21 @@ export class TransactionInventory implements Inventory {
       .then(() => this.#durable())
       .catch(() => {});
     return this.#safe ?? { oldestActive: this.base, aborted: [] };
+  }
+
+  /**
+   * Aborts a transaction whose thread has died in the middle of its commit, which nobody has seen. Its commit record may be stored:
+   * it is taken back first.
+   */
+  #revoke(xid: Xid): boolean {
+    const store = this.#store;
+    const { states } = this.#shared;
+    if (store === undefined || !Number.isSafeInteger(xid) || this.#codeOf(xid) !== COMMITTING) return false;
+    if (isAnyChanging(this.#shared, (id) => store.isRunning(id))) return false;
+    const slot = this.#slot(xid);
+    if (Atomics.load(states, slot) !== COMMITTING) return false;
+    store.revoke(xid);
+    return Atomics.compareExchange(states, slot, COMMITTING, ABORTED) === COMMITTING;
   }
 
   #end(xid: Xid, to: number): void {
@@ -339,21 +343,28 @@ export class TransactionInventory implements Inventory {
 
   #refuseFull(next: Xid): never {
     const { slots } = this.#shared;
-    const context = { slots, next, base: this.base, oldestActive: this.oldestActive };
-    const message = `the inventory holds ${slots} transactions, from ${context.base} on: vacuum its indexes so that it can forget the oldest, or end transaction ${context.oldestActive}`;
-    throw busy('INVENTORY_FULL', message, context);
+    const { base, oldestActive } = this;
+    const index = base < oldestActive ? this.#horizons.holderOf(base) : undefined;
+    const why =
+      base >= oldestActive
+        ? `end transaction ${oldestActive}, and vacuum its indexes`
+        : index === undefined
+          ? 'vacuum its indexes so that it can forget the oldest'
+          : `index '${index}' keeps it from forgetting the oldest: vacuum it, or drop it if it is not used any more`;
+    const message = `the inventory holds ${slots} transactions, from ${base} on: ${why}`;
+    throw busy('INVENTORY_FULL', message, { slots, next, base, oldestActive, index });
   }
 }
 
 /** What the parts of an index that collect garbage use of an inventory. */
 export interface InventoryInternals {
   readonly shared: InventoryWords;
-  readonly settled: ReadonlyMap<string, Xid>;
+  readonly horizons: Horizons;
   /** The database that it is stored in. */
   readonly home: Database | undefined;
   base(): Xid;
-  enroll(index: string, horizon: Xid): void;
-  settle(index: string, horizon: Xid | undefined): void;
+  /** Forgets what no index needs. */
+  forget(): void;
   /** A frozen copy of the present, once it would survive a crash. */
   durable(): Promise<FrozenInventory>;
   /** One that would survive a crash, at once. */
@@ -365,21 +376,4 @@ export function checkSlots(slots: unknown): asserts slots is number {
   if (isSlots(slots)) return;
   const message = `slots is a power of two from ${SLOTS_MIN} to ${SLOTS_MAX}; got ${String(slots)}`;
   throw invalid('OPTION_INVALID', message, { option: 'slots', got: slots });
-}
-
-/** Tells every index object of every thread to look at what is stored of its index. */
-export function tellIndexes({ words }: InventoryWords): void {
-  Atomics.add(words, WORD_CHANGES, 1);
-}
-
-/** Takes the right to vacuum. @throws busy `VACUUM_BUSY` when another thread that `runs` has it */
-export function lockTrim({ words }: InventoryWords, own: number, runs: (id: number) => boolean): () => void {
-  for (;;) {
-    const holder = Atomics.compareExchange(words, WORD_TRIM_LOCK, 0, own + 1);
-    if (holder === 0) return () => Atomics.store(words, WORD_TRIM_LOCK, 0);
-    if (runs(holder - 1)) {
-      throw busy('VACUUM_BUSY', `thread ${holder - 1} is vacuuming already`, { threadId: holder - 1 });
-    }
-    Atomics.compareExchange(words, WORD_TRIM_LOCK, holder, 0);
-  }
 }

@@ -7,7 +7,7 @@
 import { equalBytes } from '../base/bytes.ts';
 import { invalid, type VarveError } from '../base/errors.ts';
 import type { Life } from './entry-format.ts';
-import type { Tid, Xid } from './types.ts';
+import type { FrozenInventory, Tid, Xid } from './types.ts';
 import { entryConflict } from './xids.ts';
 
 /** How transactions have ended, as far as that is known. 0 is committed. */
@@ -15,6 +15,16 @@ export interface Outcomes {
   isCommitted(xid: Xid): boolean;
   isAborted(xid: Xid): boolean;
   readonly oldestActive: Xid;
+}
+
+/** Outcomes of transactions below the oldest active one; of others nothing is known. */
+export function settledBy({ oldestActive, aborted }: FrozenInventory): Outcomes {
+  const set = new Set(aborted);
+  return {
+    oldestActive,
+    isCommitted: (xid) => xid < oldestActive && !set.has(xid),
+    isAborted: (xid) => set.has(xid),
+  };
 }
 
 /** Takes out what nobody can see. With `freezes`, an xmin that everybody sees becomes 0. Has it changed anything? */

@@ -4,7 +4,7 @@
 import { invalid } from '../base/errors.ts';
 import type { Bytes, Database, Range } from '../index.ts';
 import { lastOverflowKey } from './entry-format.ts';
-import { indexId } from './index-id.ts';
+import { checkInventory, checkObject } from './index-options.ts';
 import type { IndexState } from './index-state.ts';
 import { move, type Prepared, reindex } from './rebuild.ts';
 import { NO_PAYLOAD, putRow, removeRow, uniqueState } from './rows.ts';
@@ -12,7 +12,7 @@ import { type MgaCursor, ScanCursor, type ScanSource, walk, walkAsync } from './
 import { type MgaStatistics, statistics } from './statistics.ts';
 import type { Inventory, MgaEntry, MgaRange, MgaSourceEntry, Tid, UniqueState, Xid } from './types.ts';
 import { removeRows, type VacuumReport, vacuum } from './vacuum.ts';
-import { checkTid, normalTid } from './xids.ts';
+import { checkedTid } from './xids.ts';
 
 export interface MoveOptions {
   /** Of the index there; by default that of here. It has to know the same transactions. */
@@ -68,7 +68,7 @@ export class MgaIndex<K = Bytes> {
    */
   put(key: K, tid: Tid, xmin: Xid, payload: Bytes = NO_PAYLOAD): void {
     const state = this.#state;
-    checkTid(tid);
+    const row = checkedTid(tid);
     if (!(payload instanceof Uint8Array)) {
       throw invalid('VALUE_INVALID', `a payload is a Uint8Array; got ${typeof payload}`, {
         got: typeof payload,
@@ -80,7 +80,7 @@ export class MgaIndex<K = Bytes> {
     try {
       state.checkWritable();
       state.judge.checkWriter(xmin);
-      putRow(state.store, state.judge, { head, tid, xid: xmin, payload, unique });
+      putRow(state.store, state.judge, { head, tid: row, xid: xmin, payload, unique });
     } finally {
       state.leave();
     }
@@ -93,13 +93,13 @@ export class MgaIndex<K = Bytes> {
    */
   remove(key: K, tid: Tid, xmax: Xid): void {
     const state = this.#state;
-    checkTid(tid);
+    const row = checkedTid(tid);
     const head = state.encodeKey(key);
     state.enter();
     try {
       state.checkWritable();
       state.judge.checkWriter(xmax);
-      removeRow(state.store, state.judge, head, tid, xmax);
+      removeRow(state.store, state.judge, head, row, xmax);
     } finally {
       state.leave();
     }
@@ -175,12 +175,12 @@ export class MgaIndex<K = Bytes> {
    */
   uniqueCheck(key: K, xid: Xid, except?: Tid): UniqueState {
     const state = this.#state;
-    if (except !== undefined) checkTid(except);
+    const other = except === undefined ? undefined : checkedTid(except);
     const head = state.encodeKey(key);
     state.enter();
     try {
       state.judge.checkReader(xid);
-      return uniqueState(state.store, state.judge, head, xid, except);
+      return uniqueState(state.store, state.judge, head, xid, other);
     } finally {
       state.leave();
     }
@@ -194,10 +194,7 @@ export class MgaIndex<K = Bytes> {
    */
   async removeDeadEntries(tids: Iterable<Tid>): Promise<number> {
     const dead = new Set<Tid>();
-    for (const tid of tids) {
-      checkTid(tid);
-      dead.add(normalTid(tid));
-    }
+    for (const tid of tids) dead.add(checkedTid(tid));
     return removeRows(this.#state, dead);
   }
 
@@ -213,9 +210,10 @@ export class MgaIndex<K = Bytes> {
 
   /**
    * Builds the index anew from the host's entries, beside the old one, which is read meanwhile and not written. Resolves with how many
-   * there were; when the source fails, the old one stays.
+   * there were; when the source fails, the old one stays. Several entries of a row under one key are versions of it, in any order: each
+   * ends where the next begins.
    *
-   * Errors: `ENTRY_INVALID` (invalid, with the position), `INDEX_BUSY`, `INDEX_ATTACHED`, what the source throws.
+   * Errors: `OPTION_INVALID`, `ENTRY_INVALID` (invalid, with the position), `INDEX_BUSY`, `INDEX_ATTACHED`, what the source throws.
    */
   reindex(
     source: Iterable<MgaSourceEntry<K>> | AsyncIterable<MgaSourceEntry<K>>,
@@ -231,10 +229,12 @@ export class MgaIndex<K = Bytes> {
   /**
    * Moves the index to another database, from memory to disk or back. It is read meanwhile and not written; then it is gone here.
    *
-   * Errors: `INDEX_EXISTS` (invalid), `INVENTORY_BEHIND` (invalid), `INDEX_BUSY`, `INDEX_ATTACHED`.
+   * Errors: `OPTION_INVALID`, `INDEX_EXISTS`, `INVENTORY_BEHIND` (invalid), `INDEX_BUSY`, `INDEX_ATTACHED`.
    */
   async moveTo(db: Database, options: MoveOptions = {}): Promise<MgaIndex<K>> {
+    checkObject('options', options);
     const { inventory = this.#state.inventory } = options;
+    checkInventory(inventory);
     const moved = await move(this.#state, inventory, () => this.#origin.prepare(db, inventory));
     this.#origin.left();
     return moved;
@@ -246,7 +246,8 @@ export class MgaIndex<K = Bytes> {
     state.checkOwner('drop');
     state.checkWritable();
     state.change(undefined);
-    state.internals?.settle(indexId(state), undefined);
+    state.internals?.horizons.forget(state.enrolled);
+    state.internals?.forget();
     this.#origin.left();
     await state.retire(state.store);
   }
@@ -262,22 +263,26 @@ export class MgaIndex<K = Bytes> {
     state.enter();
     try {
       const { store, judge, decodeKey } = state;
-      state.walks++;
       const common = { limit, xid, judge, decodeKey };
       if (stored.reverse !== true) {
+        const range = store.keyspace.range(stored);
+        state.walks++;
         const end = (): void => state.walkEnded(store);
-        return { ...common, stored: store.keyspace.range(stored), headOf: undefined, end };
+        return { ...common, stored: range, headOf: undefined, end };
       }
       const snapshot = store.db.snapshot();
-      return {
-        ...common,
-        stored: snapshot.range(store.keyspace, stored),
-        headOf: (key) => snapshot.get(store.keyspace, key),
-        end: () => {
+      try {
+        const range = snapshot.range(store.keyspace, stored);
+        state.walks++;
+        const end = (): void => {
           snapshot.close();
           state.walkEnded(store);
-        },
-      };
+        };
+        return { ...common, stored: range, headOf: (key) => snapshot.get(store.keyspace, key), end };
+      } catch (error) {
+        snapshot.close();
+        throw error;
+      }
     } finally {
       state.leave();
     }

@@ -1,33 +1,26 @@
 /**
- * Opens and makes indexes. What is stored of them lies in the keyspace `varve.mga`, under their names; their entries each in one of
- * their own, with a number that a reindex raises. Keyspaces of other numbers are left of a rebuild that did not come to its end, and
- * are dropped by the owner's open.
+ * Opens and makes indexes: what is stored of them (index-records.ts) is checked against what is asked for, and keyspaces that are left
+ * of rebuilds that did not come to their end are dropped by the owner's open (generations.ts). A database that is read-only is left as
+ * it is.
  */
-import { threadId } from 'node:worker_threads';
+import { randomUUID } from 'node:crypto';
 import { invalid } from '../base/errors.ts';
-import { bytes, type Bytes, type Database, json, type KeyCodec, utf8 } from '../index.ts';
-import { indexId } from './index-id.ts';
-import {
-  type IndexParts,
-  type IndexRecord,
-  type IndexRecords,
-  IndexState,
-  keyspaceName,
-  keyspacePrefix,
-} from './index-state.ts';
+import { bytes, type Bytes, type Database, type KeyCodec } from '../index.ts';
+import { dropLeftovers, nextGeneration, releaseKeyspace } from './generations.ts';
+import { hasFiles } from './horizons.ts';
+import { checkOptions, checkStored } from './index-options.ts';
+import { type IndexRecord, recordsOf } from './index-records.ts';
+import { IndexState } from './index-state.ts';
 import { MgaIndex } from './mga-index.ts';
-import type { Prepared } from './rebuild.ts';
+import { discard, type Prepared } from './rebuild.ts';
+import { isAttached, unlessReadOnly } from './threads.ts';
 import type { Inventory, MgaIndexOptions } from './types.ts';
-
-const RECORDS = 'varve.mga';
-const NAME_LENGTH_MAX = 100;
-const KEY_BYTES_MAX = 65_000;
 
 /**
  * Opens the index `name`, making it when there is none. The same name gives the same object. In a thread that has attached the
  * database the index has to be there.
  *
- * Errors: `NAME_INVALID`, `OPTION_INVALID`, `INDEX_OPTIONS` (invalid: stored with another codec, `unique` or `keyBytes`),
+ * Errors: `NAME_INVALID`, `OPTION_INVALID`, `INDEX_OPTIONS` (invalid: it has another codec, `unique` or `keyBytes`),
  * `INDEX_OPEN` (invalid: open with another inventory), `INDEX_NOT_FOUND` (invalid, in attached threads), those of `db.keyspace`.
  *
  * @example
@@ -43,24 +36,43 @@ export async function openMgaIndex<K = Bytes>(
   const open = opened(db);
   const known = open.get(name);
   if (known !== undefined) {
-    const index = await known.index;
+    const { index, state } = await known.made;
     if (known.inventory !== options.inventory) {
       throw invalid('INDEX_OPEN', `index '${name}' is open with another inventory`, { index: name });
     }
-    return index as MgaIndex<K>;
+    const { record } = state;
+    const { unique = record.unique, keyBytes = record.keyBytes } = options;
+    checkStored(name, record, { codec: codecOf(options).name, unique, keyBytes });
+    return index as unknown as MgaIndex<K>;
   }
-  const index = (async () => (await prepareIndex(db, name, options, false)).publish())();
-  open.set(name, { index: index as Promise<MgaIndex<unknown>>, inventory: options.inventory });
+  const made = makeIndex(db, name, options);
+  const entry: Opened = { made: made as Promise<unknown> as Opened['made'], inventory: options.inventory };
+  open.set(name, entry);
   try {
-    return await index;
+    return (await made).index;
   } catch (error) {
-    open.delete(name);
+    if (open.get(name) === entry) open.delete(name);
     throw error;
   }
 }
 
+async function makeIndex<K>(db: Database, name: string, options: MgaIndexOptions<K>): Promise<Made<K>> {
+  const prepared = await prepareIndex(db, name, options, false);
+  try {
+    return { index: prepared.publish(), state: prepared.state };
+  } catch (error) {
+    await prepared.abandon();
+    throw error;
+  }
+}
+
+interface Made<K> {
+  readonly index: MgaIndex<K>;
+  readonly state: IndexState<K>;
+}
+
 interface Opened {
-  readonly index: Promise<MgaIndex<unknown>>;
+  readonly made: Promise<Made<unknown>>;
   readonly inventory: Inventory;
 }
 
@@ -72,9 +84,8 @@ function opened(db: Database): Map<string, Opened> {
   return open;
 }
 
-/** Whether this thread uses a database that another one has opened. */
-export function isAttached(db: Database): boolean {
-  return db.stats().threads.some((thread) => thread.threadId === threadId && !thread.isOwner);
+function codecOf<K>({ key }: MgaIndexOptions<K>): KeyCodec<K> {
+  return key ?? (bytes as unknown as KeyCodec<K>);
 }
 
 /** @param isMoved it must not be there yet, and gets entries before it is published */
@@ -85,121 +96,99 @@ async function prepareIndex<K>(
   isMoved: boolean,
 ): Promise<Prepared<K, MgaIndex<K>>> {
   const attached = isAttached(db);
-  const records: IndexRecords = db.keyspace(RECORDS, { key: utf8, value: json<IndexRecord>() });
+  const records = recordsOf(db);
   const stored = records.get(name);
-  if (stored !== undefined && isMoved) {
-    throw invalid('INDEX_EXISTS', `the database has an index '${name}' already`, { index: name });
-  }
+  if (stored !== undefined && isMoved) throw indexExists(name);
   if (stored === undefined && attached) {
     const message = `index '${name}' is not there: the thread that has opened the database makes it`;
     throw invalid('INDEX_NOT_FOUND', message, { index: name });
   }
-  const codec = options.key ?? (bytes as unknown as KeyCodec<K>);
+  const codec = codecOf(options);
   const { unique = stored?.unique ?? false, keyBytes = stored?.keyBytes } = options;
-  const wanted: IndexRecord = { format: 1, generation: 1, codec: codec.name, unique, keyBytes };
+  const wanted = { codec: codec.name, unique, keyBytes };
   if (stored !== undefined) checkStored(name, stored, wanted);
-  if (!attached) await dropLeftovers(db, name, stored?.generation);
+  if (!attached) await dropLeftovers(db, records, name);
+  const generation = stored?.generation ?? nextGeneration(db, name);
   // A rebuild that was going on when the database was closed is none any more.
-  const { busy: _busy, ...settled } = stored ?? wanted;
-  const record = attached ? stored! : settled;
-  const parts: IndexParts<K> = { db, name, records, codec, options, isAttached: attached };
-  const state = new IndexState<K>(parts, record);
+  const { busy, ...settled } = stored ?? { format: 1 as const, generation, ...wanted };
+  const record = stored !== undefined && (attached || busy === undefined) ? stored : settled;
+  const parts = { db, name, records, codec, options, isAttached: attached };
+  const makeState = async (): Promise<IndexState<K>> => {
+    try {
+      return new IndexState<K>(parts, record);
+    } catch (error) {
+      if (stored === undefined) await discard(parts, generation);
+      throw error;
+    }
+  };
+  const state = await makeState();
+  /** Its place among the open ones is its own until it is left for the first time. */
+  let isOpen = !isMoved;
+  const leave = (): void => {
+    if (isOpen) opened(db).delete(name);
+    isOpen = false;
+  };
   const origin = {
-    left: (): void => void opened(db).delete(name),
+    left: leave,
     prepare: (there: Database, inventory: Inventory): Promise<Prepared<K, MgaIndex<K>>> =>
       prepareIndex(there, name, { ...options, inventory, unique, ...keyBytesOption(keyBytes) }, true),
   };
+  let isPublished = false;
   return {
     state,
     publish: () => {
       if (!attached) {
-        enroll(state, stored === undefined && !isMoved);
-        if (stored === undefined || stored.busy !== undefined) state.change(record);
+        unlessReadOnly(() => {
+          // Made by somebody else meanwhile.
+          if (stored === undefined && records.get(name) !== undefined) throw indexExists(name);
+          const named = withId(state, record);
+          if (named !== stored) state.change(named);
+          isPublished = true;
+          enroll(state, stored === undefined && !isMoved);
+        });
+        releaseKeyspace(db, state.store.keyspace.name);
       }
       const index = new MgaIndex<K>(state, origin);
       if (isMoved) {
-        const entry = { index: Promise.resolve(index as MgaIndex<unknown>), inventory: options.inventory };
-        opened(db).set(name, entry);
+        const made = Promise.resolve({ index, state }) as Promise<unknown> as Opened['made'];
+        opened(db).set(name, { made, inventory: options.inventory });
+        isOpen = true;
       }
       return index;
     },
-    abandon: () => db.dropKeyspace(state.store.keyspace.name),
+    abandon: async () => {
+      if (isMoved) leave();
+      state.close();
+      if (stored !== undefined) return;
+      try {
+        if (isPublished) state.change(undefined);
+      } catch {
+        // It can not be written any more: the index stays there as well.
+        return;
+      }
+      state.internals?.horizons.forget(state.enrolled);
+      await discard(state, generation);
+    },
   };
+}
+
+function indexExists(name: string): Error {
+  return invalid('INDEX_EXISTS', `the database has an index '${name}' already`, { index: name });
 }
 
 function keyBytesOption(keyBytes: number | undefined): { keyBytes?: number } {
   return keyBytes === undefined ? {} : { keyBytes };
 }
 
+/** One that an inventory of another database is to know gets a name for it. */
+function withId<K>({ db, internals }: IndexState<K>, record: IndexRecord): IndexRecord {
+  const home = internals?.home;
+  if (home === undefined || home === db || record.id !== undefined || !hasFiles(db)) return record;
+  return { ...record, id: randomUUID() };
+}
+
 /** The inventory forgets nothing that the index may need. A new one has no entries yet. */
-function enroll<K>(state: IndexState<K>, isEmpty: boolean): void {
-  const { internals, inventory } = state;
-  if (internals === undefined || internals.settled.has(indexId(state))) return;
-  internals.enroll(indexId(state), isEmpty ? inventory.oldestActive : internals.base());
-}
-
-async function dropLeftovers(db: Database, name: string, generation: number | undefined): Promise<void> {
-  const current = generation === undefined ? undefined : keyspaceName(name, generation);
-  for (const keyspace of db.keyspaces()) {
-    const number = keyspace.slice(keyspacePrefix(name).length);
-    const isOfIndex = keyspace.startsWith(keyspacePrefix(name)) && /^\d+$/.test(number);
-    if (isOfIndex && keyspace !== current) await db.dropKeyspace(keyspace);
-  }
-}
-
-function checkStored(name: string, stored: IndexRecord, wanted: IndexRecord): void {
-  if (stored.format !== 1) {
-    const message = `index '${name}' is of format ${String(stored.format)}, which this release does not know`;
-    throw invalid('INDEX_OPTIONS', message, { index: name, expected: 1, got: stored.format });
-  }
-  for (const member of ['codec', 'unique', 'keyBytes'] as const) {
-    if (stored[member] === wanted[member]) continue;
-    const expected = String(stored[member]);
-    const got = String(wanted[member]);
-    const message = `index '${name}' has ${member} ${expected}; it was opened with ${got}`;
-    throw invalid('INDEX_OPTIONS', message, { index: name, member, expected, got });
-  }
-}
-
-const members = ['inventory', 'key', 'unique', 'keyBytes', 'thresholds', 'settings'];
-const thresholdMembers = ['level0Files', 'bytes', 'deletedShare'];
-
-function checkOptions<K>(name: unknown, options: MgaIndexOptions<K>): void {
-  if (typeof name !== 'string' || name.length === 0 || name.length > NAME_LENGTH_MAX) {
-    const message = `an index name is a string of 1 to ${NAME_LENGTH_MAX} characters`;
-    throw invalid('NAME_INVALID', message, { got: typeof name });
-  }
-  const refuse = (option: string, wanted: string, got: unknown): never => {
-    throw invalid('OPTION_INVALID', `${option} must be ${wanted}`, { option, wanted, got: typeof got });
-  };
-  if (typeof options !== 'object' || options === null) refuse('options', 'an object', options);
-  const other = Object.keys(options).find((each) => !members.includes(each));
-  if (other !== undefined) refuse(other, `none of the options, which are ${members.join(', ')}`, other);
-  const { inventory, key, unique, keyBytes, thresholds = {} } = options;
-  if (!isInventory(inventory)) {
-    refuse('inventory', 'a TransactionInventory or { next, oldestActive, stateOf, frozen }', inventory);
-  }
-  if (key !== undefined && (typeof key?.encode !== 'function' || typeof key.decode !== 'function')) {
-    refuse('key', 'a key codec', key);
-  }
-  if (unique !== undefined && typeof unique !== 'boolean') refuse('unique', 'true or false', unique);
-  if (keyBytes !== undefined && !(Number.isInteger(keyBytes) && keyBytes >= 1 && keyBytes <= KEY_BYTES_MAX)) {
-    refuse('keyBytes', `a whole number from 1 to ${KEY_BYTES_MAX}`, keyBytes);
-  }
-  if (typeof thresholds !== 'object' || thresholds === null) refuse('thresholds', 'an object', thresholds);
-  for (const [threshold, value] of Object.entries(thresholds)) {
-    if (!thresholdMembers.includes(threshold)) refuse(`thresholds.${threshold}`, 'left out', value);
-    if (typeof value !== 'number' || !(value >= 0)) refuse(`thresholds.${threshold}`, '0 or more', value);
-  }
-}
-
-function isInventory(inventory: unknown): boolean {
-  if (typeof inventory !== 'object' || inventory === null) return false;
-  const { next, oldestActive, stateOf, frozen } = inventory as Record<string, unknown>;
-  return (
-    typeof next === 'number' &&
-    typeof oldestActive === 'number' &&
-    typeof stateOf === 'function' &&
-    typeof frozen === 'function'
-  );
+function enroll<K>({ internals, inventory, enrolled }: IndexState<K>, isEmpty: boolean): void {
+  if (internals === undefined || internals.horizons.has(enrolled)) return;
+  internals.horizons.settle(enrolled, isEmpty ? inventory.oldestActive : internals.base());
 }

@@ -11,6 +11,9 @@ import { notFound, prune, putLife, removeLife } from './lives.ts';
 import type { Tid, UniqueState, Xid } from './types.ts';
 import type { Judge } from './visibility.ts';
 
+/** Lives of a row that are not looked at a second time. */
+const LIVES_MANY = 16;
+
 export interface RowPut {
   readonly head: Uint8Array;
   readonly tid: Tid;
@@ -63,8 +66,15 @@ function withLife(
 ): StoredEntry | 'keep' {
   if (old === undefined) return { flags, tid, lives: [{ xmin: xid, xmax: 0, payload }] };
   const { lives } = old;
-  const hasPruned = prune(lives, judge, false);
+  const hasPruned = pruneForWriter(lives, judge);
   return putLife(lives, tid, xid, payload, judge) || hasPruned ? old : 'keep';
+}
+
+/** A row that changes all the time must not grow for that: now and then its lives are looked at as a collection would. */
+function pruneForWriter(lives: Life[], judge: Judge): boolean {
+  const hasPruned = prune(lives, judge, false);
+  if (!judge.isLossy || lives.length === 0 || lives.length % LIVES_MANY !== 0) return hasPruned;
+  return prune(lives, judge.settled(), false) || hasPruned;
 }
 
 function withoutLife(old: StoredEntry | undefined, xid: Xid): StoredEntry | 'keep' | undefined {
@@ -88,7 +98,7 @@ export function removeRow(store: EntryStore, judge: Judge, head: Uint8Array, tid
       isHere = !isInHead || (old !== undefined && isRowOf(old, tid));
       if (!isHere) return 'keep';
       if (old === undefined) throw notFound(tid, xid);
-      prune(old.lives, judge, false);
+      pruneForWriter(old.lives, judge);
       removeLife(old.lives, tid, xid, judge);
       return emptied(old);
     });

@@ -60,7 +60,12 @@ export class ScanCursor<K> implements MgaCursor<K> {
     this.#left = source.limit;
     this.#order = new RowOrder(source.xid, source.judge, source.headOf);
     // Cursors of the engine have what spares views (engine/range-view.ts).
-    this.#walked = source.stored.cursor() as WalkedCursor;
+    try {
+      this.#walked = source.stored.cursor() as WalkedCursor;
+    } catch (error) {
+      source.end();
+      throw error;
+    }
   }
 
   readonly #look = (bytes: Uint8Array, start: number, end: number): boolean => {
@@ -103,14 +108,16 @@ export class ScanCursor<K> implements MgaCursor<K> {
   get key(): K {
     if (this.#showsHeld) return this.#source.decodeKey(this.#order.heldKey, this.#order.heldKey.length);
     const { key } = this.#walked;
-    return this.#source.decodeKey(key, this.#view.isHead ? key.length : key.length - TID_BYTES);
+    // Before the first move there is no key: it is empty.
+    const end = this.#view.isHead ? key.length : Math.max(0, key.length - TID_BYTES);
+    return this.#source.decodeKey(key, end);
   }
 
   get tid(): Tid {
     if (this.#showsHeld) return this.#order.heldTid;
     if (this.#view.isHead) return this.#tid;
     const { key } = this.#walked;
-    return tidAt(key, key.length - TID_BYTES);
+    return key.length === 0 ? 0 : tidAt(key, key.length - TID_BYTES);
   }
 
   get payload(): Bytes {

@@ -7,6 +7,7 @@
  *   'r'              u64                   xids below may have been handed out; raised a block at a time
  *   'c', u64         nothing               this transaction has committed
  *   's', name        u64                   how far an index of this database is settled
+ *   'x', id          u64                   how far one of another database is: its record's random id, '/', its name (horizons.ts)
  *
  * What is neither below the base nor committed was aborted: by `abort`, or because the process ended in the middle of it. What a
  * garbage collection goes by is older than the last fsync: it would otherwise take out what a commit has removed that a crash then
@@ -15,7 +16,11 @@
 import { EMPTY } from '../base/bytes.ts';
 import { busy, invalid } from '../base/errors.ts';
 import { type Bytes, type Database, type Keyspace, u64, utf8 } from '../index.ts';
-import { checkSlots, type InventoryStore, TransactionInventory } from './inventory.ts';
+import { FOREIGN, HOME, nameOf } from './horizons.ts';
+import { checkObject } from './index-options.ts';
+import { LASTING, RECORDS, recordsOf } from './index-records.ts';
+import { checkSlots, TransactionInventory } from './inventory.ts';
+import type { InventoryStore } from './inventory-store.ts';
 import {
   ABORTED,
   BIG_COMMITTED_AT,
@@ -29,7 +34,7 @@ import {
   SLOTS_MAX,
   wordsOf,
 } from './inventory-words.ts';
-import { isAttached } from './open-index.ts';
+import { isAttached, isRunning, unlessReadOnly } from './threads.ts';
 import type { FrozenInventory, Xid } from './types.ts';
 
 const KEYSPACE = 'varve.mga.transactions';
@@ -38,7 +43,6 @@ const SLOTS_DEFAULT = 2 ** 20;
 const BASE = utf8.encode('b');
 const RESERVED = utf8.encode('r');
 const COMMIT = 0x63;
-const SETTLED = 's';
 
 export interface StoredInventoryOptions {
   /** As of `TransactionInventory.create`; more when there are more transactions to remember. */
@@ -50,7 +54,7 @@ export interface StoredInventoryOptions {
 }
 
 type Records = Keyspace<Bytes, Bytes>;
-const inventories = new WeakMap<Database, TransactionInventory>();
+const inventories = new WeakMap<Database, Promise<TransactionInventory>>();
 
 /**
  * The inventory that is kept in the database; the same object each time.
@@ -67,11 +71,27 @@ export async function openInventory(
   db: Database,
   options: StoredInventoryOptions = {},
 ): Promise<TransactionInventory> {
-  const { slots = SLOTS_DEFAULT, buffer, copyOf } = options;
-  checkSlots(slots);
+  checkObject('options', options);
+  checkSlots(options.slots ?? SLOTS_DEFAULT);
   const known = inventories.get(db);
-  if (known !== undefined && copyOf === undefined) return known;
-  const records: Records = db.keyspace(KEYSPACE);
+  if (known !== undefined) {
+    if (options.copyOf === undefined) return known;
+    throw inventoryExists();
+  }
+  const made = makeInventory(db, options);
+  inventories.set(db, made);
+  try {
+    return await made;
+  } catch (error) {
+    inventories.delete(db);
+    throw error;
+  }
+}
+
+async function makeInventory(
+  db: Database,
+  { slots = SLOTS_DEFAULT, buffer, copyOf }: StoredInventoryOptions,
+): Promise<TransactionInventory> {
   const attached = isAttached(db);
   if (attached !== (buffer !== undefined)) {
     const message = attached
@@ -79,20 +99,49 @@ export async function openInventory(
       : 'buffer is for threads that have attached the database';
     throw invalid('OPTION_INVALID', message, { option: 'buffer' });
   }
-  if (buffer !== undefined)
-    return keep(db, new TransactionInventory(wordsOf(buffer), new Store(db, records, wordsOf(buffer))));
-  if (copyOf !== undefined && (known !== undefined || records.get(RESERVED) !== undefined)) {
-    throw invalid('INVENTORY_EXISTS', 'the database has an inventory already', {});
+  if (copyOf !== undefined && !(copyOf instanceof TransactionInventory)) {
+    throw invalid('OPTION_INVALID', 'copyOf must be a TransactionInventory', { option: 'copyOf' });
   }
+  const records: Records = db.keyspace(KEYSPACE, LASTING);
+  if (buffer !== undefined) {
+    const words = wordsOf(buffer);
+    return new TransactionInventory(words, new Store(db, records, words));
+  }
+  const isNew = records.get(RESERVED) === undefined;
+  if (copyOf !== undefined && !isNew) throw inventoryExists();
+  // Left of a copy that was cut short: they say nothing of the transactions to come.
+  if (isNew) unlessReadOnly(() => dropCommits(records));
   const words = copyOf === undefined ? load(records, slots) : await copy(records, copyOf, slots);
-  return keep(db, new TransactionInventory(words, new Store(db, records, words)));
+  unlessReadOnly(() => dropNumbered(db, records));
+  return new TransactionInventory(words, new Store(db, records, words));
 }
 
-function keep(db: Database, inventory: TransactionInventory): TransactionInventory {
-  const known = inventories.get(db);
-  if (known !== undefined) return known;
-  inventories.set(db, inventory);
-  return inventory;
+function inventoryExists(): Error {
+  return invalid('INVENTORY_EXISTS', 'the database has an inventory already', {});
+}
+
+function dropCommits(records: Records): void {
+  const range = { gte: commitKey(0), lt: Uint8Array.of(COMMIT + 1) };
+  if (
+    records
+      .range({ ...range, limit: 1 })
+      .keys()
+      [Symbol.iterator]()
+      .next().done === true
+  )
+    return;
+  records.deleteRange(range);
+}
+
+/**
+ * Names under which earlier releases kept indexes of other databases: with a number that meant something to one process. No more is
+ * known of them, nor of an index of this database that is not there.
+ */
+function dropNumbered(db: Database, records: Records): void {
+  const stored = db.keyspaces().includes(RECORDS) ? recordsOf(db) : undefined;
+  for (const key of records.range({ prefix: utf8.encode(HOME) }).keys()) {
+    if (stored?.get(nameOf(utf8.decode(key))) === undefined) records.delete(key);
+  }
 }
 
 /** What was active is aborted. */
@@ -137,7 +186,6 @@ function roomFor(count: number, slots: number): number {
 
 class Store implements InventoryStore {
   readonly home: Database;
-  readonly settled: Map<string, Xid> = new Map<string, Xid>();
   readonly #records: Records;
   readonly #words: InventoryWords;
 
@@ -145,8 +193,13 @@ class Store implements InventoryStore {
     this.home = db;
     this.#records = records;
     this.#words = words;
-    for (const [key, value] of records.range({ prefix: utf8.encode(SETTLED) })) {
-      this.settled.set(utf8.decode(key).slice(SETTLED.length), numberOf(value)!);
+  }
+
+  *settled(): Generator<[string, Xid]> {
+    for (const kind of [HOME, FOREIGN]) {
+      for (const [key, value] of this.#records.range({ prefix: utf8.encode(kind) })) {
+        yield [utf8.decode(key), numberOf(value)!];
+      }
     }
   }
 
@@ -154,7 +207,7 @@ class Store implements InventoryStore {
     const { big } = this.#words;
     let known = Atomics.load(big, BIG_RESERVED);
     if (xid < Number(known)) return;
-    const wanted = xid + BLOCK;
+    const wanted = Math.min(xid + BLOCK, Number.MAX_SAFE_INTEGER);
     this.#records.update(RESERVED, (old) => u64.encode(Math.max(wanted, numberOf(old) ?? 0)));
     while (Number(known) < wanted) {
       const was = Atomics.compareExchange(big, BIG_RESERVED, known, BigInt(wanted));
@@ -164,7 +217,16 @@ class Store implements InventoryStore {
   }
 
   commit(xid: Xid): void {
-    const sequence = BigInt(this.#records.put(commitKey(xid), EMPTY));
+    this.#wrote(this.#records.put(commitKey(xid), EMPTY));
+  }
+
+  revoke(xid: Xid): void {
+    this.#wrote(this.#records.delete(commitKey(xid)));
+  }
+
+  /** What a crash leaves of the transactions is known when this is on disk. */
+  #wrote(at: number): void {
+    const sequence = BigInt(at);
     const { big } = this.#words;
     for (let known = Atomics.load(big, BIG_COMMITTED_AT); known < sequence; ) {
       const was = Atomics.compareExchange(big, BIG_COMMITTED_AT, known, sequence);
@@ -187,10 +249,14 @@ class Store implements InventoryStore {
     this.#records.deleteRange({ gte: commitKey(0), lt: commitKey(base) });
   }
 
-  settle(index: string, horizon: Xid | undefined): void {
-    const key = utf8.encode(SETTLED + index);
+  settle(id: string, horizon: Xid | undefined): void {
+    const key = utf8.encode(id);
     if (horizon === undefined) this.#records.delete(key);
     else this.#records.put(key, u64.encode(horizon));
+  }
+
+  isRunning(id: number): boolean {
+    return isRunning(this.home, id);
   }
 
   async durable(take: () => FrozenInventory): Promise<FrozenInventory> {

@@ -9,6 +9,7 @@
  * Owner's thread.
  */
 import { threadId } from 'node:worker_threads';
+import { VarveError } from '../base/errors.ts';
 import type { Bytes } from '../index.ts';
 import {
   decodeEntry,
@@ -21,13 +22,12 @@ import {
   tidAt,
 } from './entry-format.ts';
 import type { EntryStore } from './entry-store.ts';
-import { settledBy } from './filter.ts';
+import { frozenOf } from './index-options.ts';
 import type { IndexState } from './index-state.ts';
-import { indexId } from './index-id.ts';
-import { lockTrim } from './inventory.ts';
 import { BIG_BASE } from './inventory-words.ts';
-import { type Outcomes, prune } from './lives.ts';
+import { type Outcomes, prune, settledBy } from './lives.ts';
 import { emptied } from './rows.ts';
+import { lockTrim } from './trim-lock.ts';
 import type { FrozenInventory, Tid, Xid } from './types.ts';
 import { changesEnded } from './writer-slots.ts';
 
@@ -68,8 +68,9 @@ async function runVacuum<K>(state: IndexState<K>): Promise<VacuumReport> {
   // A rebuild that comes in between drops the keyspace when this has ended.
   state.walks++;
   try {
+    await state.dropLeftovers();
     const bytesBefore = bytesOf(store);
-    const frozen: FrozenInventory = internals === undefined ? inventory.frozen() : await internals.durable();
+    const frozen: FrozenInventory = internals === undefined ? frozenOf(inventory) : await internals.durable();
     if (internals !== undefined) await changesEnded(internals.shared, state.isRunning);
     await db.compact({ keyspace: store.keyspace.name });
     const { entries, changed } = await settle(state, settledBy(frozen));
@@ -78,7 +79,10 @@ async function runVacuum<K>(state: IndexState<K>): Promise<VacuumReport> {
       await changesEnded(internals.shared, state.isRunning);
       // A rebuild that came in between has made another index of it.
       const isSame = state.store === store && !state.isGone && state.record.busy === undefined;
-      if (isSame && !hasReaderBefore(state, settledAt)) internals.settle(indexId(state), frozen.oldestActive);
+      if (isSame && !hasReaderBefore(state, settledAt)) {
+        internals.horizons.settle(state.enrolled, frozen.oldestActive);
+        internals.forget();
+      }
     }
     return {
       horizon: frozen.oldestActive,
@@ -103,12 +107,18 @@ async function settle<K>(
   const { db, store } = state;
   let entries = 0;
   let changed = 0;
+  // Asking takes as long as there are keyspaces: once a turn of the event loop.
+  let isAlone: boolean | undefined;
+  const ask = (): boolean => {
+    setImmediate(() => (isAlone = undefined));
+    return db.stats().threads.length <= 1;
+  };
   for await (const [key, value] of store.keyspace.range()) {
     entries++;
     const { flags, lives } = decodeEntry(value);
     const saysMore = (flags & (HEAD | MORE)) === (HEAD | MORE);
     // Not while other threads may be adding a row.
-    const isLonely = saysMore && db.stats().threads.length <= 1 && !hasRows(store, key);
+    const isLonely = saysMore && (isAlone ??= ask()) && !hasRows(store, key);
     if (!prune(lives, outcomes, true) && !isLonely) continue;
     state.enter();
     try {
@@ -150,18 +160,38 @@ function hasReaderBefore<K>({ db }: IndexState<K>, sequence: number): boolean {
 /** Takes out every entry of the rows. */
 export async function removeRows<K>(state: IndexState<K>, rows: ReadonlySet<Tid>): Promise<number> {
   let removed = 0;
-  if (rows.size === 0) return 0;
+  // Another thread may have rebuilt the index since the last call.
+  state.enter();
   const { store } = state;
-  state.walks++;
   try {
+    state.checkWritable();
+    state.walks++;
+  } finally {
+    state.leave();
+  }
+  try {
+    if (rows.size === 0) return 0;
     for await (const [key, value] of store.keyspace.range()) {
       const tid = rowOf(key, decodeEntry(value));
       if (tid !== undefined && rows.has(tid) && removeRow(state, store, key, rows)) removed++;
     }
+  } catch (error) {
+    if (error instanceof VarveError && error.code === 'KEYSPACE_DROPPED') refuseRebuilt(state, store);
+    throw error;
   } finally {
     state.walkEnded(store);
   }
   return removed;
+}
+
+/** @throws busy `INDEX_BUSY` when another thread has rebuilt the index in the middle of a walk */
+function refuseRebuilt<K>(state: IndexState<K>, store: EntryStore): void {
+  state.enter();
+  try {
+    state.checkWritable(store);
+  } finally {
+    state.leave();
+  }
 }
 
 function removeRow<K>(state: IndexState<K>, store: EntryStore, key: Bytes, rows: ReadonlySet<Tid>): boolean {

@@ -9,23 +9,38 @@
  */
 import { corruption } from '../base/errors.ts';
 import { HEAD, MORE, NO_ROW, TID_BYTES } from './entry-format.ts';
-import type { Outcomes } from './lives.ts';
-import type { Inventory, Xid } from './types.ts';
+import { type Outcomes, settledBy } from './lives.ts';
+import type { FrozenInventory, Inventory, Xid } from './types.ts';
 import { checkXid, notActive, unknownXid } from './xids.ts';
 
 export class Judge implements Outcomes {
   readonly inventory: Inventory;
+  /**
+   * A commit that the inventory tells of may be lost by a crash that leaves the entries: what it has removed is needed then. So
+   * writers take out what was rolled back, and leave the rest to collections, which go by what a crash leaves.
+   */
+  readonly isLossy: boolean;
+  readonly #frozen: () => FrozenInventory;
   /** Of an inventory in this process: that something has begun since then does not matter. */
   #next = 0;
   /** A commit is for good: many entries in a row carry the same xid. */
   #committed = 0;
 
-  constructor(inventory: Inventory) {
+  /** @param frozen of one that is lossy: what a crash leaves */
+  constructor(inventory: Inventory, frozen?: () => FrozenInventory) {
     this.inventory = inventory;
+    this.isLossy = frozen !== undefined;
+    this.#frozen = frozen ?? (() => inventory.frozen());
   }
 
+  /** Below it, writers take out what has been removed. */
   get oldestActive(): Xid {
-    return this.inventory.oldestActive;
+    return this.isLossy ? 0 : this.inventory.oldestActive;
+  }
+
+  /** What a crash leaves. */
+  settled(): Outcomes {
+    return settledBy(this.#frozen());
   }
 
   isCommitted(xid: Xid): boolean {

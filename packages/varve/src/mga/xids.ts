@@ -14,8 +14,14 @@ export function unknownXid(xid: Xid, next: Xid): VarveError {
   return invalid('XID_UNKNOWN', message, { xid, next });
 }
 
+export function exhausted(xid: Xid): VarveError {
+  const message = `there is no xid beyond ${xid}: an xid is below 2^53-1`;
+  return invalid('XIDS_EXHAUSTED', message, { next: xid });
+}
+
 export function notActive(xid: Xid, state: XidState): VarveError {
-  return invalid('XID_NOT_ACTIVE', `transaction ${xid} is not active but ${state}`, { xid, state });
+  const what = state === 'active' ? 'is being committed' : `is not active but ${state}`;
+  return invalid('XID_NOT_ACTIVE', `transaction ${xid} ${what}`, { xid, state });
 }
 
 /** An entry is in the way of another transaction. */
@@ -27,7 +33,7 @@ export function entryConflict(what: string, tid: unknown, xid: Xid, by: Xid): Va
 const TID_MAX = 0xffff_ffff_ffff_ffffn;
 
 /** @throws invalid `TID_INVALID` */
-export function checkTid(tid: unknown): asserts tid is Tid {
+function checkTid(tid: unknown): asserts tid is Tid {
   if (typeof tid === 'number' ? Number.isSafeInteger(tid) && tid >= 0 : isWide(tid)) return;
   const got = typeof tid === 'number' || typeof tid === 'bigint' ? String(tid) : typeof tid;
   const message = `a row id is a whole number from 0 to 2^53-1 or a bigint from 0 to 2^64-1; got ${got}`;
@@ -38,7 +44,8 @@ function isWide(tid: unknown): boolean {
   return typeof tid === 'bigint' && tid >= 0n && tid <= TID_MAX;
 }
 
-/** As it comes back. */
-export function normalTid(tid: Tid): Tid {
+/** A row id as it comes back and is compared: 17n is the row 17. @throws invalid `TID_INVALID` */
+export function checkedTid(tid: Tid): Tid {
+  checkTid(tid);
   return typeof tid === 'bigint' && tid <= Number.MAX_SAFE_INTEGER ? Number(tid) : tid;
 }

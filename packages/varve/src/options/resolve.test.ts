@@ -283,6 +283,14 @@ describe('settings of a keyspace', () => {
     expect(Object.isFrozen(settings.filterBitsPerKey)).toBe(true);
   });
 
+  test('the longest ttlMs is none, also where the defaults have one', () => {
+    const { keyspaceDefaults } = resolveDatabaseOptions({ keyspaceDefaults: { ttlMs: 1000 } });
+    expect(resolveKeyspaceSettings({}, keyspaceDefaults).ttlMs).toBe(1000);
+    expect(
+      resolveKeyspaceSettings({ ttlMs: Number.MAX_SAFE_INTEGER }, keyspaceDefaults).ttlMs,
+    ).toBeUndefined();
+  });
+
   test('a list by level ends with the value for all deeper levels', () => {
     expect([0, 1, 2, 9].map((level) => atLevel([12, 10, 5], level))).toEqual([12, 10, 5, 5]);
     expect(refusal(() => resolveKeyspaceSettings({ filterBitsPerKey: [] }, defaults)).problems).toHaveLength(

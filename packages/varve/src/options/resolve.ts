@@ -252,7 +252,8 @@ function completeKeyspace(
     compaction: given.compaction === undefined ? defaults.compaction : resolveCompaction(given.compaction),
     levelRatio: given.levelRatio ?? defaults.levelRatio,
     tableBytes: given.tableBytes ?? defaults.tableBytes,
-    ttlMs: given.ttlMs ?? defaults.ttlMs,
+    // The longest one ends never: a keyspace has none when the defaults have one.
+    ttlMs: given.ttlMs === Number.MAX_SAFE_INTEGER ? undefined : (given.ttlMs ?? defaults.ttlMs),
     blobValueBytes: given.blobValueBytes ?? defaults.blobValueBytes,
     retention: given.retention === undefined ? defaults.retention : Object.freeze({ ...given.retention }),
   });
