@@ -7,8 +7,8 @@
  * (`at`). Both run on the owner's thread and to their end, so nobody falls between (CONTRACT 5). The next
  * edit stores the sequence of a start that a job has used as `historyFloor`, so what a job dropped is past the floor that the manifest
  * names before its output or with it.
- * The time of a start is that of a mark that the manifest keeps, or when the retention began: no reader judges what has expired
- * by an earlier one, also after a reopening.
+ * The time of a start is now - ms, or when the retention began. Each edit stores the clock too, which never runs back: so no reader
+ * judges what has expired by an earlier time than a job has, also after a reopening.
  */
 import { invalid, type VarveError } from '../base/errors.ts';
 import type { KeyspaceVersion } from '../manifest/version.ts';
@@ -33,15 +33,11 @@ class HistoryWindow {
   }
 
   /** The first state that can be read now. */
-  advance({ sequence, time }: ReadPoint, marks: TimeMarks): ReadPoint {
+  advance({ time }: ReadPoint, marks: TimeMarks): ReadPoint {
     const from = time - this.retention.ms;
+    this.#sequence = Math.max(this.#sequence, marks.at(from)?.sequence ?? 0);
     // In a database that is not written to it goes on as well.
-    marks.lasts(from, sequence);
-    const mark = marks.at(from);
-    if (mark !== undefined && mark.sequence >= this.#sequence) {
-      this.#sequence = mark.sequence;
-      this.#time = Math.max(this.#time, mark.time);
-    }
+    this.#time = Math.max(this.#time, from);
     return { sequence: this.#sequence, time: this.#time };
   }
 }
@@ -148,7 +144,7 @@ export class History implements PastKeeping {
   retain({ id, ms, versions, since, floor }: RetentionChange): void {
     this.#set(id, { ms, versions, since }, floor);
     // States from here on are asked for by time.
-    this.#marks.sample(since, this.#core.state.visible);
+    this.note();
   }
 
   forget(keyspace: number): void {

@@ -65,15 +65,10 @@ describe('marks of a database that keeps its past', () => {
     }
   });
 
-  test('move on while nothing is committed, and forget what nobody asks for', () => {
+  test('forget what nobody asks for', () => {
     const marks = kept();
     for (let i = 1; i <= 10; i++) marks.sample(i, i);
-    marks.lasts(500, 9);
-    expect(marks.at(500)).toEqual({ time: 10, sequence: 10 });
-    marks.lasts(500, 10);
-    marks.lasts(600, 10);
-    expect(marks.at(700)).toEqual({ time: 600, sequence: 10 });
-    expect(marks.timeOf(10)).toBe(10);
+    expect(marks.at(700)).toEqual({ time: 10, sequence: 10 });
     marks.forget(9);
     expect(marks.at(8)).toBeUndefined();
     expect(marks.at(9)).toEqual({ time: 9, sequence: 9 });
@@ -98,6 +93,7 @@ describe('marks of the manifest', () => {
       { time: 40, sequence: 2 },
     ];
     expect(joinMarks(marks, backwards, 0)).toEqual(marks);
+    expect(joinMarks(marks, [{ time: 40, sequence: 3 }], 3)).toEqual(marks.slice(2));
     expect(joinMarks(marks, [{ time: 40, sequence: 4 }], 3).map(({ sequence }) => sequence)).toEqual([3, 4]);
   });
 

@@ -60,16 +60,6 @@ export class TimeMarks {
     if (sequence > this.#sequences[last]!) this.#push(time, sequence);
   }
 
-  /** `sequence`, if it is that of the last mark, was still the latest one at `time`. */
-  lasts(time: number, sequence: number): void {
-    const last = this.#length - 1;
-    if (last < 0 || this.#sequences[last] !== sequence || time <= this.#times[last]!) return;
-    if (last > 0 && this.#sequences[last - 1] === sequence) {
-      this.#times[last] = time;
-      this.#taken = Math.min(this.#taken, last);
-    } else this.#push(time, sequence);
-  }
-
   /** The marks since the last call, for an edit to store. */
   take(): TimeMark[] {
     const first = this.#taken;
