@@ -3,7 +3,8 @@ import { type Database, type Keyspace, open, utf8 } from 'varve';
 import { SimFs } from 'varve/testing';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openAttached } from './attached-database.ts';
-import { inMemory } from './in-memory.ts';
+import { inMemory, texts } from './in-memory.ts';
+import { expectRefusal } from './refusal.ts';
 import { temporaryDirectory } from './temp-directory.ts';
 import { at, entriesAt } from './time-travel-world.ts';
 import { HandClock } from './ttl-world.ts';
@@ -74,4 +75,32 @@ test('a retention that is changed moves nothing that was written just now into t
   here.keyspace('data', { retention: { ms: 7_200_000 } });
   using state = here.at(new Date(before + 5000));
   expect(state.get(data, 'a')).toBe('old');
+});
+
+test('a state by its sequence shows the same whatever windows other keyspaces have', async () => {
+  const clock = new HandClock();
+  const db = await inMemory({ clock });
+  const data = kept(db, 'long', 100_000);
+  const short = kept(db, 'short', 10);
+  clock.time += 10;
+  const none = texts(db, 'none');
+  none.put('a', '1');
+  const batch = db.batch().put(data, 'a', '1', { ttlMs: 500 }).put(short, 'a', '1', { ttlMs: 500 });
+  const sequence = db.write(batch);
+  clock.time += 5000;
+  for (const writes of [false, true]) {
+    if (writes) data.put('b', '2');
+    expect(entriesAt({ db, clock, data }, sequence)).toBe('a=1');
+    using state = db.at(sequence);
+    expect(state.get(data, 'a')).toBe('1');
+    expect(state.getMany(data, ['a'])).toEqual(['1']);
+    expect(state.has(data, 'a')).toBe(true);
+    expect([...db.diff(sequence - 1, sequence, { keyspace: data })]).toMatchObject([{ after: '1' }]);
+    expect([...db.diff(sequence - 1, undefined, { keyspace: data, lt: 'b' })]).toEqual([]);
+    // What its window begins with, and its time.
+    expect(state.get(short, 'a')).toBeUndefined();
+    // One that keeps no past has the latest state only.
+    if (writes) await expectRefusal(() => state.get(none, 'a'), 'OUTSIDE_HISTORY', 'invalid');
+    else expect(state.get(none, 'a')).toBe('1');
+  }
 });

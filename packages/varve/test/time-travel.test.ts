@@ -127,7 +127,8 @@ describe('a state of the past', () => {
     clock.time += 10;
     const error = await expectRefusal(() => db.at(at(5)), 'OUTSIDE_HISTORY', 'invalid');
     expect(error.message).toContain('retention');
-    for (const bad of [new Date('x'), Number.NaN, -1, 1.5, '2026-11-01', undefined, null]) {
+    const noDate = Object.create(Date.prototype) as unknown;
+    for (const bad of [new Date('x'), noDate, () => 1, Number.NaN, -1, 1.5, '2026-11-01', undefined, null]) {
       await expectRefusal(() => db.at(bad as never), 'POINT_INVALID', 'invalid');
     }
     await expectRefusal(() => db.at(1, { maxAge: 1 } as never), 'OPTION_INVALID', 'invalid');

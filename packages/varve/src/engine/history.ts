@@ -10,7 +10,7 @@
  * The time of a start is now - ms, or when the retention began. Each edit stores the clock too, which never runs back: so no reader
  * judges what has expired by an earlier time than a job has, also after a reopening.
  */
-import { invalid, type VarveError } from '../base/errors.ts';
+import { invalid } from '../base/errors.ts';
 import type { KeyspaceVersion } from '../manifest/version.ts';
 import type { Retention, VersionEdit } from '../manifest/version-edit.ts';
 import type { RetentionOption } from '../options/retention.ts';
@@ -153,7 +153,7 @@ export class History implements PastKeeping {
     this.#marks.isKept = this.#windows.size > 0;
   }
 
-  at(target: PastTarget): PastState {
+  at(target: PastTarget | 'now'): PastState {
     const { state, register, options } = this.#core;
     state.checkOpen();
     if (options.readOnly) {
@@ -165,7 +165,7 @@ export class History implements PastKeeping {
     this.#marks.sample(now.time, now.sequence);
     const starts = new Map<number, ReadPoint>();
     for (const [id, window] of this.#windows) starts.set(id, window.advance(now, this.#marks));
-    const past = { ...this.#pointOf(target, now, starts), target, now, starts };
+    const past = { ...this.#pointOf(target, now), target, now, starts };
     checkPastOfAny(past);
     register.addPast(past.sequence, past.time);
     return past;
@@ -193,22 +193,13 @@ export class History implements PastKeeping {
     return { sequence: state.visible, time: state.time.now() };
   }
 
-  #pointOf(target: PastTarget, now: ReadPoint, starts: ReadonlyMap<number, ReadPoint>): ReadPoint {
-    if (target instanceof Date) {
-      const time = target.getTime();
-      if (Number.isNaN(time)) throw pointInvalid('got an invalid Date', String(target));
-      if (time === now.time) return now;
-      return { sequence: this.#marks.at(time)?.sequence ?? 0, time };
-    }
-    if (typeof target !== 'number' || !Number.isSafeInteger(target) || target < 0)
-      throw pointInvalid(`got ${typeof target === 'number' ? target : typeof target}`, target);
-    if (target === now.sequence) return now;
-    // Sequences are committed in the order of their times, so the earliest of the starts that it lies behind is not too late.
-    let time = this.#marks.timeOf(target) ?? now.time;
-    for (const start of starts.values()) {
-      if (start.sequence <= target && start.time > time) time = start.time;
-    }
-    return { sequence: target, time: Math.min(time, now.time) };
+  #pointOf(target: PastTarget | 'now', now: ReadPoint): ReadPoint {
+    if (target === 'now') return now;
+    if (typeof target === 'number')
+      return { sequence: target, time: Math.min(this.#marks.timeOf(target) ?? now.time, now.time) };
+    const time = target.getTime();
+    if (time === now.time) return now;
+    return { sequence: this.#marks.at(time)?.sequence ?? 0, time };
   }
 
   #set(keyspace: number, retention: Retention, floor: number): void {
@@ -217,8 +208,4 @@ export class History implements PastKeeping {
     else this.#windows.delete(keyspace);
     this.#marks.isKept = this.#windows.size > 0;
   }
-}
-
-function pointInvalid(what: string, got: unknown): VarveError {
-  return invalid('POINT_INVALID', `a state of the past is given by a Date or a sequence; ${what}`, { got });
 }
