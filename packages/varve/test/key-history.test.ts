@@ -165,6 +165,23 @@ describe('the versions of a key', () => {
     expect(data.history('a').map(({ value }) => value)).toEqual([...values].reverse());
   });
 
+  test('by count have times as long as something of about then was noted, and no wrong ones', async () => {
+    const { db, clock, data } = await past({ versions: 3 });
+    const written: number[] = [];
+    for (let day = 0; day < 3; day++) {
+      clock.time += 86_400_000;
+      data.put('a', `${day}`);
+      written.unshift(clock.time);
+    }
+    const times = (): (number | undefined)[] => data.history('a').map(({ time }) => time);
+    expect(times()).toEqual(written);
+    await db.flush();
+    clock.time += 86_400_000;
+    data.put('b', '1');
+    await db.flush();
+    expect(times()).toEqual([undefined, undefined, undefined]);
+  });
+
   test('take a limit and nothing else', async () => {
     const { data } = await past();
     for (const options of [{ limit: 0 }, { limit: 1.5 }, { since: 1 }, null, 5]) {

@@ -185,6 +185,10 @@ export class History implements PastKeeping {
   }
 
   timesOf(sequences: readonly number[]): (number | undefined)[] {
+    return sequences.map((sequence) => this.#marks.knownTimeOf(sequence));
+  }
+
+  latestTimesOf(sequences: readonly number[]): (number | undefined)[] {
     return sequences.map((sequence) => this.#marks.timeOf(sequence));
   }
 

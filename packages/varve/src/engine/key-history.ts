@@ -46,7 +46,9 @@ export function keyHistory<V>(
     const events = core.state.entered(() => eventsOf(tree, key, now.sequence, kept, limit));
     const shown = events.slice(0, Math.min(limit, promised(events, kept, now.time)));
     const timesOf = (sequences: readonly number[]): number[] =>
-      core.past.timesOf(sequences).map((time) => Math.max(time ?? now.time, kept.start?.time ?? now.time));
+      core.past
+        .latestTimesOf(sequences)
+        .map((time) => Math.max(time ?? now.time, kept.start?.time ?? now.time));
     const values = mergedValues(tree, key, events, shown.length, timesOf);
     const times = core.past.timesOf(shown.map(({ sequence }) => sequence));
     return shown.map(({ sequence, expiresAt }, at) => {

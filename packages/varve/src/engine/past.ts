@@ -34,8 +34,10 @@ export interface PastReads {
   at(target: PastTarget | 'now'): PastState;
   /** Its start, if it has one, is registered. */
   keptOf(keyspace: number): KeptVersions;
-  /** When sequences were committed, milliseconds since 1970; undefined where that is not known. */
+  /** When sequences were committed, milliseconds since 1970, or a little later; undefined where that is not known. */
   timesOf(sequences: readonly number[]): (number | undefined)[];
+  /** The same for judging what had expired: later by as much as is not known; undefined for what was committed just now. */
+  latestTimesOf(sequences: readonly number[]): (number | undefined)[];
 }
 
 interface PastKeyspace {

@@ -47,6 +47,10 @@ export class AttachedPast implements PastReads {
     return sequences.length === 0 ? [] : this.#ask('pastTimes', sequences);
   }
 
+  latestTimesOf(sequences: readonly number[]): (number | undefined)[] {
+    return sequences.length === 0 ? [] : this.#ask('pastLatestTimes', sequences);
+  }
+
   /** Takes over what the owner has registered. */
   #take({ sequence, time }: ReadPoint, hold: number): void {
     this.#register.addPast(sequence, time);
@@ -82,6 +86,7 @@ export function answerPast({ past, register, scheduler }: Core): Record<string, 
       return hold(kept, kept.start);
     },
     pastTimes: (sequences: readonly number[]) => past.timesOf(sequences),
+    pastLatestTimes: (sequences: readonly number[]) => past.latestTimesOf(sequences),
     pastTaken: release,
   };
 }
