@@ -11,6 +11,7 @@
  * judges what has expired by an earlier time than a job has, also after a reopening.
  */
 import { invalid } from '../base/errors.ts';
+import { ALL_COUNTED, type Counted, countedAfter } from '../manifest/counted-versions.ts';
 import type { KeyspaceVersion } from '../manifest/version.ts';
 import type { Retention, VersionEdit } from '../manifest/version-edit.ts';
 import type { RetentionOption } from '../options/retention.ts';
@@ -51,6 +52,7 @@ export class History implements PastKeeping {
   readonly #marks: TimeMarks;
   readonly #core: Core;
   readonly #retentions = new Map<number, Retention>();
+  readonly #counted = new Map<number, Counted>();
   /** Of the keyspaces that keep the past by time. */
   readonly #windows = new Map<number, HistoryWindow>();
   /** Keyspaces whose start jobs have used since it was stored last. */
@@ -62,8 +64,8 @@ export class History implements PastKeeping {
   constructor(core: Core, marks: TimeMarks, keyspaces: Iterable<KeyspaceVersion>) {
     this.#core = core;
     this.#marks = marks;
-    for (const { record, retention, historyFloor } of keyspaces) {
-      if (retention !== undefined) this.#set(record.id, retention, historyFloor);
+    for (const { record, retention, counted, historyFloor } of keyspaces) {
+      if (retention !== undefined) this.#set(record.id, retention, counted, historyFloor);
     }
     // Replay has gathered marks for keyspaces that it may have dropped again.
     this.#marks.isKept = this.#windows.size > 0;
@@ -137,18 +139,25 @@ export class History implements PastKeeping {
     const start = this.startOf(tree.id) ?? this.#now();
     const since = start.time;
     const floor = start.sequence;
-    return { change: 'retain', id: tree.id, ms, versions, since, floor };
+    const { visible } = core.state;
+    // Nothing was written to one that was made just now.
+    const isNew = visible === tree.record.createdSequence;
+    const counted = isNew
+      ? ALL_COUNTED
+      : countedAfter(this.#countedOf(tree.id), before.versions, versions, visible);
+    return { change: 'retain', id: tree.id, ms, versions, since, floor, counted };
   }
 
   /** It is in the log, at the sequence that is visible now. */
-  retain({ id, ms, versions, since, floor }: RetentionChange): void {
-    this.#set(id, { ms, versions, since }, floor);
+  retain({ id, ms, versions, since, floor, counted }: RetentionChange): void {
+    this.#set(id, { ms, versions, since }, counted, floor);
     // States from here on are asked for by time.
     this.note();
   }
 
   forget(keyspace: number): void {
     this.#retentions.delete(keyspace);
+    this.#counted.delete(keyspace);
     this.#windows.delete(keyspace);
     this.#marks.isKept = this.#windows.size > 0;
   }
@@ -175,7 +184,7 @@ export class History implements PastKeeping {
     const { register, options } = this.#core;
     const start = options.readOnly ? undefined : this.startOf(keyspace);
     if (start !== undefined) register.addPast(start.sequence, start.time);
-    return { start, versions: this.versionsOf(keyspace) };
+    return { start, versions: this.versionsOf(keyspace), counted: this.#countedOf(keyspace) };
   }
 
   /** Other threads may have committed something since the last mark. */
@@ -206,8 +215,13 @@ export class History implements PastKeeping {
     return { sequence: this.#marks.at(time)?.sequence ?? 0, time };
   }
 
-  #set(keyspace: number, retention: Retention, floor: number): void {
+  #countedOf(keyspace: number): Counted {
+    return this.#counted.get(keyspace) ?? ALL_COUNTED;
+  }
+
+  #set(keyspace: number, retention: Retention, counted: Counted, floor: number): void {
     this.#retentions.set(keyspace, retention);
+    this.#counted.set(keyspace, counted);
     if (retention.ms > 0) this.#windows.set(keyspace, new HistoryWindow(retention, floor));
     else this.#windows.delete(keyspace);
     this.#marks.isKept = this.#windows.size > 0;

@@ -75,7 +75,7 @@ function promised(events: readonly KeyEvent[], kept: KeptVersions, time: number)
   if (isThere) {
     // A job may meet a delete, or what has expired, without what is newer: then the key is not there for it.
     const gone = events.findIndex((event) => !isThereAt(event, time));
-    count = Math.max(count, Math.min(kept.versions, gone < 0 ? events.length : gone));
+    count = Math.max(count, Math.min(kept.versions, gone < 0 ? events.length : gone, counting(events, kept)));
   }
   const { start } = kept;
   if (start === undefined) return count;
@@ -85,6 +85,13 @@ function promised(events: readonly KeyEvent[], kept: KeptVersions, time: number)
   // That nothing was there leaves no trace, and so does a delete of nothing.
   else while (inside > 0 && isDelete(events[inside - 1]!)) inside--;
   return Math.max(count, inside);
+}
+
+/** How many of the newest events are newer than the count is, or were kept when it was set. */
+function counting(events: readonly KeyEvent[], { counted: { sequence, before } }: KeptVersions): number {
+  if (sequence === 0) return events.length;
+  const older = events.findIndex((event) => event.sequence <= sequence);
+  return older < 0 ? events.length : older + before;
 }
 
 function isDelete({ kind }: KeyEvent): boolean {

@@ -2,6 +2,7 @@
  * A state of the past as a reader has it: plain data, so that attached threads get it from the owner as it is.
  */
 import { invalid, type VarveError } from '../base/errors.ts';
+import type { Counted } from '../manifest/counted-versions.ts';
 import type { ReadPoint } from './read-point.ts';
 
 /** What somebody wants to look back to: a time, or a sequence. */
@@ -19,8 +20,9 @@ export interface PastState extends ReadPoint {
 export interface KeptVersions {
   /** The first state that can be read, registered by who asked; undefined when the past is not kept by time. */
   readonly start: ReadPoint | undefined;
-  /** So many versions of a key that is there, whatever their age. */
+  /** So many versions of a key that is there, whatever their age, of those that count. */
   readonly versions: number;
+  readonly counted: Counted;
 }
 
 /** Reads of the past, as a thread asks for them (history.ts, sharing/attached-past.ts). */
