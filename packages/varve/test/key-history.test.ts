@@ -231,6 +231,17 @@ describe('the versions of a key', () => {
     expect(data.history('a').map(({ value }) => value)).toEqual([...values].reverse());
   });
 
+  test('have their times after a pause, all those of a millisecond', async () => {
+    const { db, clock, data } = await past({ ms: 100_000 });
+    clock.time += 60_000;
+    for (const value of ['1', '2', '3']) data.put('a', value);
+    const written = clock.time;
+    await db.flush();
+    clock.time += 20_000;
+    data.put('b', '1');
+    expect(data.history('a').map(({ time }) => time)).toEqual([written, written, written]);
+  });
+
   test('by count have times as long as something of about then was noted, and no wrong ones', async () => {
     const { db, clock, data } = await past({ versions: 3 });
     const written: number[] = [];

@@ -193,8 +193,11 @@ export class History implements PastKeeping {
     this.#marks.sample(time, sequence);
   }
 
-  timesOf(sequences: readonly number[]): (number | undefined)[] {
-    return sequences.map((sequence) => this.#marks.knownTimeOf(sequence));
+  timesOf(sequences: readonly number[], noted: number): (number | undefined)[] {
+    const marks = this.#marks;
+    return sequences.map((sequence) =>
+      sequence > noted ? marks.timeOf(sequence) : marks.knownTimeOf(sequence),
+    );
   }
 
   latestTimesOf(sequences: readonly number[]): (number | undefined)[] {

@@ -50,7 +50,11 @@ export function keyHistory<V>(
         .latestTimesOf(sequences)
         .map((time) => Math.max(time ?? now.time, kept.start?.time ?? now.time));
     const values = mergedValues(tree, key, events, shown.length, timesOf);
-    const times = core.past.timesOf(shown.map(({ sequence }) => sequence));
+    const noted = kept.start?.sequence ?? SEQUENCE_MAX;
+    const times = core.past.timesOf(
+      shown.map(({ sequence }) => sequence),
+      noted,
+    );
     return shown.map(({ sequence, expiresAt }, at) => {
       const value = values[at];
       return {

@@ -36,8 +36,12 @@ export interface PastReads {
   at(target: PastTarget | 'now'): PastState;
   /** Its start, if it has one, is registered. */
   keptOf(keyspace: number): KeptVersions;
-  /** When sequences were committed, milliseconds since 1970, or a little later; undefined where that is not known. */
-  timesOf(sequences: readonly number[]): (number | undefined)[];
+  /**
+   * When sequences were committed, milliseconds since 1970, or a little later; undefined where that is not known.
+   *
+   * @param noted every commit after this sequence was noted: a window began there
+   */
+  timesOf(sequences: readonly number[], noted: number): (number | undefined)[];
   /** The same for judging what had expired: later by as much as is not known; undefined for what was committed just now. */
   latestTimesOf(sequences: readonly number[]): (number | undefined)[];
 }

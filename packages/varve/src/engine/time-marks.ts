@@ -97,7 +97,7 @@ export class TimeMarks {
     return at === this.#length ? undefined : this.#times[at];
   }
 
-  /** The same where it is known as exactly as marks are that somebody asks for; undefined where nothing near it was noted. */
+  /** The same, also of what was committed while nobody kept the past: undefined where nothing near it was noted. */
   knownTimeOf(sequence: number): number | undefined {
     const at = this.#firstFrom(sequence);
     const time = this.timeOf(sequence);

@@ -43,8 +43,8 @@ export class AttachedPast implements PastReads {
     return answer;
   }
 
-  timesOf(sequences: readonly number[]): (number | undefined)[] {
-    return sequences.length === 0 ? [] : this.#ask('pastTimes', sequences);
+  timesOf(sequences: readonly number[], noted: number): (number | undefined)[] {
+    return sequences.length === 0 ? [] : this.#ask('pastTimes', { sequences, noted });
   }
 
   latestTimesOf(sequences: readonly number[]): (number | undefined)[] {
@@ -85,7 +85,8 @@ export function answerPast({ past, register, scheduler }: Core): Record<string, 
       const kept = past.keptOf(keyspace);
       return hold(kept, kept.start);
     },
-    pastTimes: (sequences: readonly number[]) => past.timesOf(sequences),
+    pastTimes: ({ sequences, noted }: { sequences: readonly number[]; noted: number }) =>
+      past.timesOf(sequences, noted),
     pastLatestTimes: (sequences: readonly number[]) => past.latestTimesOf(sequences),
     pastTaken: release,
   };
