@@ -89,6 +89,17 @@ describe('the difference of two states', () => {
     expect(db.stats().snapshots.count).toBe(0);
   });
 
+  test('goes from a time to the sequence that is still the latest one then, where nothing differs', async () => {
+    const { db, clock, data } = await past();
+    const sequence = data.put('a', '1', { ttlMs: 5 });
+    clock.time += 10;
+    expect([...db.diff(at(8), sequence)]).toEqual([]);
+    expect([...db.diff(at(8), sequence, { limit: undefined } as never)]).toEqual([]);
+    data.put('b', '1');
+    expect([...db.diff(at(8), sequence)]).toEqual([]);
+    expect(db.stats().snapshots.count).toBe(0);
+  });
+
   test('left in the middle lets go of its states', async () => {
     const { db, data } = await past();
     const from = db.stats().sequence;

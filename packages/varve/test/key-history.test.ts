@@ -1,11 +1,11 @@
 /** The versions of a key: what is shown is what the retention promises, whatever was compacted. */
-import { counter, u64, utf8 } from 'varve';
-import { Random } from 'varve/testing';
-import { describe, expect, test } from 'vitest';
+import { counter, open, u64, utf8 } from 'varve';
+import { Random, SimFs } from 'varve/testing';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { inMemory, texts } from './in-memory.ts';
 import { expectRefusal } from './refusal.ts';
-import { past, settle } from './time-travel-world.ts';
-import { START } from './ttl-world.ts';
+import { type Past, past, settle } from './time-travel-world.ts';
+import { HandClock, START } from './ttl-world.ts';
 
 describe('the versions of a key', () => {
   test('are shown with their times, deletes among them, as far as the window goes', async () => {
@@ -105,18 +105,84 @@ describe('the versions of a key', () => {
     expect(shown()).toEqual(['5']);
   });
 
-  test('by count are kept by jobs that ran already when it was asked for', async () => {
+  test('by count are those since it was asked for, with the one that was there, whatever jobs run meanwhile', async () => {
     const { db, data } = await past({});
     const shown = (): (string | undefined)[] => data.history('a').map(({ value }) => value);
     for (const value of ['1', '2', '3']) data.put('a', value);
     const flushed = db.flush();
     db.keyspace('data', { retention: { versions: 5 } });
-    expect(shown()).toEqual(['3', '2', '1']);
+    expect(shown()).toEqual(['3']);
     await flushed;
-    expect(shown()).toEqual(['3', '2', '1']);
+    expect(shown()).toEqual(['3']);
     data.put('a', '4');
     await settle(db);
-    expect(shown()).toEqual(['4', '3', '2', '1']);
+    expect(shown()).toEqual(['4', '3']);
+  });
+
+  test.each(['a delete', 'a range delete', 'an expiry'])(
+    'by count that is turned on bring nothing back from before %s that is gone',
+    async (kind) => {
+      const { db, clock, data } = await past({});
+      data.put('a', 'secret');
+      await settle(db);
+      if (kind === 'a delete') data.delete('a');
+      else if (kind === 'a range delete') data.deleteRange({ gte: 'a', lt: 'b' });
+      else data.put('a', 'short', { ttlMs: 1 });
+      clock.time += 10;
+      data.put('a', 'new');
+      await db.flush();
+      db.keyspace('data', { retention: { versions: 10 } });
+      data.put('a', 'newer');
+      expect(data.history('a').map(({ value }) => value)).toEqual(['newer', 'new']);
+    },
+  );
+
+  test('by a count that was raised are those that the lower one has kept, over a reopening and a crash', async () => {
+    let fileSystem = new SimFs();
+    const opened = async (): Promise<Past> => {
+      const clock = new HandClock();
+      const db = await open('/db', { fileSystem, clock, memtableBytesMax: 1024 * 1024 });
+      return { db, clock, data: db.keyspace('data', { key: utf8, value: utf8 }) };
+    };
+    const shown = ({ data }: Past): (string | undefined)[] => data.history('a').map(({ value }) => value);
+    let world = await opened();
+    world.db.keyspace('data', { retention: { versions: 2 } });
+    world.data.put('a', 'secret');
+    await settle(world.db);
+    world.data.delete('a');
+    for (const value of ['1', '2', '3']) world.data.put('a', value);
+    await world.db.flush();
+    world.db.keyspace('data', { retention: { versions: 5 } });
+    expect(shown(world)).toEqual(['3', '2']);
+    await world.db.sync('disk');
+    fileSystem = fileSystem.crash(new Random(1));
+    world = await opened();
+    expect(shown(world)).toEqual(['3', '2']);
+    world.data.put('a', '4');
+    await world.db.close();
+    world = await opened();
+    expect(shown(world)).toEqual(['4', '3', '2']);
+    await settle(world.db);
+    expect(shown(world)).toEqual(['4', '3', '2']);
+    await world.db.close();
+  });
+
+  test('by count that are promised are there after a replay that made tables', async () => {
+    let fileSystem = new SimFs();
+    const first = await open('/db', { fileSystem });
+    const data = first.keyspace('data', { key: utf8, value: utf8 });
+    for (let i = 0; i < 5; i++) data.put('a', String(i));
+    for (let i = 0; i < 3000; i++) data.put(`fill${i}`, 'x'.repeat(1000));
+    first.keyspace('data', { retention: { versions: 5 } });
+    const promisedThen = data.history('a').map(({ value }) => value);
+    // The manifest does not know of it yet.
+    first.syncNow('disk');
+    fileSystem = fileSystem.crash(new Random(1));
+    const small = { memtableBytesMax: 1024 * 1024, keyspaceDefaults: { memtableBytes: 256 * 1024 } };
+    const db = await open('/db', { fileSystem, ...small });
+    onTestFinished(() => db.close());
+    const again = db.keyspace('data', { key: utf8, value: utf8 });
+    expect(again.history('a').map(({ value }) => value)).toEqual(promisedThen);
   });
 
   test('of merges stand on what had not expired when they were written', async () => {
@@ -163,6 +229,34 @@ describe('the versions of a key', () => {
     }
     await db.compact();
     expect(data.history('a').map(({ value }) => value)).toEqual([...values].reverse());
+  });
+
+  test('have their times after a pause, all those of a millisecond', async () => {
+    const { db, clock, data } = await past({ ms: 100_000 });
+    clock.time += 60_000;
+    for (const value of ['1', '2', '3']) data.put('a', value);
+    const written = clock.time;
+    await db.flush();
+    clock.time += 20_000;
+    data.put('b', '1');
+    expect(data.history('a').map(({ time }) => time)).toEqual([written, written, written]);
+  });
+
+  test('by count have times as long as something of about then was noted, and no wrong ones', async () => {
+    const { db, clock, data } = await past({ versions: 3 });
+    const written: number[] = [];
+    for (let day = 0; day < 3; day++) {
+      clock.time += 86_400_000;
+      data.put('a', `${day}`);
+      written.unshift(clock.time);
+    }
+    const times = (): (number | undefined)[] => data.history('a').map(({ time }) => time);
+    expect(times()).toEqual(written);
+    await db.flush();
+    clock.time += 86_400_000;
+    data.put('b', '1');
+    await db.flush();
+    expect(times()).toEqual([undefined, undefined, undefined]);
   });
 
   test('take a limit and nothing else', async () => {

@@ -32,7 +32,9 @@ test('states, versions and differences are there in every thread, and stay while
   expect(now.get(data, 'b')).toBe('2');
   await expectRefusal(() => here.at(new Date(0)), 'OUTSIDE_HISTORY', 'invalid');
   await expectRefusal(() => here.at(last + 100), 'OUTSIDE_HISTORY', 'invalid');
-  await expectRefusal(() => here.at(Number.NaN), 'POINT_INVALID', 'invalid');
+  for (const bad of [Number.NaN, () => 1, Symbol('x')]) {
+    await expectRefusal(() => here.at(bad as never), 'POINT_INVALID', 'invalid');
+  }
   now.close();
   expect(here.stats().snapshots.count).toBe(0);
 });

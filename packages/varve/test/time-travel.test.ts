@@ -127,7 +127,8 @@ describe('a state of the past', () => {
     clock.time += 10;
     const error = await expectRefusal(() => db.at(at(5)), 'OUTSIDE_HISTORY', 'invalid');
     expect(error.message).toContain('retention');
-    for (const bad of [new Date('x'), Number.NaN, -1, 1.5, '2026-11-01', undefined, null]) {
+    const noDate = Object.create(Date.prototype) as unknown;
+    for (const bad of [new Date('x'), noDate, () => 1, Number.NaN, -1, 1.5, '2026-11-01', undefined, null]) {
       await expectRefusal(() => db.at(bad as never), 'POINT_INVALID', 'invalid');
     }
     await expectRefusal(() => db.at(1, { maxAge: 1 } as never), 'OPTION_INVALID', 'invalid');
@@ -259,6 +260,46 @@ describe('retention', () => {
       'OPTION_INVALID',
       'invalid',
     );
+  });
+
+  test.each(['the manifest', 'the log'])(
+    'by time that %s tells of is not opened without timestamps',
+    async (from) => {
+      let fileSystem = new SimFs();
+      const first = await open('/db', { fileSystem });
+      first.keyspace('data', { retention: { ms: 1000 } });
+      first.keyspace('other', { retention: { versions: 2 } });
+      await first.sync('disk');
+      if (from === 'the log') fileSystem = fileSystem.crash(new Random(1));
+      else await first.close();
+      const options = { fileSystem, timestamps: false };
+      await expectRefusal(() => open('/db', options), 'OPTION_INVALID', 'invalid', {
+        option: 'timestamps',
+        keyspaces: ['data'],
+      });
+      const reading = await open('/db', { ...options, readOnly: true });
+      await reading.close();
+      const again = await open('/db', { fileSystem });
+      again.keyspace('data', { retention: {} });
+      await again.close();
+      const without = await open('/db', options);
+      await without.close();
+    },
+  );
+
+  test('that is stored stays when the default of the database is another one', async () => {
+    const fileSystem = new SimFs();
+    const first = await open('/db', { fileSystem });
+    first.keyspace('data', { retention: { ms: 3_600_000 } });
+    await first.close();
+    const db = await open('/db', { fileSystem, keyspaceDefaults: { retention: { versions: 1 } } });
+    onTestFinished(() => db.close());
+    db.keyspace('data');
+    db.keyspace('data', { ttlMs: 5000 });
+    const made = db.keyspace('made');
+    made.put(Uint8Array.of(1), Uint8Array.of(1));
+    expect(db.stats().keyspaces['data']!.history).toBeDefined();
+    expect(db.stats().keyspaces['made']!.history).toBeUndefined();
   });
 
   test('knows the times of ingestions that only the log has after a crash', async () => {

@@ -7,10 +7,11 @@
  * (`at`). Both run on the owner's thread and to their end, so nobody falls between (CONTRACT 5). The next
  * edit stores the sequence of a start that a job has used as `historyFloor`, so what a job dropped is past the floor that the manifest
  * names before its output or with it.
- * The time of a start is that of a mark that the manifest keeps, or when the retention began: no reader judges what has expired
- * by an earlier one, also after a reopening.
+ * The time of a start is now - ms, or when the retention began. Each edit stores the clock too, which never runs back: so no reader
+ * judges what has expired by an earlier time than a job has, also after a reopening.
  */
-import { invalid, type VarveError } from '../base/errors.ts';
+import { invalid } from '../base/errors.ts';
+import { ALL_COUNTED, type Counted, countedAfter } from '../manifest/counted-versions.ts';
 import type { KeyspaceVersion } from '../manifest/version.ts';
 import type { Retention, VersionEdit } from '../manifest/version-edit.ts';
 import type { RetentionOption } from '../options/retention.ts';
@@ -33,15 +34,11 @@ class HistoryWindow {
   }
 
   /** The first state that can be read now. */
-  advance({ sequence, time }: ReadPoint, marks: TimeMarks): ReadPoint {
+  advance({ time }: ReadPoint, marks: TimeMarks): ReadPoint {
     const from = time - this.retention.ms;
+    this.#sequence = Math.max(this.#sequence, marks.at(from)?.sequence ?? 0);
     // In a database that is not written to it goes on as well.
-    marks.lasts(from, sequence);
-    const mark = marks.at(from);
-    if (mark !== undefined && mark.sequence >= this.#sequence) {
-      this.#sequence = mark.sequence;
-      this.#time = Math.max(this.#time, mark.time);
-    }
+    this.#time = Math.max(this.#time, from);
     return { sequence: this.#sequence, time: this.#time };
   }
 }
@@ -55,6 +52,7 @@ export class History implements PastKeeping {
   readonly #marks: TimeMarks;
   readonly #core: Core;
   readonly #retentions = new Map<number, Retention>();
+  readonly #counted = new Map<number, Counted>();
   /** Of the keyspaces that keep the past by time. */
   readonly #windows = new Map<number, HistoryWindow>();
   /** Keyspaces whose start jobs have used since it was stored last. */
@@ -66,8 +64,8 @@ export class History implements PastKeeping {
   constructor(core: Core, marks: TimeMarks, keyspaces: Iterable<KeyspaceVersion>) {
     this.#core = core;
     this.#marks = marks;
-    for (const { record, retention, historyFloor } of keyspaces) {
-      if (retention !== undefined) this.#set(record.id, retention, historyFloor);
+    for (const { record, retention, counted, historyFloor } of keyspaces) {
+      if (retention !== undefined) this.#set(record.id, retention, counted, historyFloor);
     }
     // Replay has gathered marks for keyspaces that it may have dropped again.
     this.#marks.isKept = this.#windows.size > 0;
@@ -141,23 +139,30 @@ export class History implements PastKeeping {
     const start = this.startOf(tree.id) ?? this.#now();
     const since = start.time;
     const floor = start.sequence;
-    return { change: 'retain', id: tree.id, ms, versions, since, floor };
+    const { visible } = core.state;
+    // Nothing was written to one that was made just now.
+    const isNew = visible === tree.record.createdSequence;
+    const counted = isNew
+      ? ALL_COUNTED
+      : countedAfter(this.#countedOf(tree.id), before.versions, versions, visible);
+    return { change: 'retain', id: tree.id, ms, versions, since, floor, counted };
   }
 
   /** It is in the log, at the sequence that is visible now. */
-  retain({ id, ms, versions, since, floor }: RetentionChange): void {
-    this.#set(id, { ms, versions, since }, floor);
+  retain({ id, ms, versions, since, floor, counted }: RetentionChange): void {
+    this.#set(id, { ms, versions, since }, counted, floor);
     // States from here on are asked for by time.
-    this.#marks.sample(since, this.#core.state.visible);
+    this.note();
   }
 
   forget(keyspace: number): void {
     this.#retentions.delete(keyspace);
+    this.#counted.delete(keyspace);
     this.#windows.delete(keyspace);
     this.#marks.isKept = this.#windows.size > 0;
   }
 
-  at(target: PastTarget): PastState {
+  at(target: PastTarget | 'now'): PastState {
     const { state, register, options } = this.#core;
     state.checkOpen();
     if (options.readOnly) {
@@ -169,7 +174,7 @@ export class History implements PastKeeping {
     this.#marks.sample(now.time, now.sequence);
     const starts = new Map<number, ReadPoint>();
     for (const [id, window] of this.#windows) starts.set(id, window.advance(now, this.#marks));
-    const past = { ...this.#pointOf(target, now, starts), target, now, starts };
+    const past = { ...this.#pointOf(target, now), target, now, starts };
     checkPastOfAny(past);
     register.addPast(past.sequence, past.time);
     return past;
@@ -179,7 +184,7 @@ export class History implements PastKeeping {
     const { register, options } = this.#core;
     const start = options.readOnly ? undefined : this.startOf(keyspace);
     if (start !== undefined) register.addPast(start.sequence, start.time);
-    return { start, versions: this.versionsOf(keyspace) };
+    return { start, versions: this.versionsOf(keyspace), counted: this.#countedOf(keyspace) };
   }
 
   /** Other threads may have committed something since the last mark. */
@@ -188,7 +193,14 @@ export class History implements PastKeeping {
     this.#marks.sample(time, sequence);
   }
 
-  timesOf(sequences: readonly number[]): (number | undefined)[] {
+  timesOf(sequences: readonly number[], noted: number): (number | undefined)[] {
+    const marks = this.#marks;
+    return sequences.map((sequence) =>
+      sequence > noted ? marks.timeOf(sequence) : marks.knownTimeOf(sequence),
+    );
+  }
+
+  latestTimesOf(sequences: readonly number[]): (number | undefined)[] {
     return sequences.map((sequence) => this.#marks.timeOf(sequence));
   }
 
@@ -197,32 +209,24 @@ export class History implements PastKeeping {
     return { sequence: state.visible, time: state.time.now() };
   }
 
-  #pointOf(target: PastTarget, now: ReadPoint, starts: ReadonlyMap<number, ReadPoint>): ReadPoint {
-    if (target instanceof Date) {
-      const time = target.getTime();
-      if (Number.isNaN(time)) throw pointInvalid('got an invalid Date', String(target));
-      if (time === now.time) return now;
-      return { sequence: this.#marks.at(time)?.sequence ?? 0, time };
-    }
-    if (typeof target !== 'number' || !Number.isSafeInteger(target) || target < 0)
-      throw pointInvalid(`got ${typeof target === 'number' ? target : typeof target}`, target);
-    if (target === now.sequence) return now;
-    // Sequences are committed in the order of their times, so the earliest of the starts that it lies behind is not too late.
-    let time = this.#marks.timeOf(target) ?? now.time;
-    for (const start of starts.values()) {
-      if (start.sequence <= target && start.time > time) time = start.time;
-    }
-    return { sequence: target, time: Math.min(time, now.time) };
+  #pointOf(target: PastTarget | 'now', now: ReadPoint): ReadPoint {
+    if (target === 'now') return now;
+    if (typeof target === 'number')
+      return { sequence: target, time: Math.min(this.#marks.timeOf(target) ?? now.time, now.time) };
+    const time = target.getTime();
+    if (time === now.time) return now;
+    return { sequence: this.#marks.at(time)?.sequence ?? 0, time };
   }
 
-  #set(keyspace: number, retention: Retention, floor: number): void {
+  #countedOf(keyspace: number): Counted {
+    return this.#counted.get(keyspace) ?? ALL_COUNTED;
+  }
+
+  #set(keyspace: number, retention: Retention, counted: Counted, floor: number): void {
     this.#retentions.set(keyspace, retention);
+    this.#counted.set(keyspace, counted);
     if (retention.ms > 0) this.#windows.set(keyspace, new HistoryWindow(retention, floor));
     else this.#windows.delete(keyspace);
     this.#marks.isKept = this.#windows.size > 0;
   }
-}
-
-function pointInvalid(what: string, got: unknown): VarveError {
-  return invalid('POINT_INVALID', `a state of the past is given by a Date or a sequence; ${what}`, { got });
 }

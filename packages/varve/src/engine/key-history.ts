@@ -6,7 +6,7 @@
  * current view in one go; what it reads is registered before.
  */
 import { type EntryIterator, PointResult, SEQUENCE_MAX } from '../base/entry.ts';
-import { cloneOf, cloneRange, compareRanges, EMPTY, successor } from '../base/bytes.ts';
+import { cloneRange, compareRanges, EMPTY, successor } from '../base/bytes.ts';
 import { invalid } from '../base/errors.ts';
 import { EXPIRY_BYTES, expiryOf } from '../base/expiry.ts';
 import { KIND_BLOB, KIND_DELETE, KIND_MERGE, KIND_PUT, KIND_PUT_EXPIRY } from '../base/kinds.ts';
@@ -16,22 +16,22 @@ import type { Session } from './core.ts';
 import type { HistoryOptions, KeyVersion } from './keyspace-types.ts';
 import { checkOptionMembers } from './option-members.ts';
 import type { KeptVersions } from './past.ts';
-import { mergedAt } from './merging/merged-value.ts';
+import { mergedValues } from './merging/merged-history.ts';
 import { mergedSources, tombstonesOf } from './scan.ts';
 import type { Tree } from './tree.ts';
 
-/** Something that happened to a key, while its source stands there. */
+/** Something that happened to a key. The bytes are copies: what a source lends is gone when it moves, and codecs are user code. */
 interface KeyEvent {
   readonly sequence: number;
-  readonly kind: 'put' | 'delete' | 'rangeDelete';
-  /** A copy: what the source lends is gone when it moves, and codecs are user code. */
+  readonly kind: 'put' | 'merge' | 'delete' | 'rangeDelete';
+  /** Of a merge its operands. */
   readonly value: Uint8Array;
   readonly expiresAt: number | undefined;
 }
 
 const found = new PointResult();
 
-/** @throws invalid `OPTION_INVALID`; closed; corruption; io */
+/** @throws invalid `OPTION_INVALID`, `MERGE_OPERATOR_MISSING`, `MERGE_FAILED`; closed; corruption; io */
 export function keyHistory<V>(
   core: Session,
   tree: Tree,
@@ -43,18 +43,28 @@ export function keyHistory<V>(
   const kept = core.past.keptOf(tree.id);
   try {
     const now = { sequence: core.state.visible, time: core.state.time.now() };
-    const timeOf = (sequence: number): number =>
-      Math.max(core.past.timesOf([sequence])[0] ?? now.time, kept.start?.time ?? now.time);
-    const events = core.state.entered(() => eventsOf(tree, key, now.sequence, kept, limit, timeOf));
+    const events = core.state.entered(() => eventsOf(tree, key, now.sequence, kept, limit));
     const shown = events.slice(0, Math.min(limit, promised(events, kept, now.time)));
-    const times = core.past.timesOf(shown.map(({ sequence }) => sequence));
-    return shown.map(({ sequence, kind, value, expiresAt }, at) => ({
-      sequence,
-      time: times[at],
-      isDeleted: kind !== 'put',
-      value: kind === 'put' ? decodeValue(codec, value, 0, value.length) : undefined,
-      ...(expiresAt === undefined ? {} : { expiresAt }),
-    }));
+    const timesOf = (sequences: readonly number[]): number[] =>
+      core.past
+        .latestTimesOf(sequences)
+        .map((time) => Math.max(time ?? now.time, kept.start?.time ?? now.time));
+    const values = mergedValues(tree, key, events, shown.length, timesOf);
+    const noted = kept.start?.sequence ?? SEQUENCE_MAX;
+    const times = core.past.timesOf(
+      shown.map(({ sequence }) => sequence),
+      noted,
+    );
+    return shown.map(({ sequence, expiresAt }, at) => {
+      const value = values[at];
+      return {
+        sequence,
+        time: times[at],
+        isDeleted: value === undefined,
+        value: value === undefined ? undefined : decodeValue(codec, value, 0, value.length),
+        ...(expiresAt === undefined ? {} : { expiresAt }),
+      };
+    });
   } finally {
     if (kept.start !== undefined) core.register.remove(kept.start.sequence, kept.start.time);
   }
@@ -69,7 +79,7 @@ function promised(events: readonly KeyEvent[], kept: KeptVersions, time: number)
   if (isThere) {
     // A job may meet a delete, or what has expired, without what is newer: then the key is not there for it.
     const gone = events.findIndex((event) => !isThereAt(event, time));
-    count = Math.max(count, Math.min(kept.versions, gone < 0 ? events.length : gone));
+    count = Math.max(count, Math.min(kept.versions, gone < 0 ? events.length : gone, counting(events, kept)));
   }
   const { start } = kept;
   if (start === undefined) return count;
@@ -77,22 +87,35 @@ function promised(events: readonly KeyEvent[], kept: KeptVersions, time: number)
   let inside = older < 0 ? events.length : older;
   if (older >= 0 && isThereAt(events[older]!, start.time)) inside++;
   // That nothing was there leaves no trace, and so does a delete of nothing.
-  else while (inside > 0 && events[inside - 1]!.kind !== 'put') inside--;
+  else while (inside > 0 && isDelete(events[inside - 1]!)) inside--;
   return Math.max(count, inside);
 }
 
-function isThereAt({ kind, expiresAt }: KeyEvent, time: number): boolean {
-  return kind === 'put' && (expiresAt === undefined || expiresAt > time);
+/** How many of the newest events are newer than the count is, or were kept when it was set. */
+function counting(events: readonly KeyEvent[], { counted: { sequence, before } }: KeptVersions): number {
+  if (sequence === 0) return events.length;
+  const older = events.findIndex((event) => event.sequence <= sequence);
+  return older < 0 ? events.length : older + before;
 }
 
-/** Newest first: its versions and the range deletes over it, as far back as any of them may be shown. */
+function isDelete({ kind }: KeyEvent): boolean {
+  return kind === 'delete' || kind === 'rangeDelete';
+}
+
+function isThereAt(event: KeyEvent, time: number): boolean {
+  return !isDelete(event) && (event.expiresAt === undefined || event.expiresAt > time);
+}
+
+/**
+ * Newest first: its versions and the range deletes over it, as far back as any of them may be shown, and on to what the merges
+ * among those stand on.
+ */
 function eventsOf(
   tree: Tree,
   key: Uint8Array,
   visible: number,
   kept: KeptVersions,
   limit: number,
-  timeOf: (sequence: number) => number,
 ): KeyEvent[] {
   const range = { lower: key, upper: successor(key) };
   const { view } = tree;
@@ -101,37 +124,36 @@ function eventsOf(
   const coverAt = (sequence: number): number => cover?.coveringSequence(key, 0, key.length, sequence) ?? 0;
   const events: KeyEvent[] = [];
   const oldest = kept.start?.sequence ?? SEQUENCE_MAX;
+  const enough = Math.min(limit, kept.versions);
   let deleted = coverAt(visible);
+  let isEnough = false;
   source.seek(key, 0, key.length, visible);
   for (;;) {
     const isAt =
       source.valid && compareRanges(source.key, source.keyStart, source.keyEnd, key, 0, key.length) === 0;
     if (!isAt && deleted === 0) return events;
     if (isAt && source.sequence >= deleted) {
-      events.push(versionAt(tree, key, source, events.length < limit, timeOf));
+      events.push(versionAt(tree, key, source));
       source.next();
     } else {
       events.push({ sequence: deleted, kind: 'rangeDelete', value: EMPTY, expiresAt: undefined });
       deleted = coverAt(deleted - 1);
     }
-    if (events.length >= kept.versions && events.at(-1)!.sequence <= oldest) return events;
+    const last = events.at(-1)!;
+    // Up to a version inside of the window all are promised.
+    isEnough ||=
+      last.sequence <= oldest ? events.length >= enough : events.length >= limit && !isDelete(last);
+    if (isEnough && last.kind !== 'merge') return events;
   }
 }
 
-function versionAt(
-  tree: Tree,
-  key: Uint8Array,
-  source: EntryIterator,
-  withValue: boolean,
-  timeOf: (sequence: number) => number,
-): KeyEvent {
+function versionAt(tree: Tree, key: Uint8Array, source: EntryIterator): KeyEvent {
   const { sequence, kind, value, valueStart, valueEnd } = source;
   if (kind === KIND_DELETE) return { sequence, kind: 'delete', value: EMPTY, expiresAt: undefined };
-  const expiresAt = kind === KIND_PUT_EXPIRY ? expiryOf(value, valueStart) : undefined;
-  if (withValue && kind === KIND_MERGE) {
-    return { sequence, kind: 'put', value: cloneOf(mergedAt(tree, key, sequence, timeOf)), expiresAt };
+  if (kind === KIND_MERGE) {
+    return { sequence, kind: 'merge', value: cloneRange(value, valueStart, valueEnd), expiresAt: undefined };
   }
-  if (!withValue) return { sequence, kind: 'put', value: EMPTY, expiresAt };
+  const expiresAt = kind === KIND_PUT_EXPIRY ? expiryOf(value, valueStart) : undefined;
   found.kind = KIND_PUT;
   found.value = value;
   found.valueStart = expiresAt === undefined ? valueStart : valueStart + EXPIRY_BYTES;

@@ -4,13 +4,15 @@
  *   { "change": "create", "id": 3, "name": "users", "keyCodec": "utf8", "valueCodec": "json" }
  *       and, when it was made with them, "mergeOperator" and "compactionFilter": { "name": "varve.counter", "version": "1" }
  *   { "change": "drop", "id": 3, "name": "users" }
- *   { "change": "retain", "id": 3, "ms": 3600000, "versions": 0, "since": 1790000000000, "floor": 17 }
+ *   { "change": "retain", "id": 3, "ms": 3600000, "versions": 2, "since": 1790000000000, "floor": 17, "counted": { "sequence": 17, "before": 1 } }
+ *       without "counted", as the first release wrote it, all versions count
  *   { "change": "code", "id": 3, "role": "mergeOperator", "name": "varve.counter", "version": "1" }
  *
  * PERSISTED: names never change meaning; an unknown change is refused by name.
  */
 import { corruption, invalid } from '../base/errors.ts';
 import type { StoredCode } from '../base/merge-operator.ts';
+import { ALL_COUNTED, type Counted } from '../manifest/counted-versions.ts';
 import type { CodeRole, KeyspaceCode } from '../manifest/keyspace-code.ts';
 import type { KeyspaceRecord, Retention, VersionEdit } from '../manifest/version-edit.ts';
 
@@ -25,7 +27,7 @@ export type KeyspaceChange =
   | { change: 'code'; id: number; role: CodeRole; name: string; version: string };
 
 /** How much of its past the keyspace keeps from now on (manifest/version-edit.ts); states before `floor` are not kept by it. */
-export type RetentionChange = { change: 'retain'; id: number; floor: number } & Retention;
+export type RetentionChange = { change: 'retain'; id: number; floor: number; counted: Counted } & Retention;
 
 export function encodeKeyspaceChange(change: KeyspaceChange): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(change));
@@ -54,7 +56,15 @@ export function decodeKeyspaceChange(
       if (!Number.isSafeInteger(value) || (value as number) < 0)
         throw corruption(`a keyspace record has no ${field}`, where);
     }
-    return { change, id: id as number, ...(numbers as Record<keyof typeof numbers, number>) };
+    const { counted = ALL_COUNTED } = parsed;
+    if (!isCounted(counted)) throw corruption('a keyspace record does not say which versions count', where);
+    const { sequence, before } = counted;
+    return {
+      change,
+      id: id as number,
+      ...(numbers as Record<keyof typeof numbers, number>),
+      counted: { sequence, before },
+    };
   }
   if (change === 'code') {
     if (role !== 'mergeOperator' && role !== 'compactionFilter') {
@@ -82,6 +92,12 @@ export function decodeKeyspaceChange(
   return { change, id: id as number, name, keyCodec, valueCodec, ...codes };
 }
 
+function isCounted(counted: unknown): counted is Counted {
+  if (typeof counted !== 'object' || counted === null) return false;
+  const { sequence, before } = counted as Record<string, unknown>;
+  return [sequence, before].every((each) => Number.isSafeInteger(each) && (each as number) >= 0);
+}
+
 function isStoredCode(code: unknown): code is StoredCode {
   if (typeof code !== 'object' || code === null) return false;
   const { name, version } = code as Record<string, unknown>;
@@ -103,9 +119,10 @@ export function editOfChange(change: KeyspaceChange, sequence: number): VersionE
     return { keyspacesCreated: [recordOf(change, sequence)], metaSequence: sequence };
   if (change.change === 'drop') return { keyspacesDropped: [change.id], metaSequence: sequence };
   if (change.change === 'code') return { keyspaceCodes: [codeOf(change)], metaSequence: sequence };
-  const { id: keyspace, ms, versions, since, floor } = change;
+  const { id: keyspace, ms, versions, since, floor, counted } = change;
   return {
     retention: [{ keyspace, ms, versions, since }],
+    ...(counted.sequence > 0 && { countedVersions: [{ keyspace, ...counted }] }),
     historyFloor: [{ keyspace, sequence: floor }],
     metaSequence: sequence,
   };

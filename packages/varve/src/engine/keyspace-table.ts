@@ -86,7 +86,7 @@ export class KeyspaceTable {
   open<K, V>(name: string, options: KeyspaceOptions<K, V> = {}): KeyspaceHandle<K, V> {
     const settings = checkedSettings(name, options);
     const code = givenCode(options);
-    const resolved = this.#resolve(settings);
+    const resolved = this.#resolve(name, settings);
     const known = this.#handles.get(name);
     this.#checkCode(name, this.#trees.get(name), code, known, settings, resolved);
     if (known !== undefined) {
@@ -112,7 +112,7 @@ export class KeyspaceTable {
   /** For an attached thread: the keyspace, made when there is none. Its codecs are that thread's; here only their names count. */
   ensure(request: KeyspaceRequest): KeyspaceAnswer {
     const { name, key, value, operator, settings } = request;
-    const resolved = this.#resolve(settings);
+    const resolved = this.#resolve(name, settings);
     let tree = this.#trees.get(name);
     const given = { operator: operator === undefined ? undefined : { source: operator }, filter: undefined };
     this.#checkCode(name, tree, given, this.#handles.get(name), settings, resolved);
@@ -163,7 +163,7 @@ export class KeyspaceTable {
     });
   };
 
-  #resolve(settings: Record<string, unknown>): ResolvedKeyspaceSettings {
+  #resolve(name: string, settings: Record<string, unknown>): ResolvedKeyspaceSettings {
     const { keyspaceDefaults, memtableBytesMax, defragment, timestamps } = this.#core.options;
     const resolved = resolveKeyspaceSettings(
       settings,
@@ -173,7 +173,9 @@ export class KeyspaceTable {
       timestamps,
     );
     for (const codec of resolved.compression) writableCodec(codec);
-    return resolved;
+    // A retention is kept with its keyspace: the default is for new ones.
+    const isStored = this.#trees.has(name) && settings['retention'] === undefined;
+    return isStored ? { ...resolved, retention: undefined } : resolved;
   }
 
   async drop(name: string): Promise<void> {

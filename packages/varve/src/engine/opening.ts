@@ -106,6 +106,7 @@ export class Opening {
       Math.max(recovering.version.nextFileNumber, contents.highest + 1),
     );
     const report = replayLog(recovering, contents.logs);
+    this.#checkTimes(recovering.version);
     if (recovering.changes.length > 0) this.#holdTables(recovering.version);
     // What was read around damage becomes tables at once, so that the damaged log is not needed at the next open.
     if (this.#options.recovery === 'salvage' && !this.#options.readOnly) {
@@ -211,6 +212,17 @@ export class Opening {
     for (const { id, sequence, time, locks, batch } of prepared.values()) {
       state.prepared.set(id, { sequence, time, locks, batch });
     }
+  }
+
+  /** Without times nobody would know when the window of a keyspace begins. */
+  #checkTimes({ keyspaces }: Version): void {
+    const { timestamps, readOnly } = this.#options;
+    if (timestamps || readOnly) return;
+    const keeping = [...keyspaces.values()].filter(({ retention }) => (retention?.ms ?? 0) > 0);
+    if (keeping.length === 0) return;
+    const names = keeping.map(({ record }) => record.name);
+    const message = `timestamps: false does not go together with the retention.ms that is stored with ${names.join(', ')}: end it first, with timestamps, by retention: {}`;
+    throw invalid('OPTION_INVALID', message, { option: 'timestamps', keyspaces: names });
   }
 
   /** Read-only: what a writer removes from now on can still be read. */

@@ -124,7 +124,7 @@ export function replayLog(env: ReplayEnv, logs: readonly number[]): ReplayReport
           this.batch(sequence, time, bytes, batchStart, end, where);
         else state.visible = sequence;
       },
-      keyspaceChange(sequence, _time, bytes, start, end, where) {
+      keyspaceChange(sequence, time, bytes, start, end, where) {
         state.visible = sequence;
         if (sequence <= env.version.metaSequence) return;
         const change = decodeKeyspaceChange(bytes.slice(start, end), where);
@@ -141,7 +141,7 @@ export function replayLog(env: ReplayEnv, logs: readonly number[]): ReplayReport
           if (!env.version.keyspaces.has(change.id)) return;
           env.version = applyEdit(env.version, editOfChange(change, sequence));
           env.marks.isKept ||= change.ms > 0;
-          env.marks.sample(change.since, sequence);
+          if (time > 0) env.marks.sample(time, sequence);
         } else if (state.trees.has(change.id)) dropTree(env, change.id, sequence);
         else if (env.mode !== 'salvage')
           throw corruption('a keyspace is dropped that is not there', { ...where });

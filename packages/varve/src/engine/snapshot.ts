@@ -8,13 +8,14 @@
 import { closed, invalid, VarveError } from '../base/errors.ts';
 import { type Timer, TIMER_MS_MAX } from '../runtime/scheduler.ts';
 import type { Session } from './core.ts';
-import { checkPast, type PastState, type PastTarget } from './past.ts';
+import { checkTarget, pointIn, type PastState, type PastTarget } from './past.ts';
 import type { ReadPoint } from './read-point.ts';
 import { checkOptionMembers } from './option-members.ts';
 import type { HeldSnapshot } from './held-snapshots.ts';
 import { LeakReports } from './leak-reports.ts';
 import { KeyspaceHandle } from './keyspace.ts';
 import type { Keyspace, Range, RangeView, Snapshot, SnapshotOptions } from './keyspace-types.ts';
+import type { Tree } from './tree.ts';
 
 export class SnapshotHandle implements Snapshot, ReadPoint {
   readonly sequence: number;
@@ -41,7 +42,7 @@ export class SnapshotHandle implements Snapshot, ReadPoint {
     core.state.checkOpen();
     const maxAgeMs = checkOptions(options);
     this.#core = core;
-    this.#past = target === undefined ? undefined : core.past.at(target.at);
+    this.#past = target === undefined ? undefined : core.past.at(checkTarget(target.at));
     this.sequence = this.#past?.sequence ?? core.register.addVisible();
     this.time = this.#past?.time ?? core.register.time;
     this.#held = core.snapshots.add(this.sequence, made);
@@ -55,21 +56,23 @@ export class SnapshotHandle implements Snapshot, ReadPoint {
   }
 
   get<K, V>(keyspace: Keyspace<K, V>, key: K): V | undefined {
-    return this.#reader(keyspace).getAt(key, this);
+    const reader = this.#reader(keyspace);
+    return reader.getAt(key, this.#pointIn(reader));
   }
 
   getMany<K, V>(keyspace: Keyspace<K, V>, keys: readonly K[]): (V | undefined)[] {
-    return this.#reader(keyspace).getManyAt(keys, this);
+    const reader = this.#reader(keyspace);
+    return reader.getManyAt(keys, this.#pointIn(reader));
   }
 
   has<K, V>(keyspace: Keyspace<K, V>, key: K): boolean {
     const reader = this.#reader(keyspace);
-    return reader.hasEncodedAt(reader.encodeKey(key), this);
+    return reader.hasEncodedAt(reader.encodeKey(key), this.#pointIn(reader));
   }
 
   range<K, V>(keyspace: Keyspace<K, V>, range: Range<K> = {}): RangeView<K, V> {
     const reader = this.#reader(keyspace);
-    return reader.rangeAt(range, this, () => {
+    return reader.rangeAt(range, this.#pointIn(reader), () => {
       this.#check();
       reader.check();
     });
@@ -99,9 +102,11 @@ export class SnapshotHandle implements Snapshot, ReadPoint {
 
   #reader<K, V>(keyspace: Keyspace<K, V>): KeyspaceHandle<K, V> {
     this.#check();
-    const handle = KeyspaceHandle.of(keyspace, this.#core);
-    if (this.#past !== undefined) checkPast(this.#past, handle.tree);
-    return handle;
+    return KeyspaceHandle.of(keyspace, this.#core);
+  }
+
+  #pointIn({ tree }: { readonly tree: Tree }): ReadPoint {
+    return this.#past === undefined ? this : pointIn(this.#past, tree);
   }
 }
 

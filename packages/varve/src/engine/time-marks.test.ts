@@ -38,6 +38,35 @@ describe('marks of a database that keeps its past', () => {
     expect(stored.at(-1)).toEqual({ time: 100_060, sequence: 100_060 });
   });
 
+  test('of the manifest are a second apart where something was committed meanwhile', () => {
+    const marks = kept();
+    for (let i = 0; i < 100; i++) marks.sample(i * 10, i);
+    marks.sample(90_000, 100);
+    expect(marks.take().slice(-2)).toEqual([
+      { time: 990, sequence: 99 },
+      { time: 90_000, sequence: 100 },
+    ]);
+  });
+
+  test('know the time of a sequence when they are near it', () => {
+    const marks = new TimeMarks(true);
+    for (const time of [1000, 1900, 2500, 3000, 60_000]) marks.sample(time, time / 100);
+    // Those of 1000, 2500 and 60000 are noted.
+    expect([9, 10, 19, 25, 30, 600, 601].map((sequence) => marks.knownTimeOf(sequence))).toEqual([
+      undefined,
+      1000,
+      undefined,
+      2500,
+      undefined,
+      60_000,
+      undefined,
+    ]);
+    expect([9, 19, 30].map((sequence) => marks.timeOf(sequence))).toEqual([1000, 2500, 60_000]);
+    marks.isKept = true;
+    for (const time of [60_100, 60_300]) marks.sample(time, time / 100);
+    expect([601, 602, 603].map((sequence) => marks.knownTimeOf(sequence))).toEqual([60_100, 60_300, 60_300]);
+  });
+
   test('say again what was committed later in a millisecond that the manifest has', () => {
     const marks = kept();
     marks.sample(5, 1);
@@ -65,15 +94,10 @@ describe('marks of a database that keeps its past', () => {
     }
   });
 
-  test('move on while nothing is committed, and forget what nobody asks for', () => {
+  test('forget what nobody asks for', () => {
     const marks = kept();
     for (let i = 1; i <= 10; i++) marks.sample(i, i);
-    marks.lasts(500, 9);
-    expect(marks.at(500)).toEqual({ time: 10, sequence: 10 });
-    marks.lasts(500, 10);
-    marks.lasts(600, 10);
-    expect(marks.at(700)).toEqual({ time: 600, sequence: 10 });
-    expect(marks.timeOf(10)).toBe(10);
+    expect(marks.at(700)).toEqual({ time: 10, sequence: 10 });
     marks.forget(9);
     expect(marks.at(8)).toBeUndefined();
     expect(marks.at(9)).toEqual({ time: 9, sequence: 9 });
@@ -98,6 +122,7 @@ describe('marks of the manifest', () => {
       { time: 40, sequence: 2 },
     ];
     expect(joinMarks(marks, backwards, 0)).toEqual(marks);
+    expect(joinMarks(marks, [{ time: 40, sequence: 3 }], 3)).toEqual(marks.slice(2));
     expect(joinMarks(marks, [{ time: 40, sequence: 4 }], 3).map(({ sequence }) => sequence)).toEqual([3, 4]);
   });
 

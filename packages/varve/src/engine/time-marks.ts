@@ -60,16 +60,6 @@ export class TimeMarks {
     if (sequence > this.#sequences[last]!) this.#push(time, sequence);
   }
 
-  /** `sequence`, if it is that of the last mark, was still the latest one at `time`. */
-  lasts(time: number, sequence: number): void {
-    const last = this.#length - 1;
-    if (last < 0 || this.#sequences[last] !== sequence || time <= this.#times[last]!) return;
-    if (last > 0 && this.#sequences[last - 1] === sequence) {
-      this.#times[last] = time;
-      this.#taken = Math.min(this.#taken, last);
-    } else this.#push(time, sequence);
-  }
-
   /** The marks since the last call, for an edit to store. */
   take(): TimeMark[] {
     const first = this.#taken;
@@ -79,10 +69,10 @@ export class TimeMarks {
     const marks: TimeMark[] = [];
     let stored = Number.NEGATIVE_INFINITY;
     for (let at = first; at < this.#length; at++) {
-      const time = this.#times[at]!;
-      if (time - stored < apart && at < this.#length - 1) continue;
-      stored = time;
-      marks.push({ time, sequence: this.#sequences[at]! });
+      const isNeeded = at === this.#length - 1 || this.#times[at + 1]! - stored > apart;
+      if (!isNeeded) continue;
+      stored = this.#times[at]!;
+      marks.push({ time: stored, sequence: this.#sequences[at]! });
     }
     this.#taken = this.#length;
     if (!this.isKept) this.#keepFrom(Math.max(0, this.#length - 1));
@@ -103,6 +93,23 @@ export class TimeMarks {
 
   /** When `sequence` was the latest one, or a later time by as much as is not known; undefined for one after the last mark. */
   timeOf(sequence: number): number | undefined {
+    const at = this.#firstFrom(sequence);
+    return at === this.#length ? undefined : this.#times[at];
+  }
+
+  /** The same, also of what was committed while nobody kept the past: undefined where nothing near it was noted. */
+  knownTimeOf(sequence: number): number | undefined {
+    const at = this.#firstFrom(sequence);
+    const time = this.timeOf(sequence);
+    if (time === undefined || this.#sequences[at] === sequence) return time;
+    if (at === 0) return undefined;
+    const before = this.#times[at - 1]!;
+    const age = this.#times[this.#length - 1]! - before;
+    return time - before <= Math.max(SPACING_MS, age * AGE_SHARE) ? time : undefined;
+  }
+
+  /** The place of the first mark at or after `sequence`. */
+  #firstFrom(sequence: number): number {
     let low = 0;
     let high = this.#length;
     while (low < high) {
@@ -110,7 +117,7 @@ export class TimeMarks {
       if (this.#sequences[middle]! < sequence) low = middle + 1;
       else high = middle;
     }
-    return low === this.#length ? undefined : this.#times[low];
+    return low;
   }
 
   /** No state before `sequence` is asked for any more: of the marks up to it only the last one can be the answer. */

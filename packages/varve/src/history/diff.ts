@@ -18,7 +18,8 @@ import { findValue } from '../engine/find-value.ts';
 import { bytes } from '../engine/codecs/bytes.ts';
 import { decodeKey, decodeValue, type KeyCodec, type ValueCodec } from '../engine/codecs/codec.ts';
 import { KeyspaceHandle } from '../engine/keyspace.ts';
-import { checkPast, type PastState, type PastTarget } from '../engine/past.ts';
+import { checkTarget, pointIn, type PastState, type PastTarget } from '../engine/past.ts';
+import type { ReadPoint } from '../engine/read-point.ts';
 import type { Tree } from '../engine/tree.ts';
 
 const CHUNK_KEYS = 256;
@@ -51,20 +52,22 @@ export function diff<K, V>(
 ): Iterable<Difference<K, V>> {
   core.state.checkOpen();
   const all = comparedOf(core, options);
+  const first = checkTarget(from);
+  const last = to === undefined ? 'now' : checkTarget(to);
   // A state that time runs out for while nobody walks is refused when somebody does.
-  closeStates(core, openStates(core, from, to, all));
+  closeStates(core, openStates(core, first, last, all));
   return {
-    [Symbol.iterator]: () => walk(core, from, to, all),
+    [Symbol.iterator]: () => walk(core, first, last, all),
   };
 }
 
 function* walk<K, V>(
   core: Session,
-  from: PastTarget,
-  to: PastTarget | undefined,
+  first: PastTarget,
+  last: PastTarget | 'now',
   all: readonly Compared<K, V>[],
 ): Generator<Difference<K, V>, void> {
-  const states = openStates(core, from, to, all);
+  const states = openStates(core, first, last, all);
   try {
     for (const compared of all) {
       const { tree, key, value } = compared;
@@ -72,7 +75,10 @@ function* walk<K, V>(
         stored === undefined ? undefined : decodeValue(value, stored, 0, stored.length);
       let left = compared.range.limit;
       if (left === 0) continue;
-      for (const found of differences(core, compared, states[0], states[1])) {
+      const from = pointIn(states[0], tree);
+      const { sequence, time } = pointIn(states[1], tree);
+      const to = { sequence, time: Math.max(time, from.time) };
+      for (const found of differences(core, compared, from, to)) {
         const before = decode(found.before);
         const after = decode(found.after);
         const decoded = decodeKey(key, found.key, 0, found.key.length);
@@ -97,7 +103,7 @@ function comparedOf<K, V>(core: Session, options: DiffOptions<K, V>): Compared<K
     const { tree, codecs, check } = handle;
     return [{ tree, range: handle.bounds(range), ...codecs, check }];
   }
-  if (Object.keys(range).length > 0) {
+  if (Object.values(range).some((member) => member !== undefined)) {
     throw invalid('OPTION_INVALID', 'a range is one of a keyspace: give it beside the range', {
       got: 'none',
     });
@@ -124,19 +130,21 @@ type States = readonly [from: PastState, to: PastState];
 function openStates(
   core: Session,
   from: PastTarget,
-  to: PastTarget | undefined,
+  to: PastTarget | 'now',
   all: readonly Compared<never, never>[] | readonly Compared<unknown, unknown>[],
 ): States {
   const first = core.past.at(from);
   try {
-    const second = core.past.at(to ?? core.state.visible);
+    const second = core.past.at(to);
     try {
-      if (second.sequence < first.sequence || second.time < first.time) {
+      // A sequence without one behind it is the state of any later time too.
+      const isLater = typeof to === 'number' && second.sequence === first.sequence;
+      if (second.sequence < first.sequence || (second.time < first.time && !isLater)) {
         throw invalid('POINT_INVALID', 'diff goes from the earlier state to the later one', { from, to });
       }
       for (const { tree } of all) {
-        checkPast(first, tree);
-        checkPast(second, tree);
+        pointIn(first, tree);
+        pointIn(second, tree);
       }
     } catch (error) {
       core.register.remove(second.sequence, second.time);
@@ -156,8 +164,8 @@ function closeStates(core: Session, states: States): void {
 function differences(
   core: Session,
   compared: Compared<never, never> | Compared<unknown, unknown>,
-  from: PastState,
-  to: PastState,
+  from: ReadPoint,
+  to: ReadPoint,
 ): Generator<RawDifference, void> {
   const { tree, range } = compared;
   const isByKey = core.state.entered(
@@ -170,8 +178,8 @@ function differences(
 function* byKey(
   core: Session,
   { tree, range, check }: Compared<never, never> | Compared<unknown, unknown>,
-  from: PastState,
-  to: PastState,
+  from: ReadPoint,
+  to: ReadPoint,
 ): Generator<RawDifference, void> {
   let { lower } = range;
   for (;;) {
@@ -193,7 +201,7 @@ function* byKey(
   }
 }
 
-function valueAt(core: Session, tree: Tree, key: Uint8Array, at: PastState): Uint8Array | undefined {
+function valueAt(core: Session, tree: Tree, key: Uint8Array, at: ReadPoint): Uint8Array | undefined {
   const { found } = core;
   if (!findValue(tree, key, at.sequence, found, at.time)) return undefined;
   return cloneRange(found.value, found.valueStart, found.valueEnd);
@@ -203,8 +211,8 @@ function valueAt(core: Session, tree: Tree, key: Uint8Array, at: PastState): Uin
 function* sideBySide(
   core: Session,
   { tree, range, check }: Compared<never, never> | Compared<unknown, unknown>,
-  from: PastState,
-  to: PastState,
+  from: ReadPoint,
+  to: ReadPoint,
 ): Generator<RawDifference, void> {
   const whole = { ...range, limit: Number.POSITIVE_INFINITY };
   const old = new RangeCursor(core, tree, whole, from, check);

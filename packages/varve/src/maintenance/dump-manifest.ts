@@ -75,6 +75,8 @@ function* itemLines({ offset, edit }: ManifestRecord): Generator<DumpLine, void>
   for (const { since, ...retention } of edit.retention ?? []) {
     yield { offset, kind: 'retention', detail: { ...retention, since: showTime(since) } };
   }
+  for (const counted of edit.countedVersions ?? [])
+    yield { offset, kind: 'counted-versions', detail: { ...counted } };
   for (const ingested of edit.ingestedSequence ?? [])
     yield { offset, kind: 'ingested', detail: { ...ingested } };
   for (const end of edit.incarnationEnds ?? []) yield { offset, kind: 'incarnation-end', detail: { ...end } };

@@ -101,6 +101,7 @@ export function fullEdit(): VersionEdit {
       { incarnation: 3, sequence: 99 },
     ],
     retention: [{ keyspace: 5, ms: 3_600_000, versions: 3, since: 1_790_000_000_000 }],
+    countedVersions: [{ keyspace: 5, sequence: 18, before: 2 }],
     keyspaceCodes: [
       { keyspace: 4, role: 'mergeOperator', name: 'varve.counter', version: '1' },
       { keyspace: 5, role: 'compactionFilter', name: 'mga', version: 'b' },

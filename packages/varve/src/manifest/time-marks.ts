@@ -25,7 +25,8 @@ export function joinMarks(
   const joined = [...marks];
   for (const mark of more) {
     const last = joined.at(-1);
-    if (last !== undefined && mark.sequence < last.sequence) continue;
+    // (The first release noted as well that a sequence was still the latest one: one behind the other of two equal ones.)
+    if (last !== undefined && mark.sequence <= last.sequence) continue;
     // More was committed in the millisecond of a mark that was stored before.
     if (mark.time === last?.time) joined.pop();
     if (last === undefined || mark.time >= last.time) joined.push(mark);

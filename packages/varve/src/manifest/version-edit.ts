@@ -29,6 +29,7 @@
  *    22  retention         varint keyspace, varint ms, varint versions, varint since (ms since the epoch); 0: none
  *    24  keyspaceCodes     varint keyspace, user code (keyspace-code.ts)
  *    28  incarnationEnds   varint incarnation, varint sequence (incarnation-ends.ts)
+ *    29  countedVersions   varint keyspace, varint sequence, varint before (counted-versions.ts)
  *
  * Tags from 11 on but 18 repeat, one payload an item. Invariant: an unknown tag is refused by name (`UNSUPPORTED_MANIFEST`): an
  * edit that is understood in part would be a wrong state.
@@ -37,6 +38,7 @@ import { invalid } from '../base/errors.ts';
 import type { StoredCode } from '../base/merge-operator.ts';
 import type { LogPosition } from '../record/log-record.ts';
 import { type BlobMeta, decodeBlobMeta, encodeBlobMeta } from './blob-meta.ts';
+import { type CountedVersions, decodeCounted, encodeCounted } from './counted-versions.ts';
 import { FieldReader, FieldWriter, type RecordPlace } from './fields.ts';
 import { decodeFileMeta, encodeFileMeta, type FileMeta } from './file-meta.ts';
 import type { IncarnationEnd } from './incarnation-ends.ts';
@@ -146,6 +148,7 @@ export interface VersionEdit {
   /** Ingestions into the keyspace up to the sequence are in its tables: replay passes them over. */
   readonly ingestedSequence?: readonly KeyspaceSequence[];
   readonly retention?: readonly KeyspaceRetention[];
+  readonly countedVersions?: readonly CountedVersions[];
   readonly keyspaceCodes?: readonly KeyspaceCode[];
   /** All that are known, in place of those before. */
   readonly incarnationEnds?: readonly IncarnationEnd[];
@@ -169,6 +172,7 @@ const TAG_INGESTED_SEQUENCE = 21;
 const TAG_RETENTION = 22;
 const TAG_KEYSPACE_CODE = 24;
 const TAG_INCARNATION_END = 28;
+const TAG_COUNTED_VERSIONS = 29;
 
 /** The fields that are one varint. */
 const numberFields = [
@@ -236,6 +240,9 @@ export function encodeEdit(edit: VersionEdit): Uint8Array {
   for (const { incarnation, sequence } of edit.incarnationEnds ?? []) {
     field(TAG_INCARNATION_END, (payload) => payload.varint(incarnation).varint(sequence));
   }
+  for (const counted of edit.countedVersions ?? []) {
+    field(TAG_COUNTED_VERSIONS, (payload) => encodeCounted(counted, payload));
+  }
   for (const code of edit.keyspaceCodes ?? []) {
     field(TAG_KEYSPACE_CODE, (payload) => encodeCode(code, payload));
   }
@@ -300,6 +307,7 @@ class EditLists {
   readonly #ingestedSequence: KeyspaceSequence[] = [];
   readonly #retention: KeyspaceRetention[] = [];
   readonly #incarnationEnds: IncarnationEnd[] = [];
+  readonly #countedVersions: CountedVersions[] = [];
   readonly #keyspaceCodes: KeyspaceCode[] = [];
 
   /** Reads one item; false when the tag is none of these. */
@@ -322,6 +330,7 @@ class EditLists {
       this.#removedBlobs.push({ keyspace, number: from.varint('the number of a blob file') });
     } else if (tag === TAG_INGESTED_SEQUENCE) this.#ingestedSequence.push(decodeSequence(from));
     else if (tag === TAG_RETENTION) this.#retention.push(decodeRetention(from));
+    else if (tag === TAG_COUNTED_VERSIONS) this.#countedVersions.push(decodeCounted(from));
     else if (tag === TAG_KEYSPACE_CODE) this.#keyspaceCodes.push(decodeCode(from));
     else if (tag === TAG_INCARNATION_END) {
       const incarnation = from.varint('an incarnation');
@@ -347,6 +356,7 @@ class EditLists {
       ...(this.#ingestedSequence.length > 0 && { ingestedSequence: this.#ingestedSequence }),
       ...(this.#retention.length > 0 && { retention: this.#retention }),
       ...(this.#incarnationEnds.length > 0 && { incarnationEnds: this.#incarnationEnds }),
+      ...(this.#countedVersions.length > 0 && { countedVersions: this.#countedVersions }),
       ...(this.#keyspaceCodes.length > 0 && { keyspaceCodes: this.#keyspaceCodes }),
     };
   }

@@ -17,6 +17,7 @@ import { type BlobMeta, impossibleBlob } from './blob-meta.ts';
 import type { RecordPlace } from './fields.ts';
 import { joinMarks } from './time-marks.ts';
 import { endsBefore, type FileMeta, impossible, type KeySpan, spansOverlap } from './file-meta.ts';
+import { ALL_COUNTED, type Counted } from './counted-versions.ts';
 import type { IncarnationEnd } from './incarnation-ends.ts';
 import {
   type KeyspaceRecord,
@@ -42,6 +43,8 @@ export interface KeyspaceVersion {
   readonly historyFloor: number;
   /** How much of the past is kept; undefined when nobody ever asked for any. */
   readonly retention: Retention | undefined;
+  /** Which versions its number of them counts. */
+  readonly counted: Counted;
   /** Ingestions up to this sequence are in the levels: replay passes them over. 0 when there never was one. */
   readonly ingestedSequence: number;
 }
@@ -97,6 +100,7 @@ export function emptyKeyspace(record: KeyspaceRecord): KeyspaceVersion {
     flushedSequence: 0,
     historyFloor: 0,
     retention: undefined,
+    counted: ALL_COUNTED,
     ingestedSequence: 0,
   };
 }
@@ -182,6 +186,9 @@ export function snapshotEdit(version: Version): VersionEdit {
     retention: all.flatMap(({ record, retention }) =>
       retention === undefined ? [] : [{ keyspace: record.id, ...retention }],
     ),
+    countedVersions: all.flatMap(({ record, counted }) =>
+      counted.sequence === 0 ? [] : [{ keyspace: record.id, ...counted }],
+    ),
   };
 }
 
@@ -247,6 +254,7 @@ class KeyspaceChange {
   flushedSequence = 0;
   historyFloor = 0;
   retention: Retention | undefined;
+  counted: Counted | undefined;
   ingestedSequence = 0;
 
   applyTo(keyspace: KeyspaceVersion, place: RecordPlace | undefined): KeyspaceVersion {
@@ -261,6 +269,7 @@ class KeyspaceChange {
       flushedSequence: Math.max(keyspace.flushedSequence, this.flushedSequence),
       historyFloor: Math.max(keyspace.historyFloor, this.historyFloor),
       retention: this.retention ?? keyspace.retention,
+      counted: this.counted ?? keyspace.counted,
       ingestedSequence: Math.max(keyspace.ingestedSequence, this.ingestedSequence),
     };
   }
@@ -352,6 +361,7 @@ function changesByKeyspace(edit: VersionEdit): Map<number, KeyspaceChange> {
   for (const { keyspace, sequence } of edit.historyFloor ?? []) of(keyspace).historyFloor = sequence;
   for (const { keyspace, sequence } of edit.ingestedSequence ?? []) of(keyspace).ingestedSequence = sequence;
   for (const { keyspace, ...retention } of edit.retention ?? []) of(keyspace).retention = retention;
+  for (const { keyspace, ...counted } of edit.countedVersions ?? []) of(keyspace).counted = counted;
   return changes;
 }
 

@@ -150,7 +150,7 @@ export const keyspaceSettings: KeyspaceSettingTable = {
   }),
   retention: setting<RetentionOption>({
     type: '{ ms?, versions? }',
-    doc: 'How much of the past stays readable: states of the last `ms` milliseconds (`db.at`, `db.diff`, `history`), and the last `versions` versions of every key that is there (`history`). Kept with the keyspace until it is opened with another one; `{}` ends it.',
+    doc: 'How much of the past stays readable: states of the last `ms` milliseconds (`db.at`, `db.diff`, `history`), and the last `versions` versions of every key that is there (`history`). Kept with the keyspace until it is opened with another one, which a default is not; `{}` ends it.',
     raiseWhen: 'the past is asked for: every version that is kept takes its space in every level',
     refuse: refuseRetention,
   }),

@@ -63,27 +63,6 @@ export function loadMerged(
   found.valueEnd = value!.length;
 }
 
-/**
- * The value of a key as its operand at `sequence` left it: for histories. What it stands on counts as expired by the time of the
- * operand, which is asked for where something expires.
- */
-export function mergedAt(
-  tree: Tree,
-  key: Uint8Array,
-  sequence: number,
-  timeOf: (sequence: number) => number,
-): Uint8Array {
-  const { code, tables, view } = tree;
-  const { operator } = code;
-  if (operator === undefined) throw operatorMissing(tree.name, key, storedOperator(tree));
-  const always = new MergeChain(view, tables, key, sequence, 0, code);
-  const { operands, existing } =
-    always.expiry === undefined
-      ? always
-      : new MergeChain(view, tables, key, sequence, timeOf(sequence), code);
-  return operands.length === 0 ? existing! : runMerge(operator, tree.name, key, existing, operands.reverse());
-}
-
 /** Does what the operands of a key stand on, which a reader has seen at `from`, expire by `to`? */
 export function mergeBaseExpires(
   tree: Tree,

@@ -4,6 +4,7 @@
  * The owner registers the state that it answers with for itself; then this thread does, and the owner lets go. So the state is
  * registered all the time. Of a thread that dies in between the owner's registration goes after a while (`answerPast`).
  */
+import type { Timer } from '../../runtime/scheduler.ts';
 import type { Core } from '../core.ts';
 import type { KeptVersions, PastReads, PastState, PastTarget } from '../past.ts';
 import type { ReadPoint } from '../read-point.ts';
@@ -30,7 +31,7 @@ export class AttachedPast implements PastReads {
     this.#register = register;
   }
 
-  at(target: PastTarget): PastState {
+  at(target: PastTarget | 'now'): PastState {
     const held = this.#ask<Held<PastState>>('pastAt', target);
     this.#take(held.answer, held.hold);
     return held.answer;
@@ -42,8 +43,12 @@ export class AttachedPast implements PastReads {
     return answer;
   }
 
-  timesOf(sequences: readonly number[]): (number | undefined)[] {
-    return sequences.length === 0 ? [] : this.#ask('pastTimes', sequences);
+  timesOf(sequences: readonly number[], noted: number): (number | undefined)[] {
+    return sequences.length === 0 ? [] : this.#ask('pastTimes', { sequences, noted });
+  }
+
+  latestTimesOf(sequences: readonly number[]): (number | undefined)[] {
+    return sequences.length === 0 ? [] : this.#ask('pastLatestTimes', sequences);
   }
 
   /** Takes over what the owner has registered. */
@@ -55,22 +60,24 @@ export class AttachedPast implements PastReads {
 
 /** The owner's end: answers by the names that are asked. */
 export function answerPast({ past, register, scheduler }: Core): Record<string, (input: never) => unknown> {
-  const held = new Map<number, ReadPoint>();
+  const held = new Map<number, { readonly point: ReadPoint; readonly timer: Timer }>();
   let last = 0;
   const release = (id: number): void => {
-    const point = held.get(id);
-    if (held.delete(id)) register.remove(point!.sequence, point!.time);
+    const each = held.get(id);
+    if (each === undefined) return;
+    held.delete(id);
+    each.timer.cancel();
+    register.remove(each.point.sequence, each.point.time);
   };
   const hold = <T>(answer: T, point: ReadPoint | undefined): Held<T> => {
     const id = ++last;
     if (point !== undefined) {
-      held.set(id, point);
-      scheduler.after(HELD_MS, () => release(id));
+      held.set(id, { point, timer: scheduler.after(HELD_MS, () => release(id)) });
     }
     return { answer, hold: id };
   };
   return {
-    pastAt: (target: PastTarget) => {
+    pastAt: (target: PastTarget | 'now') => {
       const state = past.at(target);
       return hold(state, state);
     },
@@ -78,7 +85,9 @@ export function answerPast({ past, register, scheduler }: Core): Record<string, 
       const kept = past.keptOf(keyspace);
       return hold(kept, kept.start);
     },
-    pastTimes: (sequences: readonly number[]) => past.timesOf(sequences),
+    pastTimes: ({ sequences, noted }: { sequences: readonly number[]; noted: number }) =>
+      past.timesOf(sequences, noted),
+    pastLatestTimes: (sequences: readonly number[]) => past.latestTimesOf(sequences),
     pastTaken: release,
   };
 }
