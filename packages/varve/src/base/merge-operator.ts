@@ -40,7 +40,10 @@ export interface MergeOperator {
    * @param operands the oldest first, at least one
    */
   merge(key: Uint8Array, existing: Uint8Array | undefined, operands: readonly Uint8Array[]): Uint8Array;
-  /** One operand that does the same as the two after each other; undefined when there is none. For shorter lists of operands in tables. */
+  /**
+   * One operand that does the same as the two after each other; undefined when there is none. For shorter lists of operands in
+   * tables; which neighbours are put together first is not told.
+   */
   partialMerge?(key: Uint8Array, older: Uint8Array, newer: Uint8Array): Uint8Array | undefined;
   /** What is wanted instead of an operand that `merge` would not take; undefined when it would. Asked before it is written. */
   refuse?(operand: Uint8Array): string | undefined;
