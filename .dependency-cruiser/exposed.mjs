@@ -95,6 +95,7 @@ export const exposed = {
   manifest: [
     'blob-files.ts',
     'blob-meta.ts',
+    'edit-back.ts',
     'file-meta.ts',
     'follow.ts',
     'incarnation-ends.ts',
