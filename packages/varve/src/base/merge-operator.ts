@@ -8,6 +8,7 @@
 import { cloneOf, describeBytes } from './bytes.ts';
 import { VALUE_BYTES_MAX } from './entry.ts';
 import { invalid, VarveError } from './errors.ts';
+import { isUnawaited } from './unawaited.ts';
 
 /** What user code is stored under. */
 export interface StoredCode {
@@ -94,7 +95,10 @@ export function runMerge(
   } catch (cause) {
     throw failed(cause instanceof Error ? cause.message : 'it threw what is no error', cause);
   }
-  if (!(merged instanceof Uint8Array)) throw failed(`it returned no Uint8Array but ${typeof merged}`);
+  if (!(merged instanceof Uint8Array)) {
+    const what = isUnawaited(merged) ? 'a promise, which nobody awaits' : typeof merged;
+    throw failed(`it returned no Uint8Array but ${what}`);
+  }
   if (merged.length <= VALUE_BYTES_MAX) return merged;
   throw failed(`a value has at most ${VALUE_BYTES_MAX} bytes; it returned ${merged.length}`);
 }

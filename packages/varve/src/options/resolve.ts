@@ -252,7 +252,8 @@ function completeKeyspace(
     compaction: given.compaction === undefined ? defaults.compaction : resolveCompaction(given.compaction),
     levelRatio: given.levelRatio ?? defaults.levelRatio,
     tableBytes: given.tableBytes ?? defaults.tableBytes,
-    ttlMs: given.ttlMs ?? defaults.ttlMs,
+    // As long as can be said is for good: so a keyspace is without the default of all.
+    ttlMs: given.ttlMs === Number.MAX_SAFE_INTEGER ? undefined : (given.ttlMs ?? defaults.ttlMs),
     blobValueBytes: given.blobValueBytes ?? defaults.blobValueBytes,
     retention: given.retention === undefined ? defaults.retention : Object.freeze({ ...given.retention }),
   });
