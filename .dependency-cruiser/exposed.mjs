@@ -96,6 +96,7 @@ export const exposed = {
     'blob-files.ts',
     'blob-meta.ts',
     'counted-versions.ts',
+    'edit-back.ts',
     'file-meta.ts',
     'follow.ts',
     'incarnation-ends.ts',

@@ -20,6 +20,47 @@ describe('built-in operators', () => {
     expect(sums.get('a')).toBe(-1.5);
   });
 
+  test('keep a sum in JSON readable that no number is large enough for', async () => {
+    const db = await inMemory();
+    const sums = db.keyspace('sums', { key: utf8, value: json<number>(), mergeOperator: jsonCounter });
+    for (const sign of [1, -1]) {
+      const key = `sum of ${sign}`;
+      sums.merge(key, sign * 1e308);
+      sums.merge(key, sign * 1e308);
+      expect(sums.get(key)).toBe(sign * Number.MAX_VALUE);
+      await db.flush();
+      await db.compact();
+      sums.merge(key, sign * 1e308);
+      expect(sums.get(key)).toBe(sign * Number.MAX_VALUE);
+      sums.merge(key, sign * -Number.MAX_VALUE);
+      expect(sums.get(key)).toBe(0);
+    }
+  });
+
+  test.each(['objects', 'arrays'])('refuse a patch of %s that are too deep in one another', async (kind) => {
+    const db = await inMemory();
+    const values = db.keyspace('values', {
+      key: utf8,
+      value: json<unknown>(),
+      mergeOperator: jsonMergePatch,
+    });
+    const nested = (depth: number): unknown =>
+      JSON.parse(
+        kind === 'objects'
+          ? `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`
+          : `${'['.repeat(depth)}${']'.repeat(depth)}`,
+      );
+    values.merge('a', nested(512));
+    values.merge('a', nested(512));
+    expect(JSON.stringify(values.get('a'))).toBe(JSON.stringify(nested(512)));
+    for (const depth of [513, 3000]) {
+      expect(() => values.merge('a', nested(depth))).toThrow(
+        expect.objectContaining({ code: 'OPERAND_INVALID', message: expect.stringContaining('at most 512') }),
+      );
+    }
+    expect(JSON.stringify(values.get('a'))).toBe(JSON.stringify(nested(512)));
+  });
+
   test('keep the largest and the smallest', async () => {
     const db = await inMemory();
     const largest = db.keyspace('largest', { key: utf8, value: u64, mergeOperator: max });

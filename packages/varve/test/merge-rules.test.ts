@@ -1,10 +1,25 @@
 /** What merges promise beside their values: refusals, waits, expiry, transactions, long chains. */
-import { append, counter, jsonCounter, jsonMergePatch, max, open, utf8 } from 'varve';
-import { describe, expect, test } from 'vitest';
+import {
+  append,
+  type CompactionFilter,
+  counter,
+  jsonCounter,
+  jsonMergePatch,
+  max,
+  type MergeOperator,
+  open,
+  utf8,
+} from 'varve';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { inMemory } from './in-memory.ts';
 import { expectRefusal } from './refusal.ts';
 import { temporaryDirectory } from './temp-directory.ts';
 import { HandClock } from './ttl-world.ts';
+
+/** A merge as callers without types may write it. */
+interface LooseMerge {
+  merge(keyspace: unknown, key: string, operand: string, options: unknown): unknown;
+}
 
 const appending = { key: utf8, value: utf8, mergeOperator: append } as const;
 
@@ -40,6 +55,99 @@ describe('refusals', () => {
       'invalid',
     );
     expect(db.keyspaces()).toEqual([]);
+  });
+
+  test('a time to live of all keyspaces stands in the way of operators where it is not turned off, which the refusal says', async () => {
+    const clock = new HandClock();
+    const db = await inMemory({ clock, keyspaceDefaults: { ttlMs: 1000 } });
+    const turnOff = /1000 ms is that of keyspaceDefaults: ttlMs: Number.MAX_SAFE_INTEGER turns it off/;
+    const refused = { code: 'OPTION_INVALID', kind: 'invalid' };
+    const refusal = (message: RegExp): unknown =>
+      expect.objectContaining({ ...refused, message: expect.stringMatching(message) });
+    expect(() => db.keyspace('texts', appending)).toThrow(refusal(turnOff) as Error);
+    expect(() => db.keyspace('texts', { ...appending, ttlMs: 1000 })).toThrow(
+      refusal(/give single puts a ttlMs$/) as Error,
+    );
+    const texts = db.keyspace('texts', { ...appending, ttlMs: Number.MAX_SAFE_INTEGER });
+    texts.put('a', '0');
+    texts.merge('a', '1');
+    clock.time += 10_000;
+    expect(texts.get('a')).toBe('01');
+    await db.flush();
+    await db.compact();
+    // What is for good is folded with.
+    expect(db.stats().keyspaces['texts']!.entries).toBe(1);
+    // Any other handle of it, as it is.
+    expect(db.keyspace('texts', { key: utf8, value: utf8 }).get('a')).toBe('01');
+  });
+
+  test('a time to live is refused where nothing expires: of merges, deletes, and batches as a whole', async () => {
+    const db = await inMemory();
+    const texts = db.keyspace('texts', appending);
+    const before = db.stats().sequence;
+    const ttl = { ttlMs: 5 } as never;
+    const waiting = { ttlMs: 5, durability: 'memory' } as never;
+    for (const write of [
+      () => texts.merge('a', '1', ttl),
+      () => texts.delete('a', ttl),
+      () => texts.deleteRange({ gte: 'a', lt: 'b' }, ttl),
+      () => texts.deleteRange({ gte: 'a', lt: 'a' }, ttl),
+      () => (db.batch() as unknown as LooseMerge).merge(texts, 'a', '1', ttl),
+      () => (db.begin() as unknown as LooseMerge).merge(texts, 'a', '1', ttl),
+      () => texts.merge('a', '1', waiting),
+      () => db.write(db.batch().put(texts, 'a', '1'), waiting),
+    ]) {
+      await expectRefusal(write, 'OPTION_INVALID', 'invalid', { option: 'ttlMs' });
+    }
+    expect(db.stats().sequence).toBe(before);
+    await texts.put('a', '1', { ttlMs: 5, durability: 'memory' });
+  });
+
+  test('user code that is async is refused by name, and its promise may reject unheard', async () => {
+    const unhandled: unknown[] = [];
+    const note = (error: unknown): unknown => unhandled.push(error);
+    process.on('unhandledRejection', note);
+    onTestFinished(() => void process.off('unhandledRejection', note));
+    const rejecting = (): never => Promise.reject(new Error('later')) as never;
+    const asking: MergeOperator = { ...append, name: 'asking', refuse: rejecting };
+    const db = await inMemory();
+    const warnings: string[] = [];
+    db.events.addEventListener('warning', (event) =>
+      warnings.push((event as CustomEvent<{ message: string }>).detail.message),
+    );
+    const codes = { key: utf8, value: utf8 };
+    const merging = db.keyspace('merging', {
+      ...codes,
+      mergeOperator: { ...append, name: 'm', merge: rejecting },
+    });
+    merging.merge('a', '1');
+    expect(() => merging.get('a')).toThrow(
+      expect.objectContaining({
+        code: 'MERGE_FAILED',
+        message: expect.stringContaining('a promise'),
+      }) as Error,
+    );
+    const joining = db.keyspace('joining', {
+      ...codes,
+      mergeOperator: { ...append, name: 'j', merge: rejecting, partialMerge: rejecting },
+    });
+    for (const operand of ['1', '2']) joining.merge('a', operand);
+    expect(() => db.keyspace('asking', { ...codes, mergeOperator: asking }).merge('a', '1')).toThrow(
+      expect.objectContaining({ code: 'MERGE_FAILED' }) as Error,
+    );
+    const filter = (own: object): object => ({ name: 'f', version: 1, filter: rejecting, ...own });
+    for (const [name, own] of Object.entries({
+      filtered: {},
+      begun: { begin: rejecting, filter: () => 'remove' },
+    })) {
+      const kept = db.keyspace(name, { ...codes, compactionFilter: filter(own) as CompactionFilter });
+      kept.put('a', '1');
+      await db.compact();
+      expect(kept.get('a')).toBe('1');
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(unhandled).toEqual([]);
+    expect(warnings.filter((message) => message.includes('promise')).length).toBeGreaterThan(1);
   });
 
   test('another operator than that of the operands is refused, at any time', async () => {

@@ -3,6 +3,23 @@ import { Random, SimFs } from 'varve/testing';
 import { describe, expect, test } from 'vitest';
 import { HandClock, KEYS, seen, START, world } from './ttl-world.ts';
 
+test.each([Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN, -5, 2 ** 60, 'x' as never])(
+  'a clock that says %s once is not believed, and goes on from where it was',
+  async (wrong) => {
+    const { db, clock, short } = await world({ fileSystem: new SimFs() }, new HandClock(), '/db');
+    short.put('a', '1');
+    clock.time = wrong;
+    expect(short.get('a')).toBe('1');
+    short.put('b', '2');
+    expect(db.stats().timeMs).toBe(START);
+    clock.time = START + 500;
+    await db.flush();
+    expect(await seen(short, KEYS)).toBe('a=1 b=2');
+    clock.time = START + 1000;
+    expect(await seen(short, KEYS)).toBe('');
+  },
+);
+
 describe('a clock that is set back', () => {
   test('brings nothing back while the database is open, and new entries live their time', async () => {
     const { db, clock, short } = await world();

@@ -238,6 +238,52 @@ describe('space that nobody asks for', () => {
   );
 });
 
+describe('space of tables over one another', () => {
+  test.each(['leveled', 'tiered', 'hybrid', 'fifo'] as const)(
+    'comes back whole when all in them has expired, however often keys were written, by strategy %s',
+    async (strategy) => {
+      const time = new ManualScheduler();
+      const db = await time.open('/db', { fileSystem: new SimFs() });
+      onTestFinished(() => db.close());
+      const short = db.keyspace('short', { key: utf8, value: utf8, ttlMs: 60_000, compaction: { strategy } });
+      let dropped = 0;
+      for (let round = 0; round < 20; round++) {
+        for (let i = 0; i < 50; i++) short.put(`k${i}`, `v${round}`);
+        if (round % 7 === 3) short.delete('k7');
+        await time.run(db.flush());
+        await time.advance(1000);
+      }
+      const before = db.snapshot();
+      expect(db.stats().keyspaces['short']!.entries).toBeGreaterThan(0);
+      await time.advance(120_000);
+      expect([...before.range(short)]).toHaveLength(50);
+      db.events.addEventListener('compaction', () => dropped++);
+      before.close();
+      await time.advance(6000);
+      expect(db.stats().keyspaces['short']).toMatchObject({ entries: 0, bytes: 0 });
+      // Nothing was rewritten for it.
+      expect(dropped).toBe(1);
+    },
+  );
+
+  test('comes back too of what expired above something that lives longer', async () => {
+    const time = new ManualScheduler();
+    const db = await time.open('/db', { fileSystem: new SimFs() });
+    onTestFinished(() => db.close());
+    const short = db.keyspace('short', { key: utf8, value: utf8, compaction: { strategy: 'fifo' } });
+    for (const ttlMs of [100_000, 10_000]) {
+      for (let i = 0; i < 50; i++) short.put(`k${i}`, 'v', { ttlMs });
+      await time.run(db.flush());
+    }
+    await time.advance(20_000);
+    // Rewritten as deletes, which hide what is older.
+    expect([...short.range()]).toEqual([]);
+    expect(db.stats().keyspaces['short']!.entries).toBe(100);
+    await time.advance(90_000);
+    expect(db.stats().keyspaces['short']).toMatchObject({ entries: 0, bytes: 0 });
+  });
+});
+
 describe('a time to live that is none', () => {
   const refused = async (run: (world: World) => unknown): Promise<unknown> => {
     const made = await world();

@@ -8,6 +8,7 @@
 import { cloneOf, describeBytes } from './bytes.ts';
 import { VALUE_BYTES_MAX } from './entry.ts';
 import { invalid, VarveError } from './errors.ts';
+import { isUnawaited } from './unawaited.ts';
 
 /** What user code is stored under. */
 export interface StoredCode {
@@ -40,7 +41,10 @@ export interface MergeOperator {
    * @param operands the oldest first, at least one
    */
   merge(key: Uint8Array, existing: Uint8Array | undefined, operands: readonly Uint8Array[]): Uint8Array;
-  /** One operand that does the same as the two after each other; undefined when there is none. For shorter lists of operands in tables. */
+  /**
+   * One operand that does the same as the two after each other; undefined when there is none. For shorter lists of operands in
+   * tables; which neighbours are put together first is not told.
+   */
   partialMerge?(key: Uint8Array, older: Uint8Array, newer: Uint8Array): Uint8Array | undefined;
   /** What is wanted instead of an operand that `merge` would not take; undefined when it would. Asked before it is written. */
   refuse?(operand: Uint8Array): string | undefined;
@@ -91,7 +95,10 @@ export function runMerge(
   } catch (cause) {
     throw failed(cause instanceof Error ? cause.message : 'it threw what is no error', cause);
   }
-  if (!(merged instanceof Uint8Array)) throw failed(`it returned no Uint8Array but ${typeof merged}`);
+  if (!(merged instanceof Uint8Array)) {
+    const what = isUnawaited(merged) ? 'a promise, which nobody awaits' : typeof merged;
+    throw failed(`it returned no Uint8Array but ${what}`);
+  }
   if (merged.length <= VALUE_BYTES_MAX) return merged;
   throw failed(`a value has at most ${VALUE_BYTES_MAX} bytes; it returned ${merged.length}`);
 }

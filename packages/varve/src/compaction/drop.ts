@@ -36,8 +36,9 @@
  *    only, when nothing older is below.
  *  - A put that has expired for some readers only stays a put. The proof holds for it: `w` is the newest version whatever it
  *    shows, and by (1) and (2) only versions are dropped that no reader's `w` is.
- *  - A table of which all entries have expired by `readers.time`, without range tombstones, goes whole when nothing older may
- *    be below it (picker-expired.ts): every reader finds nothing in it, and nothing below, before and after.
+ *  - Tables go whole in which there is nothing but what has expired by `readers.time`, deletes and range tombstones, when nothing
+ *    older may be below any of them than others of them (picker-expired.ts): every reader finds nothing in them, and nothing
+ *    below, before and after.
  *
  * Count. A keyspace may keep the newest n versions of every key that is there, whoever reads (`staysByCount`): from the newest
  * version of the key in the inputs on down to the n-th, as long as they are puts that no range tombstone of the inputs covers. Keeping

@@ -12,10 +12,11 @@
 import { copyOperands, joinLists, operandList } from '../base/operands.ts';
 import { KIND_BLOB, KIND_DELETE, KIND_MERGE, KIND_PUT } from '../base/kinds.ts';
 import { mayDrop, NO_NEWER, type Readers } from './drop.ts';
+import { joinNeighbours } from './join-neighbours.ts';
 import type { KeyVersions } from './key-versions.ts';
 
-/** Operands that the operator gets at a time. */
-const CALL_OPERANDS_MAX = 1024;
+/** Operands that the operator gets at a time, or more. */
+const CALL_OPERANDS_MIN = 1024;
 /** Operands of several entries become one entry up to this size. */
 const JOINED_BYTES_MAX = 1024 * 1024;
 
@@ -160,12 +161,17 @@ class Group {
     const { key, versions } = this.#task;
     let value = below.value;
     let operands: Uint8Array[] = [];
+    let bytes = 0;
     for (let at = base - 1; at >= this.#from; at--) {
       copyOperands(versions.bytes, versions.starts[at]!, versions.starts[at + 1]!, operands);
-      if (operands.length < CALL_OPERANDS_MAX && at > this.#from) continue;
+      bytes += versions.starts[at + 1]! - versions.starts[at]!;
+      // A value that grows is copied by every call: of one that is large already, not before the operands weigh as much.
+      const isEnough = operands.length >= CALL_OPERANDS_MIN && bytes >= (value?.length ?? 0);
+      if (!isEnough && at > this.#from) continue;
       value = this.#env.merge(key, value, operands);
       if (value === undefined) return undefined;
       operands = [];
+      bytes = 0;
     }
     return value;
   }
@@ -190,13 +196,7 @@ class Group {
   #shortened(key: Uint8Array, list: Uint8Array): Uint8Array {
     const operands: Uint8Array[] = [];
     copyOperands(list, 0, list.length, operands);
-    const left: Uint8Array[] = [];
-    for (const operand of operands) {
-      const last = left.at(-1);
-      const both = last === undefined ? undefined : this.#env.partialMerge(key, last, operand);
-      if (both === undefined) left.push(operand);
-      else left[left.length - 1] = both;
-    }
+    const left = joinNeighbours(operands, (older, newer) => this.#env.partialMerge(key, older, newer));
     return left.length === operands.length ? list : joinLists(left.map(operandList));
   }
 }

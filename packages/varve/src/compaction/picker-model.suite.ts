@@ -1,6 +1,7 @@
 /**
  * A keyspace whose tables are lists in memory, for the property test of the pickers: flushes, plans that run for a while
- * and are executed as the compaction job would (versions that are replaced go, tombstones go where nothing is below), and
+ * and are executed as the compaction job would (versions that are replaced go, tombstones go where nothing is below, what has expired is
+ * a delete), and
  * reads that look at places from the newest to the oldest and stop at the first version, as the engine does.
  */
 import type { Random } from '../base/random.ts';
@@ -16,6 +17,8 @@ interface Point {
   readonly key: number;
   readonly sequence: number;
   readonly isDelete: boolean;
+  /** Undefined: for good. */
+  readonly expiry: number | undefined;
 }
 
 /** Covers keys in [start, end). */
@@ -31,13 +34,15 @@ interface Contents {
 }
 
 const bytesOf = (key: number): Uint8Array => Uint8Array.of(key);
+const isPut = ({ isDelete, expiry }: Point, time: number): boolean =>
+  !isDelete && (expiry === undefined || expiry > time);
 const covers = ({ start, end }: Tombstone, key: number): boolean => start <= key && key < end;
 
 export class ModelKeyspace {
   version: Version = applyEdit(emptyVersion(), { keyspacesCreated: [sampleKeyspace(1)] });
   readonly #contents = new Map<number, Contents>();
-  /** Sequence of the newest put of each key that nothing newer deletes; 0 for none. */
-  readonly #truth: number[] = new Array<number>(KEYS).fill(0);
+  /** The newest put of each key that nothing newer deletes, whether or not it has expired. */
+  readonly #truth: (Point | undefined)[] = new Array<undefined>(KEYS).fill(undefined);
   #sequence = 0;
   #number = 0;
   #time = 0;
@@ -46,8 +51,12 @@ export class ModelKeyspace {
     return this.version.keyspaces.get(1)!;
   }
 
-  /** Writes a few random entries, mostly near each other, and makes them one or two tables of level 0. */
-  flush(random: Random, time: number): void {
+  /**
+   * Writes a few random entries, mostly near each other, and makes them one or two tables of level 0.
+   *
+   * @param ttlMax puts live at most so long; left out: for good
+   */
+  flush(random: Random, time: number, ttlMax?: number): void {
     this.#time = time;
     const low = random.below(KEYS - 1);
     const width = 1 + random.below(random.oneIn(3) ? KEYS : 8);
@@ -60,11 +69,13 @@ export class ModelKeyspace {
       if (random.oneIn(8)) {
         const end = Math.min(KEYS, key + 1 + random.below(8));
         tombstones.push({ start: key, end, sequence });
-        this.#truth.fill(0, key, end);
+        this.#truth.fill(undefined, key, end);
       } else {
         const isDelete = random.oneIn(4);
-        points.set(key, { key, sequence, isDelete });
-        this.#truth[key] = isDelete ? 0 : sequence;
+        const expiry = ttlMax === undefined || isDelete ? undefined : time + 1 + random.below(ttlMax);
+        const point = { key, sequence, isDelete, expiry };
+        points.set(key, point);
+        this.#truth[key] = isDelete ? undefined : point;
       }
     }
     const sorted = [...points.values()].sort((a, b) => a.key - b.key);
@@ -73,8 +84,8 @@ export class ModelKeyspace {
     this.version = applyEdit(this.version, { addedFiles });
   }
 
-  /** Does the work of a plan, on the contents of its inputs; the result is to be installed later. */
-  execute(plan: CompactionPlan): readonly FileMeta[] {
+  /** Does the work of a plan, on the contents of its inputs; the result is to be installed later. Nobody reads before `time`. */
+  execute(plan: CompactionPlan, time: number): readonly FileMeta[] {
     if (plan.kind !== 'merge') return [];
     const inputs = plan.inputs.flatMap(({ files }) => files.map((file) => this.#contents.get(file.number)!));
     const all = inputs.flatMap(({ tombstones }) => tombstones);
@@ -86,6 +97,7 @@ export class ModelKeyspace {
     }
     const points = [...newest.values()]
       .filter(({ key, sequence }) => !all.some((each) => covers(each, key) && each.sequence > sequence))
+      .map((point) => (isPut(point, time) ? point : { ...point, isDelete: true, expiry: undefined }))
       .filter(({ key, isDelete }) => !isDelete || isBelow(key, key + 1))
       .sort((a, b) => a.key - b.key);
     const tombstones = all.filter(({ start, end }) => isBelow(start, end));
@@ -97,7 +109,7 @@ export class ModelKeyspace {
     for (const { files } of plan.inputs) {
       for (const file of files) {
         for (const { key, sequence } of this.#contents.get(file.number)!.points) {
-          if (this.#truth[key] === sequence) this.#truth[key] = 0;
+          if (this.#truth[key]?.sequence === sequence) this.#truth[key] = undefined;
         }
       }
     }
@@ -105,11 +117,11 @@ export class ModelKeyspace {
 
   install(plan: CompactionPlan, outputs: readonly FileMeta[]): void {
     this.version = applyEdit(this.version, editOf(1, plan, outputs));
-    if (plan.kind === 'drop') this.#forget(plan);
+    if (plan.kind === 'drop' && plan.reason !== 'expired') this.#forget(plan);
   }
 
-  /** What is wrong with the order of places, or with a read; undefined when all is well. */
-  problem(): string | undefined {
+  /** What is wrong with the order of places, or with a read at `time`; undefined when all is well. */
+  problem(time: number): string | undefined {
     const places = this.keyspace.levels.flat();
     for (let key = 0; key < KEYS; key++) {
       let oldest = Number.POSITIVE_INFINITY;
@@ -129,8 +141,11 @@ export class ModelKeyspace {
         if (found !== undefined && found === point && found.sequence < cover)
           found = { ...found, isDelete: true };
       }
-      const read = found === undefined || found.isDelete ? 0 : found.sequence;
-      if (read !== this.#truth[key]) return `key ${key}: read ${read}, written ${this.#truth[key]}`;
+      const shown = (point: Point | undefined): number =>
+        point !== undefined && isPut(point, time) ? point.sequence : 0;
+      const read = shown(found);
+      const written = shown(this.#truth[key]);
+      if (read !== written) return `key ${key}: read ${read}, written ${written}`;
     }
     return undefined;
   }
@@ -165,6 +180,7 @@ export class ModelKeyspace {
     const sequences = [...points, ...tombstones].map(({ sequence }) => sequence);
     const largestPoint = Math.max(-1, ...points.map(({ key }) => key));
     const largestEnd = Math.max(-1, ...tombstones.map(({ end }) => end));
+    const expiries = points.flatMap(({ expiry }) => (expiry === undefined ? [] : [expiry]));
     return {
       number,
       bytes: POINT_BYTES * (points.length + tombstones.length),
@@ -180,6 +196,13 @@ export class ModelKeyspace {
       largestSequence: Math.max(...sequences),
       uniqueId: new Uint8Array(16),
       newestTime: this.#time,
+      ...(expiries.length > 0 && {
+        expiry: {
+          expiring: expiries.length,
+          earliestExpiry: Math.min(...expiries),
+          latestExpiry: Math.max(...expiries),
+        },
+      }),
     };
   }
 }

@@ -11,6 +11,7 @@ import {
   strategyNames,
 } from '../options/compaction-settings.ts';
 import { pickCare } from './picker-care.ts';
+import { pickExpired } from './picker-expired.ts';
 import { type LeveledSettings, levelScores, levelShape } from './picker-leveled.ts';
 import { pickManual, resumeAfter } from './picker-manual.ts';
 import type { CompactionPlan } from './plan.ts';
@@ -107,6 +108,15 @@ class World {
     return true;
   }
 
+  /** What reclaims what has expired; nobody reads by an earlier time than now, nor the past. */
+  startExpired(): boolean {
+    const readers = { time: this.now, floor: Number.POSITIVE_INFINITY };
+    const plan = pickExpired(this.model.keyspace, this.running, leveledSettings(this.settings), readers);
+    if (plan === undefined) return false;
+    this.run(plan);
+    return true;
+  }
+
   /** Files of a compaction are live, of flushes every third seems dead. */
   liveOf(file: FileMeta): number {
     return this.written.has(file.number) || file.number % 3 > 0 ? 1 : 0.2;
@@ -118,7 +128,7 @@ class World {
     const broken = brokenRule(this.model.keyspace, plan);
     assert(broken === undefined, `a plan breaks a rule: ${broken}`);
     this.running.add(plan);
-    const outputs = this.model.execute(plan);
+    const outputs = this.model.execute(plan, this.now);
     for (const { number } of outputs) this.written.add(number);
     this.jobs.push({ plan, outputs });
     if (plan.kind === 'merge') this.merges++;
@@ -176,14 +186,14 @@ describe('compaction on a model', () => {
           else if (dice < 6) world.start();
           else if (dice < 7) world.startManual();
           else world.finish();
-          if (step % 6 === 0) expect(model.problem(), `seed ${seed}, step ${step}`).toBeUndefined();
+          if (step % 6 === 0) expect(model.problem(world.now), `seed ${seed}, step ${step}`).toBeUndefined();
         }
         let steps = 0;
         while (world.start() || world.jobs.length > 0) {
           if (random.oneIn(2) || world.jobs.length > 3) world.finish();
           expect(++steps).toBeLessThan(2000);
         }
-        expect(model.problem(), `seed ${seed}, at rest`).toBeUndefined();
+        expect(model.problem(world.now), `seed ${seed}, at rest`).toBeUndefined();
         if (strategy === 'leveled') {
           const settings = leveledSettings(world.settings);
           for (const { level, score } of levelScores(model.keyspace, world.running, settings)) {
@@ -212,14 +222,14 @@ describe('compaction on a model', () => {
         else if (dice < 5) world.start();
         else if (dice < 7) world.startCare();
         else world.finish();
-        if (step % 4 === 0) expect(model.problem(), `seed ${seed}, step ${step}`).toBeUndefined();
+        if (step % 4 === 0) expect(model.problem(world.now), `seed ${seed}, step ${step}`).toBeUndefined();
       }
       let steps = 0;
       while (world.startCare() || world.jobs.length > 0) {
         if (random.oneIn(2) || world.jobs.length > 3) world.finish();
         expect(++steps, `seed ${seed}`).toBeLessThan(500);
       }
-      expect(model.problem(), `seed ${seed}, at rest`).toBeUndefined();
+      expect(model.problem(world.now), `seed ${seed}, at rest`).toBeUndefined();
       for (const file of model.keyspace.levels.flat()) {
         expect(file.rangeTombstones).toBe(0);
         expect(file.tombstones, `seed ${seed}`).toBeLessThan(Math.max(1, file.entries / 2));
@@ -227,6 +237,45 @@ describe('compaction on a model', () => {
       merges += world.merges;
     }
     expect(merges).toBeGreaterThan(1000);
+  });
+
+  test('of what has expired hides nothing less, and in the end nothing is left of it', () => {
+    let drops = 0;
+    let merges = 0;
+    for (let seed = 0; seed < 200; seed++) {
+      const random = new Random(3000 + seed);
+      const world = new World(random, strategyNames[seed % strategyNames.length]!);
+      const { model } = world;
+      const ttlMax = 5 + random.below(60);
+      // Some keyspaces keep a few puts for good.
+      const forGood = random.oneIn(2) ? 0 : 4;
+      for (let step = 0; step < 120; step++) {
+        const dice = random.below(10);
+        world.now++;
+        if (dice < 3) model.flush(random, world.now, random.below(10) < forGood ? undefined : ttlMax);
+        else if (dice < 5) world.start();
+        else if (dice < 7) world.startExpired();
+        else world.finish();
+        if (step % 3 === 0) expect(model.problem(world.now), `seed ${seed}, step ${step}`).toBeUndefined();
+      }
+      world.now += 1000;
+      const before = world.merges;
+      let steps = 0;
+      while (world.startExpired() || world.jobs.length > 0) {
+        drops += Number(world.jobs.some(({ plan }) => plan.kind === 'drop'));
+        world.finish();
+        expect(++steps, `seed ${seed}`).toBeLessThan(500);
+      }
+      expect(model.problem(world.now), `seed ${seed}, at rest`).toBeUndefined();
+      const left = model.keyspace.levels.flat();
+      if (forGood === 0) expect(left, `seed ${seed}`).toEqual([]);
+      for (const { expiry, entries } of left) {
+        expect(expiry === undefined || expiry.expiring < entries / 2, `seed ${seed}`).toBe(true);
+      }
+      merges += world.merges - before;
+    }
+    expect(drops).toBeGreaterThan(150);
+    expect(merges).toBeGreaterThan(50);
   });
 
   test('by hand brings a range down to the last level and drops every tombstone in it', () => {
@@ -254,7 +303,7 @@ describe('compaction on a model', () => {
       const { levels } = world.model.keyspace;
       expect(levels.slice(0, 6).flat()).toEqual([]);
       for (const file of levels[6]!) expect(file.tombstones + file.rangeTombstones).toBe(0);
-      expect(world.model.problem()).toBeUndefined();
+      expect(world.model.problem(world.now)).toBeUndefined();
     }
   });
 });

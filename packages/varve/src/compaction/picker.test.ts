@@ -4,7 +4,7 @@
  *   version        the lines that follow become the version, nothing runs
  *   scores         every level with its score and target
  *   pick leveled   the plan of a strategy, at now=0 or another time; with `start` it runs from then on
- *   expired time=150   the plan that reclaims what has expired; with `start` likewise
+ *   expired time=150   the plan that reclaims what has expired, with history from floor= on; with `start` likewise
  *   manual level=1 from=a to=m   the plan for a range, `nothing` or `busy`; with `start` likewise
  *   care           what defragmentation wants, of files up to newest time now=, readers from reader= on; with `start` likewise
  *   finish 0       installs the plan that was started first; a merge has its outputs on the lines that follow
@@ -87,13 +87,12 @@ function pickerProgram(): GoldenProgram {
       return broken ?? report(plan, rest);
     }
     if (name === 'expired') {
-      const plan = pickExpired(
-        keyspace,
-        running,
-        leveledSettings(parseSettings('leveled', options)),
-        Number(options['time']),
-      );
-      return report(plan, words);
+      const plan = pickExpired(keyspace, running, leveledSettings(parseSettings('leveled', options)), {
+        time: Number(options['time']),
+        floor: Number(options['floor'] ?? Number.POSITIVE_INFINITY),
+      });
+      const broken = plan === undefined ? undefined : brokenRule(keyspace, plan);
+      return broken ?? report(plan, words);
     }
     if (name === 'care') {
       const now = Number(options['now'] ?? Number.POSITIVE_INFINITY);

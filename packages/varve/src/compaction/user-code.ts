@@ -15,6 +15,7 @@ import { asError } from '../base/errors.ts';
 import { VALUE_BYTES_MAX } from '../base/entry.ts';
 import { type MergeOperator, runMerge, wantedOfOperator } from '../base/merge-operator.ts';
 import { builtInOperator } from '../base/operators/built-in.ts';
+import { isUnawaited } from '../base/unawaited.ts';
 import type { JobCode, JobEnv, JobProblem } from './job.ts';
 
 const PROBLEMS_MAX = 8;
@@ -44,7 +45,9 @@ export class JobUserCode {
     if (this.#filter === undefined) return;
     const context = { keyspace: this.#keyspace, level, data: code?.filterData };
     try {
-      this.#context = { ...context, state: this.#filter.begin?.(context) };
+      const state = this.#filter.begin?.(context);
+      if (isUnawaited(state)) throw new Error('begin returned a promise, which nobody awaits');
+      this.#context = { ...context, state };
     } catch (error) {
       this.#note('FILTER_FAILED', filter.name, undefined, error);
     }
@@ -88,6 +91,7 @@ export class JobUserCode {
     try {
       const both = operator.partialMerge(key, older, newer);
       if (both === undefined || both instanceof Uint8Array) return both;
+      isUnawaited(both);
       throw new Error('partialMerge returned no Uint8Array');
     } catch (error) {
       this.#mergeFailures++;
@@ -105,6 +109,7 @@ export class JobUserCode {
       if (decision === 'keep' || decision === 'remove') return decision;
       const value = (decision as { readonly value?: unknown } | undefined)?.value;
       if (value instanceof Uint8Array && value.length <= VALUE_BYTES_MAX) return value;
+      isUnawaited(decision);
       throw new Error("it returned none of 'keep', 'remove' and { value }");
     } catch (error) {
       this.#filterFailures++;

@@ -65,10 +65,10 @@ export class BatchHandle implements Batch {
     return this;
   }
 
-  merge<K, V>(keyspace: Keyspace<K, V>, key: K, operand: V): this {
+  merge<K, V>(keyspace: Keyspace<K, V>, key: K, operand: V, options?: undefined): this {
     const handle = KeyspaceHandle.of(keyspace, this.#core);
     const k = handle.encodeKey(key);
-    const list = handle.encodeOperand(operand);
+    const list = handle.encodeOperand(operand, options);
     this.#free().add(KIND_MERGE, handle.id, k, list);
     return this;
   }

@@ -4,7 +4,9 @@
  * Edits are queued and written in order by one job in the I/O lane at a time, one edit a job. The
  * job fsyncs the log first (CONTRACT 3, write-ahead across keyspaces: no table with sequences up to s is named by the
  * manifest before the log is on disk through s), then appends the edits and fsyncs the manifest. Only then is the new
- * version current and `installed` called. An ingestion goes ahead of that: its record in the log makes its tables part of what
+ * version current and `installed` called. Whoever queues an edit may look once more when it is durable, and have it taken back by
+ * another one before anybody sees it; a crash between the two leaves it standing, when nobody is left who could have seen what was
+ * before. An ingestion goes ahead of that: its record in the log makes its tables part of what
  * readers see, and its edit follows as any other. A full disk is tried again; any other failure poisons.
  */
 import { assert } from '../base/assert.ts';
@@ -12,6 +14,7 @@ import type { FileSystem } from '../fs/file-system.ts';
 import type { JobRunner, RunningJob } from '../workers/job-runner.ts';
 import type { Scheduler } from '../runtime/scheduler.ts';
 import type { Poison } from '../runtime/poison.ts';
+import { editBack } from '../manifest/edit-back.ts';
 import type { VersionEdit } from '../manifest/version-edit.ts';
 import { withUnreferencedBlobs } from '../manifest/blob-files.ts';
 import type { IngestionEdit } from '../manifest/ingestion.ts';
@@ -29,6 +32,8 @@ interface Pending {
   readonly make: () => VersionEdit;
   edit: VersionEdit | undefined;
   readonly isAhead: boolean;
+  /** Asked when the edit is durable: may readers see it? */
+  readonly mayShow?: (() => boolean) | undefined;
   readonly done: (error: unknown) => void;
 }
 
@@ -50,9 +55,13 @@ export interface InstallerEnv {
 export class Installer {
   readonly #env: InstallerEnv;
   #version: Version;
+  /** `#version`, or an edit further: one that is durable and is to be taken back. */
+  #written: Version;
   #current: Version;
   #ahead: IngestionEdit | undefined;
   #manifestBytes: number;
+  /** Where the next edit goes: behind that of `#written`. */
+  #end: number;
   #queue: Pending[] = [];
   #running = false;
   #closed = false;
@@ -62,8 +71,10 @@ export class Installer {
   constructor(env: InstallerEnv, version: Version) {
     this.#env = env;
     this.#version = version;
+    this.#written = version;
     this.#current = version;
     this.#manifestBytes = env.manifest.bytes;
+    this.#end = env.manifest.bytes;
   }
 
   /** Length of the manifest up to the edit that made the current version. */
@@ -110,6 +121,7 @@ export class Installer {
   /** Another process's installer has written this version (read-only databases). */
   follow(version: Version): void {
     this.#version = version;
+    this.#written = version;
     this.#current = version;
   }
 
@@ -125,14 +137,14 @@ export class Installer {
 
   /**
    * Queues an edit, which `make` gives once when its turn comes; `done` gets undefined once it is durable and current, or
-   * what stopped it.
+   * what stopped it. When `mayShow` says no once it is durable, it is taken back; `done` is told when that is durable as well.
    */
-  install(make: () => VersionEdit, done: (error: unknown) => void): void {
+  install(make: () => VersionEdit, done: (error: unknown) => void, mayShow?: () => boolean): void {
     if (this.#closed) {
       done(this.#closedBy);
       return;
     }
-    this.#queue.push({ make, edit: undefined, isAhead: false, done });
+    this.#queue.push({ make, edit: undefined, isAhead: false, mayShow, done });
     this.pump();
   }
 
@@ -155,10 +167,10 @@ export class Installer {
    */
   finish(fs: FileSystem, edit: VersionEdit): boolean {
     const { manifest, poison } = this.#env;
-    if (poison.raised || fs.status(manifest.path)?.size !== this.#manifestBytes) return false;
+    if (poison.raised || fs.status(manifest.path)?.size !== this.#end) return false;
     const file = fs.open(manifest.path, 'readWrite');
     try {
-      appendFrame(file, encodeEditFrame(edit), this.#manifestBytes);
+      appendFrame(file, encodeEditFrame(edit), this.#end);
     } finally {
       file.close();
     }
@@ -189,7 +201,7 @@ export class Installer {
     const frame = encodeEditFrame(edit);
     const input: InstallInput = {
       manifest: manifest.path,
-      offset: this.#manifestBytes,
+      offset: this.#end,
       frame,
       log: unsynced === undefined ? undefined : { paths: unsynced.paths, directory: unsynced.directory },
     };
@@ -203,20 +215,37 @@ export class Installer {
         return;
       }
       if (outcome.ok) {
-        this.#manifestBytes += frame.length;
-        this.#version = applyEdit(this.#version, edit);
-        if (taken.isAhead) this.#ahead = undefined;
-        this.#current = this.#ahead === undefined ? this.#version : applyEdit(this.#version, this.#ahead);
+        this.#end += frame.length;
+        this.#written = applyEdit(this.#written, edit);
         if (unsynced !== undefined) {
           this.#env.state.exclusive(() => log!.markSynced(unsynced.upTo, unsynced.sequence));
           durability!.synced();
         }
+        // ATOMIC from here on: nobody comes between the look and the new views.
+        if (taken.mayShow?.() === false) {
+          this.#takeBack(taken, edit);
+          return;
+        }
+        this.#manifestBytes = this.#end;
+        this.#version = this.#written;
+        if (taken.isAhead) this.#ahead = undefined;
+        this.#current = this.#ahead === undefined ? this.#version : applyEdit(this.#version, this.#ahead);
         this.#env.installed(this.#current, edit);
       } else if (!this.#closed) poison.raise(outcome.error);
       // What called it off says more than that it was called off.
       taken.done(outcome.ok ? undefined : (this.#closedBy ?? outcome.error));
       this.pump();
     });
+  }
+
+  /** Before any other edit, as those that wait count on the files that are there for readers. */
+  #takeBack({ make, isAhead, done }: Pending, edit: VersionEdit): void {
+    if (this.#closed) {
+      done(this.#closedBy);
+      return;
+    }
+    this.#queue.unshift({ make, edit: editBack(this.#version, edit), isAhead, done });
+    this.pump();
   }
 
   #retry(): void {

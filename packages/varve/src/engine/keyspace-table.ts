@@ -142,6 +142,7 @@ export class KeyspaceTable {
     const { ttlMs, compaction } = settled;
     checkTogether(name, {
       ttlMs,
+      isTtlDefault: settings['ttlMs'] === undefined && ttlMs === this.#core.options.keyspaceDefaults.ttlMs,
       strategy: compaction.strategy,
       retention: settled.retention ?? this.#core.history.retentionOf(tree?.id ?? -1),
       hasOperator: (operator ?? tree?.code.operatorSource) !== undefined,

@@ -118,7 +118,7 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     // Nothing to write, and yet refused where a write would be.
     this.check();
     this.#core.pipeline.checkWritable(0);
-    if (!isWait(wait)) return this.#core.state.visible;
+    if (!isWait(wait, false)) return this.#core.state.visible;
     checkWait(wait);
     return Promise.resolve(this.#core.state.visible);
   }
@@ -323,10 +323,9 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
   }
 
   /** A list of one operand. @throws invalid `MERGE_OPERATOR_MISSING`, `OPERAND_INVALID` */
-  encodeOperand(operand: V): Uint8Array {
-    checkMergeable(this.#tree);
-    const bytes = this.encodeValue(operand);
-    return checkedOperand(this.#tree, bytes);
+  encodeOperand(operand: V, options?: undefined): Uint8Array {
+    checkMergeable(this.#tree, options);
+    return checkedOperand(this.#tree, this.encodeValue(operand));
   }
 
   /** The two ends in bytes; undefined for an empty range. */
@@ -345,9 +344,10 @@ export class KeyspaceHandle<K, V> implements Keyspace<K, V> {
     value: Uint8Array,
     wait: Partial<WriteWait> | undefined,
   ): number | Promise<number> {
-    if (!isWait(wait)) return this.#commit(kind, key, value);
+    const isPut = kind === KIND_PUT || kind === KIND_PUT_EXPIRY;
+    if (!isWait(wait, isPut)) return this.#commit(kind, key, value);
     this.check();
-    checkWait(wait);
+    checkWait(wait, isPut);
     const core = this.#core;
     if (isUnhindered(core, wait)) return reach(core, wait.durability, this.#commit(kind, key, value));
     const own = new BatchBuffer(BATCH_OVERHEAD_MAX + key.length + value.length);

@@ -42,11 +42,11 @@ export class StoredClock {
     return this.#shared === undefined ? this.#last : Number(Atomics.load(this.#shared, 0));
   }
 
-  /** It is at least `time`. */
+  /** It is at least `time`; what is no time leaves it as it is, as one that once was endless would stay so for good. */
   raise(time: number): void {
+    if (!Number.isSafeInteger(time)) return;
     const shared = this.#shared;
     if (shared === undefined) {
-      // Also what is no number leaves the clock as it is.
       if (time > this.#last) this.#last = time;
       return;
     }

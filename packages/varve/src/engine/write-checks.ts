@@ -37,7 +37,7 @@ export function checkDeleteRange(keyspace: string, range: { gte: unknown; lt: un
 /** Options of one put; the members of a wait may stand beside them where `waits` is true. */
 export function checkPutOptions(options: PutOptions | undefined, waits: boolean): void {
   if (options === undefined) return;
-  checkMembers(options, waits);
+  checkMembers(options, waits, true);
   if (options.ttlMs === undefined) return;
   const wanted = keyspaceSettings.ttlMs.refuse(options.ttlMs);
   if (wanted === undefined) return;

@@ -16,23 +16,39 @@ const classes: readonly Durability[] = ['memory', 'os', 'disk', 'replicated'];
 
 const waitMembers = new Set(['durability', 'signal', 'deadlineMs']);
 
-/** Refuses what is no object, and unknown members by name: those of a put, and where `waits` is true those of a wait. */
-export function checkMembers(options: object, waits: boolean): void {
+/**
+ * Refuses what is no object, and unknown members by name: that of a put is known where `expires` is true, those of a wait where
+ * `waits` is.
+ */
+export function checkMembers(options: object, waits: boolean, expires: boolean): void {
   if (typeof options !== 'object' || options === null) {
     throw invalid('OPTION_INVALID', `options of a write are an object; got ${String(options)}`, {
       got: typeof options,
     });
   }
   for (const name in options) {
-    if (name === 'ttlMs' || (waits && waitMembers.has(name)) || !Object.hasOwn(options, name)) continue;
+    const isKnown = (expires && name === 'ttlMs') || (waits && waitMembers.has(name));
+    if (isKnown || !Object.hasOwn(options, name)) continue;
+    if (name === 'ttlMs') throw notExpiring();
     throw invalid('OPTION_INVALID', `a write has no option '${name}'`, { got: name });
   }
 }
 
+/** What has no time to live was given one. */
+export function notExpiring(): VarveError {
+  return invalid('OPTION_INVALID', 'only a put takes ttlMs: operands and deletes do not expire', {
+    option: 'ttlMs',
+    got: 'ttlMs',
+  });
+}
+
 /** Do the options of a write ask to wait? Unknown members are refused by name. */
-export function isWait(options: (PutOptions & Partial<WriteWait>) | undefined): options is WriteWait {
+export function isWait(
+  options: (PutOptions & Partial<WriteWait>) | undefined,
+  expires: boolean,
+): options is WriteWait {
   if (options === undefined) return false;
-  checkMembers(options, true);
+  checkMembers(options, true, expires);
   for (const name in options) if (name !== 'ttlMs' && Object.hasOwn(options, name)) return true;
   return false;
 }
@@ -51,9 +67,9 @@ export function withOptions<T>(options: unknown, run: () => T | Promise<T>): T |
   }
 }
 
-/** Refuses a wait that can not be met: unknown class, `replicated`, a bad deadline. */
-export function checkWait(wait: WriteWait): void {
-  checkMembers(wait, true);
+/** Refuses a wait that can not be met: unknown class, `replicated`, a bad deadline. That of a put may stand beside a `ttlMs`. */
+export function checkWait(wait: WriteWait, expires: boolean = false): void {
+  checkMembers(wait, true, expires);
   const { durability, deadlineMs, signal } = wait;
   if (!classes.includes(durability)) {
     throw invalid(

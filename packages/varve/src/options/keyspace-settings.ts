@@ -146,7 +146,7 @@ export const keyspaceSettings: KeyspaceSettingTable = {
     defaultText: 'none',
     min: 1,
     max: Number.MAX_SAFE_INTEGER,
-    doc: 'Entries expire this long after they were written: gone for every read at once, their space comes back with compaction. Puts and batches may say otherwise for single entries; what is there when it is set stays as it is.',
+    doc: 'Entries expire this long after they were written: gone for every read at once, their space comes back with compaction. Puts and batches may say otherwise for single entries; what is there when it is set stays as it is. The largest number, `Number.MAX_SAFE_INTEGER`, is none, whatever `keyspaceDefaults` say.',
   }),
   retention: setting<RetentionOption>({
     type: '{ ms?, versions? }',

@@ -137,10 +137,10 @@ export class TransactionHandle extends TransactionLife implements Transaction {
     if (ends !== undefined) this.open().writes.add(KIND_RANGE_DELETE, handle.id, ends.from, ends.to);
   }
 
-  merge<K, V>(keyspace: Keyspace<K, V>, key: K, operand: V): void {
+  merge<K, V>(keyspace: Keyspace<K, V>, key: K, operand: V, options?: undefined): void {
     const handle = this.#handle(keyspace);
     const k = handle.encodeKey(key);
-    const list = handle.encodeOperand(operand);
+    const list = handle.encodeOperand(operand, options);
     this.open().writes.add(KIND_MERGE, handle.id, k, list);
   }
 

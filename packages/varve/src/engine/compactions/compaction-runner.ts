@@ -321,16 +321,19 @@ export class CompactionRunner implements Compactions {
     countMerged(core.counters, plan);
     this.blobs.note(tree, output?.unreadBlobs ?? []);
     let isSeen = false;
+    const look = (): boolean =>
+      (isSeen ||= !this.#filtering.mayInstall(tree, output) || core.history.versionsOf(tree.id) > versions);
+    let isEmpty = false;
     const edit = (): VersionEdit => {
-      isSeen = !this.#filtering.mayInstall(tree, output) || core.history.versionsOf(tree.id) > versions;
-      if (isSeen) return core.editFacts();
+      isEmpty = look();
+      if (isEmpty) return core.editFacts();
       return {
         ...editOf(tree.id, plan, outputs),
         addedBlobs: blobs.map((blob) => ({ keyspace: tree.id, blob })),
         ...core.editFacts(),
       };
     };
-    core.installer.install(edit, (error) => {
+    const done = (error: unknown): void => {
       this.#end(tree, plan);
       if (error !== undefined) return;
       if (isSeen) {
@@ -355,7 +358,8 @@ export class CompactionRunner implements Compactions {
         ms: core.clock.monotonic() - started,
       }));
       this.#installed();
-    });
+    };
+    core.installer.install(edit, done, () => isEmpty || !look());
   }
 
   #end(tree: Tree, plan: CompactionPlan): void {

@@ -41,8 +41,8 @@ export class ExpiredCare {
     if (!this.#isLooking) return undefined;
     const { version } = tree.view;
     if (!holdsExpiring(version)) return undefined;
-    const { time } = this.#core.history.readersFor(tree);
-    return pickExpired(version, running, leveledSettings(pickerSettings(tree)), time);
+    const readers = this.#core.history.readersFor(tree);
+    return pickExpired(version, running, leveledSettings(pickerSettings(tree)), readers);
   }
 
   #arm(): void {

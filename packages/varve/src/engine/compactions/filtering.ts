@@ -4,7 +4,7 @@
  * A job shows a filter nothing that a reader registered at its start sees. Who registers later, sees what the filter has taken out
  * already, and would see it gone when the job's tables become current: then they do not become current. The next compaction of that
  * keyspace goes without the filter, so that work gets done where somebody always reads; the one after it asks the filter again.
- * It is asked when the edit is made: who registers in the milliseconds until that is on disk is not seen (docs/decisions/0029).
+ * It is asked when the edit is made, and again when that is on disk and about to be shown: then it is taken back (installer.ts).
  * Owner's thread.
  */
 import type { JobOutput } from '../../compaction/job.ts';

@@ -86,6 +86,8 @@ export function checkSameOperator(
 /** What of a keyspace has to go together. */
 export interface Together {
   readonly ttlMs: number | undefined;
+  /** It comes from `keyspaceDefaults`. */
+  readonly isTtlDefault: boolean;
   readonly strategy: string;
   /** What it keeps of its past from now on. */
   readonly retention: { readonly ms?: number; readonly versions?: number };
@@ -103,6 +105,7 @@ export function checkTogether(keyspace: string, together: Together): void {
 
 function contradiction({
   ttlMs,
+  isTtlDefault,
   strategy,
   retention: { ms = 0, versions = 0 },
   hasOperator,
@@ -110,7 +113,10 @@ function contradiction({
 }: Together): [option: string, why: string] | undefined {
   if (hasOperator && ttlMs !== undefined) {
     const why = 'because operands do not expire; give single puts a ttlMs';
-    return ['mergeOperator', `ttlMs and mergeOperator do not go together, ${why}`];
+    const where = isTtlDefault
+      ? ` (${ttlMs} ms is that of keyspaceDefaults: ttlMs: Number.MAX_SAFE_INTEGER turns it off for this keyspace)`
+      : '';
+    return ['mergeOperator', `ttlMs and mergeOperator do not go together, ${why}${where}`];
   }
   if (hasOperator && versions > 0) {
     const why = 'because operands are folded; keep a time, retention.ms';

@@ -8,13 +8,14 @@
  *
  * As in memtables a range delete takes what came before it in the batch: operands behind it stand on nothing of the batch.
  */
-import { cloneRange, compareRanges } from '../../base/bytes.ts';
+import { cloneRange } from '../../base/bytes.ts';
 import { EXPIRY_BYTES, expiryOf, withTtl } from '../../base/expiry.ts';
 import { KIND_DELETE, KIND_MERGE, KIND_PUT, KIND_PUT_EXPIRY, KIND_RANGE_DELETE } from '../../base/kinds.ts';
 import { operatorMissing, runMerge } from '../../base/merge-operator.ts';
 import { copyOperands, joinLists } from '../../base/operands.ts';
 import { BatchBuffer, BatchReader } from '../../record/batch.ts';
 import type { Tree } from '../tree.ts';
+import { LatestCovers } from './latest-covers.ts';
 import { storedOperator } from './merged-value.ts';
 
 interface Operation {
@@ -56,7 +57,7 @@ export function joinedBatch(batch: BatchBuffer, trees: ReadonlyMap<number, Tree>
 function linked(batch: BatchBuffer): Operation[] {
   const operations: Operation[] = [];
   const newest = new Map<string, Operation>();
-  const rangeDeletes: { readonly at: number; readonly operation: Operation }[] = [];
+  const rangeDeletes = new Map<number, LatestCovers>();
   const reader = new BatchReader();
   reader.reset(batch.bytes, 0, batch.length, undefined);
   const places = new Map<Operation, number>();
@@ -74,7 +75,9 @@ function linked(batch: BatchBuffer): Operation[] {
     };
     const at = operations.push(operation) - 1;
     if (kind === KIND_RANGE_DELETE) {
-      rangeDeletes.push({ at, operation });
+      let covers = rangeDeletes.get(keyspace);
+      if (covers === undefined) rangeDeletes.set(keyspace, (covers = new LatestCovers()));
+      covers.add(batch.bytes.subarray(keyStart, keyEnd), batch.bytes.subarray(valueStart, valueEnd), at);
       continue;
     }
     const name = `${keyspace}/${latin1(batch.bytes, keyStart, keyEnd)}`;
@@ -82,11 +85,8 @@ function linked(batch: BatchBuffer): Operation[] {
     newest.set(name, operation);
     places.set(operation, at);
     if (kind !== KIND_MERGE || before === undefined) continue;
-    const since = places.get(before)!;
-    const isDeleted = rangeDeletes.some(
-      (range) => range.at > since && covers(batch.bytes, range.operation, operation),
-    );
-    if (isDeleted) continue;
+    const deletedAt = rangeDeletes.get(keyspace)?.over(batch.bytes.subarray(keyStart, keyEnd));
+    if (deletedAt !== undefined && deletedAt > places.get(before)!) continue;
     operation.before = before;
     before.isJoined = true;
   }
@@ -145,15 +145,6 @@ export function joinedOperation(
   // As it stands there: a time to live, or a time.
   if (isExpiring) return { kind, value: withTtl(value, expiryOf(below, 0)) };
   return { kind: KIND_PUT, value };
-}
-
-function covers(bytes: Uint8Array, range: Operation, point: Operation): boolean {
-  const { keyStart, keyEnd } = point;
-  return (
-    range.keyspace === point.keyspace &&
-    compareRanges(bytes, keyStart, keyEnd, bytes, range.keyStart, range.keyEnd) >= 0 &&
-    compareRanges(bytes, keyStart, keyEnd, bytes, range.valueStart, range.valueEnd) < 0
-  );
 }
 
 function latin1(bytes: Uint8Array, start: number, end: number): string {

@@ -4,11 +4,17 @@
 import { invalid } from '../../base/errors.ts';
 import { operatorMissing } from '../../base/merge-operator.ts';
 import { operandList } from '../../base/operands.ts';
+import { isUnawaited } from '../../base/unawaited.ts';
 import type { Tree } from '../tree.ts';
+import { checkMembers } from '../write-wait.ts';
 import { storedOperator } from './merged-value.ts';
 
-/** @throws invalid `MERGE_OPERATOR_MISSING` */
-export function checkMergeable(tree: Tree): void {
+/**
+ * @param options of a merge that takes none, in a batch or a transaction
+ * @throws invalid `MERGE_OPERATOR_MISSING`, `OPTION_INVALID`
+ */
+export function checkMergeable(tree: Tree, options?: object): void {
+  if (options !== undefined) checkMembers(options, false, false);
   if (tree.code.operator === undefined) throw operatorMissing(tree.name, undefined, storedOperator(tree));
 }
 
@@ -19,6 +25,7 @@ export function checkedOperand(tree: Tree, operand: Uint8Array): Uint8Array {
   let wanted: string | undefined;
   try {
     wanted = operator.refuse?.(operand);
+    if (isUnawaited(wanted)) throw new Error('it returned a promise, which nobody awaits');
   } catch (cause) {
     const message = `merge operator '${operator.name}' of keyspace '${tree.name}' failed when it was asked about an operand`;
     throw invalid('MERGE_FAILED', message, { keyspace: tree.name, operator: operator.name }, cause);
