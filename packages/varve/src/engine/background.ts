@@ -275,6 +275,13 @@ export class Background implements BackgroundWork {
     this.#lookAtLevel0(version);
   }
 
+  named(tree: Tree): void {
+    const { levels } = tree.view.version;
+    // With ten thousand keyspaces to name, not all are counted for each.
+    if (levels[0]!.length > this.#level0.waiting) this.#lookAtLevel0(this.#core.installer.current);
+    if (levels.some((files) => files.length > 0)) this.care.changed();
+  }
+
   /** Compactions have taken files, or given them back. */
   compactionsChanged(): void {
     const { waiting } = this.#level0;

@@ -69,6 +69,8 @@ export interface Compactions {
   runs(): Iterable<{ tree: Tree; run: PlanRun }>;
   cancel(plan: CompactionPlan): void;
   lookAgain(tree: Tree): void;
+  /** What the keyspace should do next by its strategy, at whatever time of day. */
+  dueIn(tree: Tree): CompactionPlan | undefined;
   runningOf(tree: Tree): RunningSet;
   failureOf(tree: Tree): unknown;
   start(tree: Tree, plan: CompactionPlan): void;
@@ -98,6 +100,8 @@ export interface BackgroundWork {
   /** Writes wait, or do no longer, until what is in the way of an ingestion is in tables. */
   holdWrites(isHeld: boolean): void;
   versionInstalled(version: Version): void;
+  /** Somebody has named the keyspace, for the first time since the open: from now on it is looked after. */
+  named(tree: Tree): void;
   stop(): void;
   wake(): void;
 }

@@ -329,6 +329,7 @@ export class DatabaseHandle implements Database {
         this.#core.state.checkOpen();
         return this.#keyspaces.ensure(request);
       },
+      keyspaceNamed: (name: string) => this.#keyspaces.named(name),
       keyspaces: () => this.keyspaces(),
       dropKeyspace: (name: string) => this.dropKeyspace(name),
       sync: () => this.sync('disk'),

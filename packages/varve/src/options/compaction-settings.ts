@@ -12,6 +12,9 @@ const TIB = 1024 * GIB;
 
 type Quantities = { readonly [name: string]: Setting<number> };
 
+/** Flushes that `bytesMax` of 'fifo' has room for at least. */
+export const FIFO_FLUSHES_MIN = 2;
+
 export type CompactionStrategyName = 'leveled' | 'tiered' | 'hybrid' | 'fifo';
 
 export type CompactionOption = {
@@ -196,6 +199,12 @@ export function gatheredFiles(compaction: ResolvedCompaction): number | undefine
     case 'custom':
       return usualLeveled.level0Files;
   }
+}
+
+/** How large a flush may be: of what 'fifo' keeps it is at most half, so that one flush does not push out all before it. */
+export function flushBytesMost(compaction: ResolvedCompaction): number {
+  if (compaction.strategy !== 'fifo' || compaction.bytesMax === undefined) return Number.POSITIVE_INFINITY;
+  return Math.floor(compaction.bytesMax / FIFO_FLUSHES_MIN);
 }
 
 /** The default strategy with its defaults. */
