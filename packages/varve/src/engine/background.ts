@@ -112,8 +112,8 @@ export class Background implements BackgroundWork {
     this.compactions.schedule();
   }
 
-  /** Resolves when every write up to now is in tables. */
-  async flush(): Promise<void> {
+  /** Resolves when every write up to now is in tables. `check` throws when nobody waits for it any more; it is asked at each wake. */
+  async flush(check?: () => void): Promise<void> {
     const { state, runner } = this.#core;
     this.rotateAll();
     const through = state.visible;
@@ -123,6 +123,7 @@ export class Background implements BackgroundWork {
       while (this.#unflushed(through)) {
         this.#core.poison.check();
         state.checkOpen();
+        check?.();
         await new Promise<void>((resolve) => this.#flushed.push(resolve));
       }
     } finally {

@@ -92,7 +92,7 @@ export interface BackgroundWork {
   /** Rotates what could free memory, because a write waits for it or memtables are to have only `budget` bytes. */
   makeRoom(budget?: number): void;
   schedule(): void;
-  flush(): Promise<void>;
+  flush(check?: () => void): Promise<void>;
   /** Another thread that has the database open has filled something. */
   asked(): void;
   /** Tables and blob files that no version names any more. */

@@ -34,7 +34,7 @@ export async function compactDatabase(core: Core, options: CompactOptions): Prom
   }
   const trees = treesOf(core, 'compact', options.keyspace);
   const range = encodeRange(
-    options.range ?? {},
+    options.range === undefined ? {} : options.range,
     (key) => encodeKey(bytes, key),
     (key) => keyPrefixEnd(bytes, key),
   );
@@ -42,8 +42,9 @@ export async function compactDatabase(core: Core, options: CompactOptions): Prom
   const wake = (): void => core.background.wake();
   options.signal?.addEventListener('abort', wake);
   try {
-    checkAborted(options.signal, 'the compaction was aborted');
-    await core.background.flush();
+    const check = (): void => checkAborted(options.signal, 'the compaction was aborted');
+    check();
+    await core.background.flush(check);
     for (const tree of trees) {
       if (tree.settings.compaction.strategy === 'fifo') await compactByAge(core, tree, options);
       else await new Compaction(core, tree, range, options).run();

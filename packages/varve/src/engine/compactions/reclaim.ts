@@ -28,8 +28,9 @@ export async function reclaimDatabase(core: Core, options: ReclaimOptions): Prom
   const wake = (): void => core.background.wake();
   signal?.addEventListener('abort', wake);
   try {
-    checkAborted(signal, 'reclaiming was aborted');
-    await core.background.flush();
+    const check = (): void => checkAborted(signal, 'reclaiming was aborted');
+    check();
+    await core.background.flush(check);
     for (const tree of trees) {
       report.bytesBefore += bytesIn(tree);
       const progress = new WorkProgress(core, tree.name, onProgress);
