@@ -240,7 +240,7 @@ describe('db.compact()', () => {
       await here.time.run(refused);
       expect(level0(here)).toBe(0);
       here.fs.freeBytes = undefined;
-      await here.time.run(here.db[what]());
+      await here.time.run<unknown>(here.db[what]());
       expect(here.data.get(key(1))).toBe('v'.repeat(10_000));
     },
   );

@@ -3,7 +3,7 @@ import { invalid } from '../base/errors.ts';
 
 /** @throws VarveError `OPTION_INVALID` */
 export function checkOptionMembers(what: string, options: unknown, known: ReadonlySet<string>): void {
-  if (typeof options !== 'object' || options === null) {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw invalid('OPTION_INVALID', `the options of ${what} are an object; got ${String(options)}`, {
       got: typeof options,
     });
