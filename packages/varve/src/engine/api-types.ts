@@ -274,7 +274,10 @@ export interface Database extends AsyncDisposable {
    * const { bytesBefore, bytesAfter } = await db.reclaim({ keyspace: 'users' });
    */
   reclaim(options?: ReclaimOptions): Promise<ReclaimReport>;
-  /** No compaction starts until `resumeCompaction` was called as often; what runs ends. Writes may meet `level0-files`. */
+  /**
+   * No compaction starts until `resumeCompaction` was called as often; what runs ends. Writes may meet `level0-files`. Pauses of an
+   * attached thread end with it.
+   */
   pauseCompaction(): void;
   resumeCompaction(): void;
   /** The tables of every keyspace by level, what runs on them, and the last decisions with their reasons. */
