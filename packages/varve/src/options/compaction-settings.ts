@@ -3,7 +3,7 @@
  * `compaction: { strategy, ... }`; settings that belong to another strategy are refused by name.
  */
 import type { CompactionPicker } from './compaction-picker.ts';
-import { quantity, type Setting } from './setting.ts';
+import { quantity, refuseMembers, type Setting } from './setting.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -141,23 +141,19 @@ export function refuseCompaction(value: unknown): string | undefined {
     return "an object with strategy: 'leveled'";
   }
   const { strategy, ...settings } = value as Record<string, unknown>;
-  const given = Object.entries(settings).filter(([, each]) => each !== undefined);
   if (isPicker(strategy)) {
-    return given.length === 0 ? undefined : `no setting '${given[0]![0]}' beside a picker of your own`;
+    return refuseMembers({}, settings, (name) => `no setting '${name}' beside a picker of your own`);
   }
   const declared = strategyNames.find((name) => name === strategy);
   if (declared === undefined) {
     return `a strategy of ${strategyNames.map((name) => `'${name}'`).join(', ')}, or an object with name and pick()`;
   }
   const known = strategySettings[declared];
-  for (const [name, each] of given) {
-    if (!Object.hasOwn(known, name)) {
-      return `no setting '${name}': strategy '${declared}' has ${Object.keys(known).join(', ')}`;
-    }
-    const wanted = known[name]!.refuse(each);
-    if (wanted !== undefined) return `${name} as ${wanted}`;
-  }
-  return undefined;
+  return refuseMembers(
+    known,
+    settings,
+    (name) => `no setting '${name}': strategy '${declared}' has ${Object.keys(known).join(', ')}`,
+  );
 }
 
 /** An option that `refuseCompaction` let pass, with its defaults. */
