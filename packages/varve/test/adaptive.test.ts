@@ -191,6 +191,23 @@ test('a keyspace that is written slowly is flushed at a smaller size, and again 
   expect(flushed[0]).toBeGreaterThan(12 * MIB);
 });
 
+test('a series that keeps bytesMax is flushed in halves of that at most, however fast it is written', async () => {
+  const here = await world({
+    memoryBytesMax: 1024 * MIB,
+    memtableBytesMax: 512 * MIB,
+    batchBytesMax: 2 * MIB,
+  });
+  const compaction = { strategy: 'fifo', bytesMax: 64 * MIB } as const;
+  const series = here.db.keyspace('series', { key: utf8, value: utf8, compaction });
+  for (let i = 0; i < 90; i++) series.put(keyOf(i), 'v'.repeat(MIB));
+  await here.time.run(here.db.flush());
+  await here.time.settle();
+  const kept = [...series.range().keys()];
+  expect(kept.length).toBeGreaterThan(20);
+  expect(kept).toEqual(Array.from({ length: kept.length }, (_, i) => keyOf(90 - kept.length + i)));
+  expect(here.db.stats().keyspaces['series']!.bytes).toBeLessThanOrEqual(64 * MIB);
+});
+
 test('who writes much gets more of the room than who writes little', async () => {
   const here = await world({ memoryBytesMax: 64 * MIB });
   const little = here.db.keyspace('little', { key: utf8, value: utf8 });

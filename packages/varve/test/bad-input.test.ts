@@ -275,6 +275,12 @@ describe('options', () => {
     await expectRefusal(() => db.compact({ keyspaces: 'a' } as never), 'OPTION_INVALID', 'invalid');
     await expectRefusal(() => db.compact({ keyspace: 'none' }), 'KEYSPACE_NOT_FOUND', 'invalid');
     await expectRefusal(() => db.compact({ range: {} }), 'OPTION_INVALID', 'invalid');
+    for (const range of [null, [], 7]) {
+      const options = { keyspace: keyspace.name, range } as never;
+      await expectRefusal(() => db.compact(options), 'RANGE_INVALID', 'invalid');
+    }
+    await expectRefusal(() => db.compact([] as never), 'OPTION_INVALID', 'invalid');
+    await expectRefusal(() => db.reclaim([] as never), 'OPTION_INVALID', 'invalid');
     expect(keyspace.count()).toBe(0);
   });
 

@@ -227,6 +227,24 @@ describe('db.compact()', () => {
     await here.time.run(first);
   });
 
+  test.each(['compact', 'reclaim'] as const)(
+    '%s aborted while it waits for a flush that finds the disk full rejects then',
+    async (what) => {
+      const here = await world();
+      here.data.put(key(1), 'v'.repeat(10_000));
+      here.fs.freeBytes = 0;
+      const abort = new AbortController();
+      const refused = expectRefusal(() => here.db[what]({ signal: abort.signal }), 'ABORTED', 'busy');
+      await here.time.advance(5000);
+      abort.abort();
+      await here.time.run(refused);
+      expect(level0(here)).toBe(0);
+      here.fs.freeBytes = undefined;
+      await here.time.run<unknown>(here.db[what]());
+      expect(here.data.get(key(1))).toBe('v'.repeat(10_000));
+    },
+  );
+
   test('tells how far it is, never less than before, and at the end that it is done', async () => {
     const here = await world();
     await flushes(here, 3);

@@ -1,5 +1,12 @@
 /** Each strategy keeps the right contents and the shape that it promises. */
-import type { CompactionFile, CompactionPicker, Database, Keyspace, KeyspaceOptions } from 'varve';
+import type {
+  CompactionFile,
+  CompactionPicker,
+  CompactionProgress,
+  Database,
+  Keyspace,
+  KeyspaceOptions,
+} from 'varve';
 import { MemoryFs, Random } from 'varve/testing';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ManualScheduler } from './manual-scheduler.ts';
@@ -166,6 +173,50 @@ describe('fifo', () => {
     expect(levelsOf(here)[0]!.files).toBe(2);
     expect(here.reasons).toEqual(['window']);
     expect(here.data.count()).toBe(1200);
+  });
+
+  test('keeps the newest table, however large it is', async () => {
+    const here = await world({ strategy: 'fifo', bytesMax }, { compression: 'none' });
+    await part(here, 0);
+    // One batch is one memtable, whatever size that is.
+    const batch = here.db.batch();
+    for (let i = 0; i < 3000; i++) batch.put(here.data, key(10_000 + i), 'v'.repeat(100));
+    here.db.write(batch);
+    await here.time.run(here.db.flush());
+    await here.time.settle();
+    expect(here.data.count()).toBe(3000);
+    await part(here, 1);
+    expect(here.data.count()).toBe(200);
+  });
+
+  test('is not merged over its ages by db.compact(): that does what is due and was held back', async () => {
+    const here = await world({ strategy: 'fifo', bytesMax }, { compression: 'none' });
+    here.db.pauseCompaction();
+    for (let number = 0; number < 12; number++) await part(here, number);
+    const told: CompactionProgress[] = [];
+    await here.time.run(here.db.compact({ onProgress: (progress) => told.push(progress) }));
+    expect(new Set(here.reasons)).toEqual(new Set(['bytes']));
+    expect(told.at(-1)).toMatchObject({ keyspace: 'data', compactions: 1, isDone: true });
+    const left = levelsOf(here)[0]!.files;
+    expect([left > 6, here.data.count()]).toEqual([true, left * 200]);
+    here.db.resumeCompaction();
+    await part(here, 12);
+    expect(here.data.has(key(11 * 200))).toBe(true);
+  });
+
+  test('gives back what has expired and what a range delete covers when db.compact() asks for it', async () => {
+    const here = await world({ strategy: 'fifo', bytesMax });
+    here.db.pauseCompaction();
+    for (let i = 0; i < 100; i++) here.data.put(key(i), 'v'.repeat(100), { ttlMs: 1000 });
+    await here.time.run(here.db.flush());
+    await part(here, 1);
+    await part(here, 2);
+    here.data.deleteRange({ gte: key(200), lt: key(400) });
+    await here.time.run(here.db.flush());
+    await here.time.advance(2000);
+    await here.time.run(here.db.compact());
+    expect(new Set(here.reasons)).toEqual(new Set(['covered', 'expired']));
+    expect([here.data.count(), levelsOf(here)[0]!.files]).toEqual([200, 2]);
   });
 });
 

@@ -92,7 +92,13 @@ test('what is no pair, no key or no value is refused, and the source is told to 
   await expectRefusal(() => db.ingest(data, source(['b', 7])), 'VALUE_INVALID', 'invalid');
   await expectRefusal(() => db.ingest(data, source(['b'.repeat(70_000), ''])), 'KEY_TOO_LARGE', 'invalid');
   expect(ended).toBe(5);
-  for (const wrong of [undefined, null, 7, {}]) {
+  const broken = [
+    { [Symbol.iterator]: () => ({}) },
+    { [Symbol.iterator]: () => ({ next: () => undefined }) },
+    { [Symbol.asyncIterator]: () => null },
+    { [Symbol.asyncIterator]: () => ({ next: () => 7 }) },
+  ];
+  for (const wrong of [undefined, null, 7, {}, ...broken]) {
     await expectRefusal(() => db.ingest(data, wrong as never), 'ENTRIES_INVALID', 'invalid');
   }
   await expectUntouched(db, data, path);

@@ -36,7 +36,7 @@ export function pickFifo(
   return pickOldest(keyspace, running, settings) ?? pickWindow(keyspace, running, settings, now);
 }
 
-/** The oldest files, as many as are too much. */
+/** The oldest files, as many as are too much; never all. */
 function pickOldest(
   { levels }: KeyspaceVersion,
   running: RunningPlans,
@@ -46,7 +46,8 @@ function pickOldest(
   let bytes = 0;
   for (const files of levels) for (const file of files) bytes += sizeOf(file);
   const gone = new Set<FileMeta>();
-  for (const file of oldestFirst(levels)) {
+  // The newest stays, however large: a limit that one flush is beyond must not cost what was written last.
+  for (const file of oldestFirst(levels).slice(0, -1)) {
     if (bytes <= bytesMax || running.holds(file.number)) break;
     gone.add(file);
     bytes -= sizeOf(file);

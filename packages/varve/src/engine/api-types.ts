@@ -32,7 +32,7 @@ import type {
   TransactionOptions,
   TransactionStats,
 } from './transaction-types.ts';
-/** What to compact; all of every keyspace when nothing is given. */
+/** What to compact; all of every keyspace that was named when nothing is given. */
 export interface CompactOptions {
   keyspace?: string;
   /** Needs the keyspace. */
@@ -260,8 +260,10 @@ export interface Database extends AsyncDisposable {
   flush(): Promise<void>;
   /**
    * Everything (or a range of one keyspace) goes down to its last level. An abort calls the running compaction off; what was
-   * done before it stays done.
-   * Errors: `ABORTED` (busy), `KEYSPACE_NOT_FOUND`, `OPTION_INVALID`, what stopped the keyspace from compacting.
+   * done before it stays done. Under the strategy 'fifo' nothing is merged over its ages: what is too much, covered or expired goes.
+   * Keyspaces that nobody has named since the open are left out.
+   * Errors: `ABORTED` (busy), `KEYSPACE_NOT_FOUND`, `KEYSPACE_UNNAMED`, `OPTION_INVALID`, what stopped the keyspace from
+   * compacting.
    */
   compact(options?: CompactOptions): Promise<void>;
   /**
@@ -272,7 +274,10 @@ export interface Database extends AsyncDisposable {
    * const { bytesBefore, bytesAfter } = await db.reclaim({ keyspace: 'users' });
    */
   reclaim(options?: ReclaimOptions): Promise<ReclaimReport>;
-  /** No compaction starts until `resumeCompaction` was called as often; what runs ends. Writes may meet `level0-files`. */
+  /**
+   * No compaction starts until `resumeCompaction` was called as often; what runs ends. Writes may meet `level0-files`. Pauses of an
+   * attached thread end with it.
+   */
   pauseCompaction(): void;
   resumeCompaction(): void;
   /** The tables of every keyspace by level, what runs on them, and the last decisions with their reasons. */

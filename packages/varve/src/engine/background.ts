@@ -112,8 +112,8 @@ export class Background implements BackgroundWork {
     this.compactions.schedule();
   }
 
-  /** Resolves when every write up to now is in tables. */
-  async flush(): Promise<void> {
+  /** Resolves when every write up to now is in tables. `check` throws when nobody waits for it any more; it is asked at each wake. */
+  async flush(check?: () => void): Promise<void> {
     const { state, runner } = this.#core;
     this.rotateAll();
     const through = state.visible;
@@ -123,6 +123,7 @@ export class Background implements BackgroundWork {
       while (this.#unflushed(through)) {
         this.#core.poison.check();
         state.checkOpen();
+        check?.();
         await new Promise<void>((resolve) => this.#flushed.push(resolve));
       }
     } finally {
@@ -273,6 +274,13 @@ export class Background implements BackgroundWork {
   versionInstalled(version: Version): void {
     this.care.expired.versionInstalled(version);
     this.#lookAtLevel0(version);
+  }
+
+  named(tree: Tree): void {
+    const { levels } = tree.view.version;
+    // With ten thousand keyspaces to name, not all are counted for each.
+    if (levels[0]!.length > this.#level0.waiting) this.#lookAtLevel0(this.#core.installer.current);
+    if (levels.some((files) => files.length > 0)) this.care.changed();
   }
 
   /** Compactions have taken files, or given them back. */

@@ -14,7 +14,7 @@ export function encodeRange<K>(
   encode: (key: K) => Uint8Array,
   prefixEnd: (prefix: Uint8Array) => Uint8Array | undefined,
 ): CursorRange {
-  if (typeof range !== 'object' || range === null) {
+  if (typeof range !== 'object' || range === null || Array.isArray(range)) {
     throw invalid(
       'RANGE_INVALID',
       `a range is an object of gte, gt, lte, lt, prefix, reverse, limit; got ${typeof range}`,

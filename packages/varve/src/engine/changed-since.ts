@@ -40,7 +40,7 @@ export function keyChangedSince(
   };
   const look = (source: (typeof immutables)[number]): void => {
     if (source.lastSequence <= since) return;
-    see(source.rangeTombstones()?.coveringSequence(key, start, end, EVERYTHING) ?? 0);
+    see(source.coveringSequence(key, start, end, EVERYTHING));
     if (source.get(key, start, end, EVERYTHING, found)) see(found.sequence);
   };
   if (memtable !== undefined) look(memtable);

@@ -69,6 +69,8 @@ export interface Compactions {
   runs(): Iterable<{ tree: Tree; run: PlanRun }>;
   cancel(plan: CompactionPlan): void;
   lookAgain(tree: Tree): void;
+  /** What the keyspace should do next by its strategy, at whatever time of day. */
+  dueIn(tree: Tree): CompactionPlan | undefined;
   runningOf(tree: Tree): RunningSet;
   failureOf(tree: Tree): unknown;
   start(tree: Tree, plan: CompactionPlan): void;
@@ -90,7 +92,7 @@ export interface BackgroundWork {
   /** Rotates what could free memory, because a write waits for it or memtables are to have only `budget` bytes. */
   makeRoom(budget?: number): void;
   schedule(): void;
-  flush(): Promise<void>;
+  flush(check?: () => void): Promise<void>;
   /** Another thread that has the database open has filled something. */
   asked(): void;
   /** Tables and blob files that no version names any more. */
@@ -98,6 +100,8 @@ export interface BackgroundWork {
   /** Writes wait, or do no longer, until what is in the way of an ingestion is in tables. */
   holdWrites(isHeld: boolean): void;
   versionInstalled(version: Version): void;
+  /** Somebody has named the keyspace, for the first time since the open: from now on it is looked after. */
+  named(tree: Tree): void;
   stop(): void;
   wake(): void;
 }

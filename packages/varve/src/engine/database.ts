@@ -50,6 +50,7 @@ import type {
 } from './transaction-types.ts';
 import { decide, withOptions } from './write-wait.ts';
 import { writeBatch } from './write-batch.ts';
+import { AskedCompactions } from './sharing/asked-compactions.ts';
 import { answerPast } from './sharing/attached-past.ts';
 import type { LockRecords } from './sharing/lock-records.ts';
 import { type OwnerRequests, SharedOwner } from './sharing/owner.ts';
@@ -311,11 +312,13 @@ export class DatabaseHandle implements Database {
   #share(): SharedOwner {
     const { locks } = this.#transactions;
     locks.checkFits();
+    const compactions = new AskedCompactions(this.#core, this);
     const owner = new SharedOwner(this.#core, {
       path: this.#path,
       recovered: this.recovered,
-      requests: this.#requests(),
+      requests: { ...this.#requests(), ...compactions.requests() },
       gone: (slot) => locks.threadGone(slot),
+      left: (thread) => compactions.left(thread),
     });
     locks.share(owner.locks);
     this.#core.state.sharing = owner;
@@ -329,16 +332,13 @@ export class DatabaseHandle implements Database {
         this.#core.state.checkOpen();
         return this.#keyspaces.ensure(request);
       },
+      keyspaceNamed: (name: string) => this.#keyspaces.named(name),
       keyspaces: () => this.keyspaces(),
       dropKeyspace: (name: string) => this.dropKeyspace(name),
       sync: () => this.sync('disk'),
       flush: () => this.flush(),
-      compact: (options: CompactOptions) => this.compact(options),
       verify: (options: { full?: boolean }) => this.verify(options),
       checkpoint: (path: string) => this.checkpoint(path),
-      reclaim: (options: ReclaimOptions) => this.reclaim(options),
-      pauseCompaction: () => this.pauseCompaction(),
-      resumeCompaction: () => this.resumeCompaction(),
       levels: () => this.levels(),
       stats: () => this.stats(),
       commitPrepared: (id: string) => this.commitPrepared(id),

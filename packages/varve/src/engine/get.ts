@@ -93,9 +93,7 @@ export function memtableCover(
   sequence: number,
   cover: number,
 ): number {
-  const tombstones = memtable.rangeTombstones();
-  if (tombstones === undefined) return cover;
-  const covering = tombstones.coveringSequence(key, start, end, sequence);
+  const covering = memtable.coveringSequence(key, start, end, sequence);
   return covering > cover ? covering : cover;
 }
 

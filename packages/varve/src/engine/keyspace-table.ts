@@ -121,9 +121,15 @@ export class KeyspaceTable {
       const code = operator === undefined ? {} : { mergeOperator: storedOf(operator) };
       tree = this.#create(name, key ?? bytes.name, value ?? bytes.name, code);
     } else checkSame(name, 'key', tree.record.keyCodec, key === undefined ? undefined : { name: key });
-    if (isNew || Object.keys(settings).length > 0) this.#set(tree, resolved);
+    if (isNew || !tree.isNamed || Object.keys(settings).length > 0) this.#set(tree, resolved);
     if (operator !== undefined) takeSource(this.#core, tree, operator, this.#store);
     return { record: recordNow(tree), settings: withoutPicker(tree.settings) };
+  }
+
+  /** An attached thread uses the keyspace as it is: by the defaults, unless somebody says more. */
+  named(name: string): void {
+    const tree = this.#trees.get(name);
+    if (tree?.isNamed === false) this.#set(tree, this.#resolve(name, {}));
   }
 
   /** Before anything is made or changed: do the operator and the settings fit what is there? */
@@ -211,15 +217,17 @@ export class KeyspaceTable {
   }
 
   #set(tree: Tree, settings: ResolvedKeyspaceSettings): void {
+    const { isNamed } = tree;
     const before = gatheredFiles(tree.settings.compaction);
     tree.settings = settings;
     if (settings.retention !== undefined) this.#retain(tree, settings.retention);
     this.#core.state.sharing?.flushSizeChanged(tree);
     this.#core.state.sharing?.ttlChanged(tree);
     // How many files in level 0 are too many depends on it.
-    if (gatheredFiles(settings.compaction) !== before) {
+    if (isNamed && gatheredFiles(settings.compaction) !== before) {
       this.#core.background.versionInstalled(this.#core.installer.current);
     }
+    if (!isNamed) this.#core.background.named(tree);
     this.#core.background.schedule();
   }
 

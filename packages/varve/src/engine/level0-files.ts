@@ -1,7 +1,8 @@
 /**
  * How full level 0 is, for back-pressure: the most files over all keyspaces, not counting what a keyspace is set to gather
  * there beyond the default. And how many of them wait, that is, no running compaction takes them away: while one runs, what
- * it takes is still there, and what comes meanwhile is what the next one will have to take.
+ * it takes is still there, and what comes meanwhile is what the next one will have to take. Keyspaces that nobody has named
+ * since the open do not count: nothing compacts them, and how many files they may gather is not known.
  */
 import type { KeyspaceVersion, Version } from '../manifest/version.ts';
 import { gatheredFiles, usualLeveled } from '../options/compaction-settings.ts';
@@ -31,13 +32,13 @@ export function fullestLevel0(
   for (const { record, levels } of version.keyspaces.values()) {
     const tree = trees.get(record.id);
     // Waiting for a compaction that will not come would block the writers of every keyspace for good.
-    if (tree !== undefined && compacting.failureOf(tree) !== undefined) continue;
-    const gathers = tree === undefined ? usualLeveled.level0Files : gatheredFiles(tree.settings.compaction);
+    if (tree?.isNamed !== true || compacting.failureOf(tree) !== undefined) continue;
+    const gathers = gatheredFiles(tree.settings.compaction);
     if (gathers === undefined) continue;
     const beyond = Math.max(0, gathers - usualLeveled.level0Files);
     const level0 = levels[0] ?? [];
     most = Math.max(most, level0.length - beyond);
-    const waiting = level0.length - beyond - (tree === undefined ? 0 : takenOf(level0, tree, compacting));
+    const waiting = level0.length - beyond - takenOf(level0, tree, compacting);
     if (waiting > mostWaiting) [mostWaiting, fullest] = [waiting, tree];
   }
   return { files: most, waiting: mostWaiting, tree: fullest };

@@ -215,7 +215,7 @@ export function filesInRange(files: readonly FileMeta[], range: KeyRange): reado
   return files.slice(from, to);
 }
 
-function touches(file: FileMeta, { lower, upper }: KeyRange): boolean {
+export function touches(file: FileMeta, { lower, upper }: KeyRange): boolean {
   if (upper !== undefined && compareBytes(file.smallestKey, upper) >= 0) return false;
   if (lower === undefined) return true;
   const order = compareBytes(file.largestKey, lower);

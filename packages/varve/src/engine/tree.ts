@@ -74,6 +74,8 @@ export class Tree {
   #floor = 0;
   #since = 0;
   isDropped = false;
+  /** Somebody has named the keyspace since the open, so its settings are known; until then `settings` are mere defaults. */
+  isNamed = false;
 
   constructor(
     state: TreeState,
@@ -109,6 +111,7 @@ export class Tree {
   }
 
   set settings(settings: ResolvedKeyspaceSettings) {
+    this.isNamed = true;
     this.#settings = settings;
     this.flushBytes = settings.memtableBytes;
   }

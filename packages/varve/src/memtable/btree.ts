@@ -209,6 +209,11 @@ export class BTree {
     return this.#rangeDeletes.fragments(this.#newestRangeDelete);
   }
 
+  coveringSequence(key: Uint8Array, keyStart: number, keyEnd: number, sequence: number): number {
+    const newest = this.#newestRangeDelete;
+    return newest === 0 ? 0 : this.#rangeDeletes.coveringSequence(newest, key, keyStart, keyEnd, sequence);
+  }
+
   describe(): number {
     if (this.#descriptor !== 0 && this.#arena !== undefined) {
       writeDescriptor(this.#pool, this.#descriptor, {

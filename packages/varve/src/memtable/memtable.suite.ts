@@ -208,6 +208,9 @@ export function memtableSuite(
       expect(found(memtable, bytes('e'))).toBe('2 1 at the end');
       expect(memtable.rangeTombstones()!.coveringSequence(bytes('b'), 0, 1, 9)).toBe(2);
       expect(memtable.rangeTombstones()!.coveringSequence(bytes('e'), 0, 1, 9)).toBe(0);
+      expect(memtable.coveringSequence(bytes('b'), 0, 1, 9)).toBe(2);
+      expect(memtable.coveringSequence(bytes('b'), 0, 1, 1)).toBe(0);
+      expect(memtable.coveringSequence(bytes('e'), 0, 1, 9)).toBe(0);
       expect(memtable.entries).toBe(6);
     });
 

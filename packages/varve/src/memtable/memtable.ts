@@ -61,6 +61,8 @@ export interface Memtable {
   iterator(isWhole?: boolean): EntryIterator;
   /** All range tombstones; undefined when there are none. */
   rangeTombstones(): FragmentedTombstones | undefined;
+  /** Of these the highest sequence at or below `sequence` over the key, 0 for none: what a point read asks, at less cost. */
+  coveringSequence(key: Uint8Array, keyStart: number, keyEnd: number, sequence: number): number;
   /** Word index of its descriptor in the pool (memtable/descriptor.ts), 0 while it has no memory. */
   readonly descriptor: number;
   /** The descriptor, up to date: a skiplist's always is, a B+tree's until the next add. Needs no memory. */

@@ -61,6 +61,9 @@ class Turns implements Memtable {
   rangeTombstones(): FragmentedTombstones | undefined {
     return this.#read.rangeTombstones();
   }
+  coveringSequence(...args: Parameters<Memtable['coveringSequence']>): number {
+    return this.#read.coveringSequence(...args);
+  }
   describe(): number {
     return this.#read.describe();
   }

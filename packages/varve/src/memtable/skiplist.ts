@@ -214,6 +214,12 @@ export class SkipList {
     return this.#rangeDeletes.fragments(this.#pool.words[list + NEWEST_RANGE_DELETE]!);
   }
 
+  coveringSequence(key: Uint8Array, keyStart: number, keyEnd: number, sequence: number): number {
+    const list = this.#descriptor;
+    const newest = list === 0 ? 0 : this.#pool.words[list + NEWEST_RANGE_DELETE]!;
+    return newest === 0 ? 0 : this.#rangeDeletes.coveringSequence(newest, key, keyStart, keyEnd, sequence);
+  }
+
   describe(): number {
     return this.#descriptor;
   }

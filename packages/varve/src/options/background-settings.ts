@@ -1,7 +1,7 @@
 /**
  * Settings of background work that are more than a number: how fast compactions go, when, and what defragmentation looks for.
  */
-import { quantity, type Setting, setting } from './setting.ts';
+import { quantity, refuseMembers, type Setting, setting } from './setting.ts';
 
 const KIB = 1024;
 const GIB = 1024 ** 3;
@@ -58,10 +58,10 @@ export const compactionWindowsSetting: Setting<readonly CompactionWindow[]> = se
   doc: "Hours of the day, local time as 'HH:MM', for compactions that can wait; what keeps writes going runs at any time.",
   refuse: (value) => {
     if (!Array.isArray(value)) return "a list of { from: 'HH:MM', to: 'HH:MM' }";
-    const wrong = (value as unknown[]).find((window) => minutesOf(window) === undefined);
-    return wrong === undefined
+    const wrong = (value as unknown[]).flatMap((window, i) => (minutesOf(window) === undefined ? [i] : []));
+    return wrong.length === 0
       ? undefined
-      : "each window as { from: 'HH:MM', to: 'HH:MM' } with two different times";
+      : `each window as { from: 'HH:MM', to: 'HH:MM' } with two different times; not so ${wrong.map((i) => `[${i}]`).join(', ')}`;
   },
 });
 
@@ -80,15 +80,8 @@ export const defragmentSetting: Setting<DefragmentOption | false> = setting<Defr
   refuse: (value) => {
     if (value === false) return undefined;
     if (value === null || typeof value !== 'object' || Array.isArray(value)) return 'an object, or false';
-    for (const [name, given] of Object.entries(value)) {
-      if (!Object.hasOwn(defragmentSettings, name)) {
-        return `no member '${name}'; it has ${Object.keys(defragmentSettings).join(', ')}`;
-      }
-      const wanted =
-        given === undefined ? undefined : defragmentSettings[name as keyof ResolvedDefragment].refuse(given);
-      if (wanted !== undefined) return `${name} as ${wanted}`;
-    }
-    return undefined;
+    const names = Object.keys(defragmentSettings).join(', ');
+    return refuseMembers(defragmentSettings, value, (name) => `no member '${name}'; it has ${names}`);
   },
 });
 

@@ -1,7 +1,7 @@
 /**
  * The setting that says how much log is kept for change feeds beyond what the database itself needs.
  */
-import { quantity, type Setting, setting } from './setting.ts';
+import { quantity, refuseMembers, type Setting, setting } from './setting.ts';
 
 const KIB = 1024;
 const GIB = 1024 ** 3;
@@ -36,13 +36,9 @@ export const changesRetentionSetting: Setting<ChangesRetention> = setting<Change
   raiseWhen: 'consumers of `db.changes` go on where they stopped after being away for a while',
   refuse: (value) => {
     if (value === null || typeof value !== 'object' || Array.isArray(value)) return 'an object';
-    for (const [name, given] of Object.entries(value)) {
-      if (!Object.hasOwn(members, name))
-        return `no member '${name}'; it has ${Object.keys(members).join(', ')}`;
-      const wanted =
-        given === undefined ? undefined : members[name as keyof ResolvedChangesRetention].refuse(given);
-      if (wanted !== undefined) return `${name} as ${wanted}`;
-    }
+    const names = Object.keys(members).join(', ');
+    const wrong = refuseMembers(members, value, (name) => `no member '${name}'; it has ${names}`);
+    if (wrong !== undefined) return wrong;
     const { bytes, bytesMax = members.bytesMax.default! } = value as ChangesRetention;
     return bytes !== undefined && bytes > bytesMax ? 'bytes of at most bytesMax' : undefined;
   },

@@ -3,7 +3,7 @@
  * `compaction: { strategy, ... }`; settings that belong to another strategy are refused by name.
  */
 import type { CompactionPicker } from './compaction-picker.ts';
-import { quantity, type Setting } from './setting.ts';
+import { quantity, refuseMembers, type Setting } from './setting.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -11,6 +11,9 @@ const GIB = 1024 * MIB;
 const TIB = 1024 * GIB;
 
 type Quantities = { readonly [name: string]: Setting<number> };
+
+/** Flushes that `bytesMax` of 'fifo' has room for at least. */
+export const FIFO_FLUSHES_MIN = 2;
 
 export type CompactionStrategyName = 'leveled' | 'tiered' | 'hybrid' | 'fifo';
 
@@ -138,23 +141,19 @@ export function refuseCompaction(value: unknown): string | undefined {
     return "an object with strategy: 'leveled'";
   }
   const { strategy, ...settings } = value as Record<string, unknown>;
-  const given = Object.entries(settings).filter(([, each]) => each !== undefined);
   if (isPicker(strategy)) {
-    return given.length === 0 ? undefined : `no setting '${given[0]![0]}' beside a picker of your own`;
+    return refuseMembers({}, settings, (name) => `no setting '${name}' beside a picker of your own`);
   }
   const declared = strategyNames.find((name) => name === strategy);
   if (declared === undefined) {
     return `a strategy of ${strategyNames.map((name) => `'${name}'`).join(', ')}, or an object with name and pick()`;
   }
   const known = strategySettings[declared];
-  for (const [name, each] of given) {
-    if (!Object.hasOwn(known, name)) {
-      return `no setting '${name}': strategy '${declared}' has ${Object.keys(known).join(', ')}`;
-    }
-    const wanted = known[name]!.refuse(each);
-    if (wanted !== undefined) return `${name} as ${wanted}`;
-  }
-  return undefined;
+  return refuseMembers(
+    known,
+    settings,
+    (name) => `no setting '${name}': strategy '${declared}' has ${Object.keys(known).join(', ')}`,
+  );
 }
 
 /** An option that `refuseCompaction` let pass, with its defaults. */
@@ -196,6 +195,12 @@ export function gatheredFiles(compaction: ResolvedCompaction): number | undefine
     case 'custom':
       return usualLeveled.level0Files;
   }
+}
+
+/** How large a flush may be: of what 'fifo' keeps it is at most half, so that one flush does not push out all before it. */
+export function flushBytesMost(compaction: ResolvedCompaction): number {
+  if (compaction.strategy !== 'fifo' || compaction.bytesMax === undefined) return Number.POSITIVE_INFINITY;
+  return Math.floor(compaction.bytesMax / FIFO_FLUSHES_MIN);
 }
 
 /** The default strategy with its defaults. */

@@ -3,8 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { VarveError } from '../base/errors.ts';
 import { databaseSettings } from './database-settings.ts';
 import { atLevel, keyspaceSettings, tableBytesAt } from './keyspace-settings.ts';
-import type { OptionProblem } from './resolve.ts';
-import { resolveDatabaseOptions, resolveKeyspaceSettings } from './resolve.ts';
+import { type OptionProblem, resolveDatabaseOptions, resolveKeyspaceSettings } from './resolve.ts';
 
 const MIB = 1024 * 1024;
 
@@ -226,6 +225,40 @@ describe('background work', () => {
     expect(found.code).toBe('OPTION_INVALID');
     expect(found.problems.map(({ option }) => option)).toEqual(Object.keys(options));
   });
+});
+
+test('of options with members every one that is wrong is named at once', () => {
+  const wantedOf = (options: object): string => {
+    const { problems } = refusal(() => resolveDatabaseOptions(options));
+    expect(problems).toHaveLength(1);
+    return problems[0]!.wanted;
+  };
+  const leveled = { strategy: 'leveled', level0Files: 0, level1Bytes: 1, foo: 2 };
+  expect(wantedOf({ keyspaceDefaults: { compaction: leveled } })).toBe(
+    "level0Files as a whole number of files from 1 files to 1000 files; level1Bytes as a whole number of bytes from 4 KiB to 64 GiB; no setting 'foo': strategy 'leveled' has level0Files, level1Bytes",
+  );
+  const picker = { name: 'mine', pick: () => undefined };
+  expect(wantedOf({ keyspaceDefaults: { compaction: { strategy: picker, a: 1, b: 2 } } })).toMatch(
+    /'a'.*'b'/,
+  );
+  expect(wantedOf({ keyspaceDefaults: { retention: { ms: 0, versions: -1, foo: 1 } } })).toMatch(
+    /^ms as .*; versions as .*; no member 'foo'/,
+  );
+  expect(wantedOf({ defragment: { liveRatio: 2, foo: 1, filesMax: 0 } })).toMatch(
+    /^liveRatio as .*; no member 'foo'.*; filesMax as/,
+  );
+  expect(wantedOf({ changesRetention: { bytes: -1, foo: 1 } })).toMatch(/^bytes as .*; no member 'foo'/);
+  const windows = [{ from: '01:00', to: '02:00' }, { from: '1' }, 7];
+  expect(wantedOf({ compactionWindows: windows })).toContain('not so [1], [2]');
+});
+
+test('a series is refused for both of its settings', () => {
+  const { problems } = refusal(() =>
+    resolveDatabaseOptions({
+      keyspaceDefaults: { compaction: { strategy: 'fifo', bytesMax: 1, windowMs: 0 } },
+    }),
+  );
+  expect(problems[0]!.wanted).toMatch(/^bytesMax as .*; windowMs as /);
 });
 
 describe('what comes later', () => {

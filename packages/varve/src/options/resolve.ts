@@ -18,7 +18,7 @@ import {
   resolveWindows,
 } from './background-settings.ts';
 import { resolveChangesRetention } from './changes-settings.ts';
-import { resolveCompaction } from './compaction-settings.ts';
+import { FIFO_FLUSHES_MIN, resolveCompaction } from './compaction-settings.ts';
 import { keyspaceSettings } from './keyspace-settings.ts';
 import { memoryLimits, refuseBudget, refusePool } from './memory-limits.ts';
 import type { Setting } from './setting.ts';
@@ -269,7 +269,7 @@ function refuseContradictions(
   const add = (got: unknown, wanted: string): void => problems.add(`${at}compaction`, got, wanted);
   if (compaction.strategy === 'fifo') {
     const { bytesMax } = compaction;
-    if (bytesMax !== undefined && bytesMax < 2 * memtableBytes) {
+    if (bytesMax !== undefined && bytesMax < FIFO_FLUSHES_MIN * memtableBytes) {
       add(
         `bytesMax: ${bytesMax}`,
         `a bytesMax of at least two memtables (memtableBytes is ${showBytes(memtableBytes)}): what is flushed would go at once`,

@@ -1,6 +1,8 @@
 /**
  * The setting `retention`: how much of its past a keyspace keeps (docs/guides/time-travel.md).
  */
+import { quantity, refuseMembers } from './setting.ts';
+
 export interface RetentionOption {
   /** States of so many milliseconds ago can be read. */
   ms?: number;
@@ -10,16 +12,14 @@ export interface RetentionOption {
 
 const VERSIONS_MAX = 1_000_000;
 
+const members = {
+  ms: quantity({ unit: 'ms', min: 1, max: Number.MAX_SAFE_INTEGER, doc: '' }),
+  versions: quantity({ min: 1, max: VERSIONS_MAX, doc: '' }),
+};
+
 /** What was wanted, when `value` will not do. */
 export function refuseRetention(value: unknown): string | undefined {
   if (value === null || typeof value !== 'object' || Array.isArray(value))
     return 'an object { ms?, versions? }';
-  for (const [name, each] of Object.entries(value)) {
-    if (name !== 'ms' && name !== 'versions') return `no member '${name}': it has ms and versions`;
-    if (each === undefined) continue;
-    const max = name === 'ms' ? Number.MAX_SAFE_INTEGER : VERSIONS_MAX;
-    if (!Number.isInteger(each) || (each as number) < 1 || (each as number) > max)
-      return `${name} as a whole number from 1 to ${max}`;
-  }
-  return undefined;
+  return refuseMembers(members, value, (name) => `no member '${name}': it has ms and versions`);
 }

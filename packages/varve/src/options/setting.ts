@@ -103,6 +103,25 @@ export function quantity(
   });
 }
 
+/**
+ * What was wanted of the members of an object, all that is wrong of them at once; undefined when they will do.
+ *
+ * @param none says that there is no member of a name
+ */
+export function refuseMembers(
+  table: { readonly [name: string]: Setting<number> },
+  value: object,
+  none: (name: string) => string,
+): string | undefined {
+  const wrong = Object.entries(value).flatMap(([name, given]) => {
+    if (given === undefined) return [];
+    if (!Object.hasOwn(table, name)) return [none(name)];
+    const wanted = table[name]!.refuse(given);
+    return wanted === undefined ? [] : [`${name} as ${wanted}`];
+  });
+  return wrong.length === 0 ? undefined : wrong.join('; ');
+}
+
 /** One of some words. */
 export function choice<T extends string>(
   declaration: Declaration & { readonly default: T; readonly choices: readonly T[] },

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { flushBytes } from './flush-size.ts';
 
 const MIB = 1024 * 1024;
-const room = { memtables: 64 * MIB, logBytesMax: 512 * MIB, initial: 32 * MIB };
+const room = { memtables: 64 * MIB, logBytesMax: 512 * MIB, initial: 32 * MIB, most: Infinity };
 
 /** By MB a second into this keyspace and into all. */
 function sizeOf(current: number, own: number, all: number, within = room): number {
@@ -34,4 +34,9 @@ test('never more than there is room for, by memory and by the log', () => {
   expect(sizeOf(32, 50, 50, { ...room, memtables: 56 * MIB })).toBe(28);
   expect(sizeOf(32, 50, 50, { ...room, logBytesMax: 40 * MIB })).toBe(10);
   expect(sizeOf(32, 50, 50, { ...room, memtables: 4 * MIB })).toBe(4);
+});
+
+test('never more than the keyspace itself bears', () => {
+  expect(sizeOf(32, 50, 50, { ...room, memtables: 512 * MIB, most: 20 * MIB })).toBe(20);
+  expect(sizeOf(32, 0, 0, { ...room, most: 3 * MIB })).toBe(3);
 });

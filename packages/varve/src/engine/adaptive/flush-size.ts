@@ -31,6 +31,8 @@ export interface FlushRoom {
   readonly logBytesMax: number;
   /** `memtableBytes` as open begins with it. */
   readonly initial: number;
+  /** What the keyspace itself bears: a series that keeps `bytesMax` is not to be one table. Infinity for no limit. */
+  readonly most: number;
 }
 
 /** The size to flush at from now on; `current` when it is good enough. */
@@ -39,7 +41,7 @@ export function flushBytes(current: number, rates: WriteRates, room: FlushRoom):
   const active = Math.floor(Math.min(room.memtables / 2, room.logBytesMax * LOG_SHARE_MAX));
   const part = rates.all > 0 ? rates.own / rates.all : 1;
   const wanted = Math.floor(Math.max(smallest, Math.min(rates.own * FILL_MS, active * part)));
-  const most = Math.max(smallest, active);
+  const most = Math.min(Math.max(smallest, active), room.most);
   const next = Math.min(wanted, most);
   const isSteady = next < current * STEADY && next * STEADY > current && current <= most;
   return isSteady ? current : next;

@@ -7,6 +7,7 @@
  * The giver gives before the receiver gets: the cache empties pages at once, memtables are flushed first, if need be, and
  * the move is asked for anew at the next look. Owner's thread; never in the middle of a read (see `#returned`).
  */
+import { flushBytesMost } from '../../options/compaction-settings.ts';
 import type { MemoryBudget, Core } from '../core.ts';
 import type { Tree } from '../tree.ts';
 import { flushBytes } from './flush-size.ts';
@@ -137,7 +138,9 @@ export class MemoryTuner implements MemoryBudget {
     const { logBytesMax } = this.#core.options;
     const initial = tree.settings.memtableBytes;
     const from = tree.flushBytes;
-    const to = flushBytes(from, { own, all }, { memtables: this.#split.memtables, logBytesMax, initial });
+    const most = flushBytesMost(tree.settings.compaction);
+    const room = { memtables: this.#split.memtables, logBytesMax, initial, most };
+    const to = flushBytes(from, { own, all }, room);
     if (to === from) return;
     tree.flushBytes = to;
     this.#core.state.sharing?.flushSizeChanged(tree);

@@ -105,6 +105,10 @@ export class Care implements SpaceCare {
     });
   }
 
+  pickExpired(tree: Tree, running: RunningSet): CompactionPlan | undefined {
+    return this.expired.pickNow(tree, running);
+  }
+
   pickCovered(tree: Tree, running: RunningSet): CompactionPlan | undefined {
     const { version } = tree.view;
     const known = this.#uncovered.get(version);
@@ -163,6 +167,7 @@ export class Care implements SpaceCare {
     let isBusy = this.#hasChanged || register.count > 0;
     this.#hasChanged = false;
     for (const tree of state.trees.values()) {
+      if (!tree.isNamed) continue;
       isBusy = this.#flushDeletes(tree) || isBusy;
       background.compactions.lookAgain(tree);
       this.#due.add(tree);
@@ -193,7 +198,7 @@ export class Care implements SpaceCare {
     this.#isLooking = true;
     const isSettled = this.#settled(settings);
     const suspects = [...this.#core.state.trees.values()].flatMap((tree) =>
-      tree.settings.compaction.strategy === 'fifo'
+      !tree.isNamed || tree.settings.compaction.strategy === 'fifo'
         ? []
         : this.live.suspects(tree, settings.liveRatio, isSettled),
     );

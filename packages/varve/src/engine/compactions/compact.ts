@@ -1,6 +1,10 @@
 /**
  * `db.compact()`: moves a range, a keyspace or everything down to the last level and rewrites what lies there, so that
  * old versions, deletes and what they hid are gone when it resolves. One plan at a time beside what runs anyway.
+ *
+ * Only where merging does no harm. A keyspace whose strategy drops the oldest tables ('fifo') would lose new data with old
+ * ones if all became one table: there it does what is due by itself anyway, at once. So may one be that nobody has named since
+ * the open: it is left alone, and refused when it is asked for.
  */
 import { compareBytes, EMPTY } from '../../base/bytes.ts';
 import { invalid, VarveError } from '../../base/errors.ts';
@@ -28,9 +32,9 @@ export async function compactDatabase(core: Core, options: CompactOptions): Prom
   if (options.range !== undefined && options.keyspace === undefined) {
     throw invalid('OPTION_INVALID', 'a range to compact needs its keyspace', { option: 'range' });
   }
-  const trees = treesOf(core, options.keyspace);
+  const trees = treesOf(core, 'compact', options.keyspace);
   const range = encodeRange(
-    options.range ?? {},
+    options.range === undefined ? {} : options.range,
     (key) => encodeKey(bytes, key),
     (key) => keyPrefixEnd(bytes, key),
   );
@@ -38,9 +42,13 @@ export async function compactDatabase(core: Core, options: CompactOptions): Prom
   const wake = (): void => core.background.wake();
   options.signal?.addEventListener('abort', wake);
   try {
-    checkAborted(options.signal, 'the compaction was aborted');
-    await core.background.flush();
-    for (const tree of trees) await new Compaction(core, tree, range, options).run();
+    const check = (): void => checkAborted(options.signal, 'the compaction was aborted');
+    check();
+    await core.background.flush(check);
+    for (const tree of trees) {
+      if (tree.settings.compaction.strategy === 'fifo') await compactByAge(core, tree, options);
+      else await new Compaction(core, tree, range, options).run();
+    }
   } finally {
     options.signal?.removeEventListener('abort', wake);
     core.runner.unhold();
@@ -59,13 +67,46 @@ export function checkMembers(what: string, options: object, known: ReadonlySet<s
   }
 }
 
-/** The keyspace of that name, or all. @throws VarveError `KEYSPACE_NOT_FOUND` */
-export function treesOf(core: Core, name: string | undefined): Tree[] {
-  const trees = [...core.state.trees.values()].filter((tree) => name === undefined || tree.name === name);
-  if (trees.length === 0 && name !== undefined) {
+/**
+ * The keyspace of that name, or all that somebody has named since the open: the settings of the others are not known.
+ *
+ * @throws VarveError `KEYSPACE_NOT_FOUND`, `KEYSPACE_UNNAMED`
+ */
+export function treesOf(core: Core, what: string, name: string | undefined): Tree[] {
+  const trees = [...core.state.trees.values()];
+  if (name === undefined) return trees.filter(({ isNamed }) => isNamed);
+  const tree = trees.find((each) => each.name === name);
+  if (tree === undefined) {
     throw invalid('KEYSPACE_NOT_FOUND', `there is no keyspace '${name}'`, { got: name });
   }
-  return trees;
+  if (!tree.isNamed) {
+    const message = `${what}: the settings of keyspace '${name}' are not known; open it first by db.keyspace(name, settings)`;
+    throw invalid('KEYSPACE_UNNAMED', message, { keyspace: name });
+  }
+  return [tree];
+}
+
+/** What a keyspace that goes by age does by itself, at whatever time of day and without waiting for the next look. */
+async function compactByAge(core: Core, tree: Tree, { signal, onProgress }: CompactOptions): Promise<void> {
+  const { compactions, care } = core.background;
+  const progress = new WorkProgress(core, tree.name, onProgress);
+  compactions.lookAgain(tree);
+  for (;;) {
+    checkGoing(core, tree, signal);
+    if (tree.isDropped) return;
+    if (compactions.isWaiting || !compactions.hasRoom) {
+      await compactions.change();
+      continue;
+    }
+    const running = compactions.runningOf(tree);
+    const plan = compactions.dueIn(tree) ?? care.pickExpired(tree, running);
+    if (plan !== undefined) {
+      await runPlan(core, tree, plan, signal, progress);
+      progress.check();
+    } else if (running.size > 0) await compactions.change();
+    else break;
+  }
+  progress.finished();
 }
 
 /**
@@ -138,7 +179,7 @@ class Compaction {
       }
       await runPlan(core, tree, plan, this.#signal, this.#progress);
       this.#progress.check();
-      this.#checkFailure();
+      checkFailure(core, tree);
       // The deepest level is rewritten in place: its files are still there afterwards, so the walk has to move on, but not
       // over what found the disk full.
       if (level === LEVELS - 1 && !compactions.isWaiting) from = resumeAfter(plan);
@@ -147,16 +188,21 @@ class Compaction {
   }
 
   #check(): void {
-    this.#core.state.checkOpen();
-    this.#core.poison.check();
-    checkAborted(this.#signal, 'the compaction was aborted');
-    this.#checkFailure();
+    checkGoing(this.#core, this.#tree, this.#signal);
   }
+}
 
-  #checkFailure(): void {
-    const failure = this.#core.background.compactions.failureOf(this.#tree);
-    if (failure !== undefined) throw compactionRefused(this.#tree, failure);
-  }
+/** May it go on? */
+function checkGoing(core: Core, tree: Tree, signal: AbortSignal | undefined): void {
+  core.state.checkOpen();
+  core.poison.check();
+  checkAborted(signal, 'the compaction was aborted');
+  checkFailure(core, tree);
+}
+
+function checkFailure(core: Core, tree: Tree): void {
+  const failure = core.background.compactions.failureOf(tree);
+  if (failure !== undefined) throw compactionRefused(tree, failure);
 }
 
 /** @throws VarveError `ABORTED` (kind busy) with the signal's reason as cause */

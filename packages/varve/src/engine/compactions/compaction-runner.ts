@@ -2,6 +2,8 @@
  * Runs compactions: asks each keyspace for its next plan, hands a merge to jobs and what is only an edit straight to the
  * installer, and keeps book of what runs so that no two touch the same files or keys.
  *
+ * A keyspace that nobody has named since the open is left alone: what its strategy is only the one who names it says.
+ *
  * Order: what keeps writes going (level 0) before what the strategies want otherwise, before care (care.ts) and blob files
  * (blob-reclaim.ts). `workers` threads have something to do at once, and one more when level 0 is urgent: a long merge must
  * not keep writes waiting. A large merge is split over threads that are free, and counts as all of them.
@@ -10,7 +12,6 @@
  * failures stands in failures.ts. Owner's thread only.
  */
 import type { CompactionInput, JobPart } from '../../compaction/compaction-job.ts';
-import { mayForgetFile, Readers } from '../../compaction/drop.ts';
 import type { JobOutput } from '../../compaction/job.ts';
 import { type CompactionPlan, editOf, filesOf } from '../../compaction/plan.ts';
 import { measureOf } from '../../compaction/measure.ts';
@@ -33,6 +34,7 @@ import { countMerged } from './merged-bytes.ts';
 import { NextPlan, pickerSettings } from './next-plan.ts';
 import { Pace } from './pace.ts';
 import { PlanRun } from './plan-run.ts';
+import { readersAllow } from './readers-allow.ts';
 import type { SpaceCare } from './space-care.ts';
 
 const FULL_RETRY_MS = 1000;
@@ -107,15 +109,21 @@ export class CompactionRunner implements Compactions {
   #best(): Candidate | undefined {
     let best: Candidate | undefined;
     const now = this.#core.clock.now();
-    const storedTime = this.#core.state.time.now();
     for (const tree of this.#eligible()) {
-      const running = this.runningOf(tree);
-      const plan = this.#care.pickCovered(tree, running) ?? this.#next.of(tree, running, storedTime);
-      if (plan === undefined || !this.#isTime(plan, now) || !this.#readersAllow(tree, plan)) continue;
+      const plan = this.dueIn(tree);
+      if (plan === undefined || !this.#isTime(plan, now)) continue;
       if (!this.hasRoom && !isUrgent(plan) && plan.kind === 'merge') continue;
       if (best === undefined || isBefore(plan, best.plan)) best = { tree, plan };
     }
     return best;
+  }
+
+  /** What goes whole, or what the strategy wants; readers let it go. */
+  dueIn(tree: Tree): CompactionPlan | undefined {
+    const running = this.runningOf(tree);
+    const plan =
+      this.#care.pickCovered(tree, running) ?? this.#next.of(tree, running, this.#core.state.time.now());
+    return plan !== undefined && readersAllow(this.#core, tree, plan) ? plan : undefined;
   }
 
   #bestCare(): Candidate | undefined {
@@ -143,18 +151,8 @@ export class CompactionRunner implements Compactions {
   *#eligible(): Generator<Tree> {
     if (this.gate.isPaused) return;
     for (const tree of this.#core.state.trees.values()) {
-      if (this.#failures.of(tree) === undefined) yield tree;
+      if (tree.isNamed && this.#failures.of(tree) === undefined) yield tree;
     }
-  }
-
-  /** Files that a strategy gives up go whole only when nobody holds a snapshot that sees them. */
-  #readersAllow(tree: Tree, plan: CompactionPlan): boolean {
-    if (plan.kind !== 'drop' || plan.reason === 'covered') return true;
-    const { floor, registered, time } = this.#core.history.readersFor(tree);
-    const files = filesOf(plan);
-    const oldest = files.reduce((least, file) => Math.min(least, file.smallestSequence), Infinity);
-    const readers = new Readers(registered, floor, oldest, time);
-    return files.every((file) => mayForgetFile(readers, file.smallestSequence, file.largestSequence));
   }
 
   /** What runs in a keyspace: what pickers have to keep away from. */

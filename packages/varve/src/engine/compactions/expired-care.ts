@@ -38,7 +38,11 @@ export class ExpiredCare {
 
   /** The next plan for a keyspace, if any. */
   pick(tree: Tree, running: RunningSet): CompactionPlan | undefined {
-    if (!this.#isLooking) return undefined;
+    return this.#isLooking ? this.pickNow(tree, running) : undefined;
+  }
+
+  /** The same without waiting for the next look. */
+  pickNow(tree: Tree, running: RunningSet): CompactionPlan | undefined {
     const { version } = tree.view;
     if (!holdsExpiring(version)) return undefined;
     const readers = this.#core.history.readersFor(tree);

@@ -86,3 +86,27 @@ test('urgent is what fills level 0, and what is at twice its limit', () => {
   expect(isUrgent({ reason: 'run-count', score: 1.9 })).toBe(false);
   expect(isUrgent({ reason: 'run-count', score: 2 })).toBe(true);
 });
+
+describe('pauses', () => {
+  test('end with as many resumes, whoever makes them', () => {
+    const gate = new Gate([]);
+    gate.pause();
+    gate.pause('thread');
+    gate.resume('thread');
+    expect(gate.isPaused).toBe(true);
+    gate.resume('thread');
+    expect(gate.isPaused).toBe(false);
+    gate.resume();
+    gate.pause();
+    expect(gate.isPaused).toBe(true);
+  });
+
+  test('of one who is gone end together, and no others', () => {
+    const gate = new Gate([]);
+    for (const by of ['one', 'one', 'other']) gate.pause(by);
+    gate.release('one');
+    expect(gate.isPaused).toBe(true);
+    gate.release('other');
+    expect(gate.isPaused).toBe(false);
+  });
+});

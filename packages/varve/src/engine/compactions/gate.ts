@@ -10,6 +10,8 @@ export interface DayWindow {
   readonly to: number;
 }
 
+/** The thread that opened the database. */
+const OWNER = 'owner';
 const DAY_MINUTES = 24 * 60;
 const MINUTE_MS = 60_000;
 /** From this urgency on a compaction is not put off: level 0 is filling up, or a level is at twice its size. */
@@ -17,23 +19,34 @@ const URGENT_SCORE = 2;
 
 export class Gate {
   readonly #windows: readonly DayWindow[];
-  #pauses = 0;
+  /** How many, by who has made them. */
+  readonly #pauses = new Map<string, number>();
 
   constructor(windows: readonly DayWindow[]) {
     this.#windows = windows;
   }
 
   get isPaused(): boolean {
-    return this.#pauses > 0;
+    return this.#pauses.size > 0;
   }
 
   /** Each pause needs its own resume. */
-  pause(): void {
-    this.#pauses++;
+  pause(by: string = OWNER): void {
+    this.#pauses.set(by, (this.#pauses.get(by) ?? 0) + 1);
   }
 
-  resume(): void {
-    if (this.#pauses > 0) this.#pauses--;
+  /** Ends a pause: one of `by`, or of somebody else when that has none. */
+  resume(by: string = OWNER): void {
+    const [of] = this.#pauses.has(by) ? [by] : this.#pauses.keys();
+    if (of === undefined) return;
+    const left = this.#pauses.get(of)! - 1;
+    if (left === 0) this.#pauses.delete(of);
+    else this.#pauses.set(of, left);
+  }
+
+  /** Ends all pauses of one who is gone. */
+  release(by: string): void {
+    this.#pauses.delete(by);
   }
 
   /** @param now milliseconds since 1970 */

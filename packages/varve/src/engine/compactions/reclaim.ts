@@ -22,14 +22,15 @@ export async function reclaimDatabase(core: Core, options: ReclaimOptions): Prom
     const message = `reclaim: got a liveRatio of ${String(liveRatio)}, wanted a number from 0 to 1`;
     throw invalid('OPTION_INVALID', message, { option: 'liveRatio', got: liveRatio });
   }
-  const trees = treesOf(core, options.keyspace);
+  const trees = treesOf(core, 'reclaim', options.keyspace);
   const report: ReclaimReport = { bytesBefore: 0, bytesAfter: 0, compactions: 0, samples: 0 };
   core.runner.hold();
   const wake = (): void => core.background.wake();
   signal?.addEventListener('abort', wake);
   try {
-    checkAborted(signal, 'reclaiming was aborted');
-    await core.background.flush();
+    const check = (): void => checkAborted(signal, 'reclaiming was aborted');
+    check();
+    await core.background.flush(check);
     for (const tree of trees) {
       report.bytesBefore += bytesIn(tree);
       const progress = new WorkProgress(core, tree.name, onProgress);

@@ -38,6 +38,8 @@ export interface SpaceCare {
   pick(tree: Tree, running: RunningSet): CompactionPlan | undefined;
   /** The same by other wishes. */
   pickBy(tree: Tree, running: RunningSet, wish: CareWish): CompactionPlan | undefined;
+  /** Tables of which enough has expired to be worth it. */
+  pickExpired(tree: Tree, running: RunningSet): CompactionPlan | undefined;
   /** Tables that a range tombstone covers wholly. */
   pickCovered(tree: Tree, running: RunningSet): CompactionPlan | undefined;
   /** A compaction was installed; `output` of a merge. */

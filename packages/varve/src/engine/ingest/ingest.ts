@@ -160,6 +160,7 @@ class IngestRun<K, V> {
         const next = source.next();
         isOpen = true;
         const step = source.isAsync ? await this.orAborted(Promise.resolve(next)) : (next as Step<K, V>);
+        if (typeof step !== 'object' || step === null) throw notEntries(entries);
         if (step.done === true) {
           isOpen = false;
           return;
@@ -232,20 +233,26 @@ function follows(key: Uint8Array, last: Uint8Array, shared: number): boolean {
 
 type Step<K, V> = IteratorResult<readonly [K, V], unknown>;
 
+/** Methods of user code, which may be anything. */
+interface Methods {
+  readonly [Symbol.asyncIterator]?: () => unknown;
+  readonly [Symbol.iterator]?: () => unknown;
+}
+
 /** Where the entries come from: user code. */
 class Source<K, V> {
   readonly isAsync: boolean;
   readonly #iterator: Iterator<readonly [K, V]> | AsyncIterator<readonly [K, V]>;
 
   constructor(entries: Entries<K, V>) {
-    const { async, sync } = methodsOf<K, V>(entries);
+    const { [Symbol.asyncIterator]: async, [Symbol.iterator]: sync } = (entries ?? {}) as Methods;
     this.isAsync = typeof async === 'function';
-    if (typeof async === 'function') this.#iterator = async.call(entries);
-    else if (typeof sync === 'function') this.#iterator = sync.call(entries);
-    else {
-      const message = 'what is ingested is an iterable or an async iterable of [key, value]';
-      throw invalid('ENTRIES_INVALID', message, { got: typeof entries });
+    const method = this.isAsync ? async : sync;
+    const iterator: unknown = typeof method === 'function' ? Reflect.apply(method, entries, []) : undefined;
+    if (typeof (iterator as Partial<Iterator<unknown>> | undefined | null)?.next !== 'function') {
+      throw notEntries(entries);
     }
+    this.#iterator = iterator as Iterator<readonly [K, V]> | AsyncIterator<readonly [K, V]>;
   }
 
   next(): Step<K, V> | Promise<Step<K, V>> {
@@ -263,12 +270,7 @@ class Source<K, V> {
   }
 }
 
-function methodsOf<K, V>(
-  entries: unknown,
-): {
-  async: (() => AsyncIterator<readonly [K, V]>) | undefined;
-  sync: (() => Iterator<readonly [K, V]>) | undefined;
-} {
-  const methods = entries as Partial<AsyncIterable<readonly [K, V]> & Iterable<readonly [K, V]>> | null;
-  return { async: methods?.[Symbol.asyncIterator], sync: methods?.[Symbol.iterator] };
+function notEntries(entries: unknown): VarveError {
+  const message = 'what is ingested is an iterable or an async iterable of [key, value]';
+  return invalid('ENTRIES_INVALID', message, { got: typeof entries });
 }

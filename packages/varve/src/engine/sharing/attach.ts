@@ -283,6 +283,7 @@ class Attachment {
           return record === undefined ? undefined : { record, settings: options.keyspaceDefaults };
         }),
       ask: (request) => this.#client.askNow<KeyspaceAnswer>('keyspace', request, options.syncWaitMsMax),
+      tellNamed: (name) => this.#client.tell('keyspaceNamed', name),
       makeTree: ({ record, settings }) =>
         state.entered(() => {
           const version = views.versionOf(record);

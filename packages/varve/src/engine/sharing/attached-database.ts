@@ -21,7 +21,7 @@ import type {
 } from '../keyspace-types.ts';
 import { BatchHandle } from '../batch.ts';
 import type { LevelsReport, ReclaimOptions, ReclaimReport } from '../compaction-types.ts';
-import { checkAborted, checkMembers, compactMembers } from '../compactions/compact.ts';
+import { checkMembers, compactMembers } from '../compactions/compact.ts';
 import { reclaimMembers } from '../compactions/reclaim.ts';
 import type { Session } from '../core.ts';
 import { checkSyncClass, type Transactions, type UpperFloors } from '../database.ts';
@@ -38,6 +38,7 @@ import type {
 } from '../transaction-types.ts';
 import { decide, withOptions } from '../write-wait.ts';
 import { writeBatch } from '../write-batch.ts';
+import { askWork } from './ask-work.ts';
 import type { AttachedKeyspaces } from './attached-keyspaces.ts';
 import type { RequestClient } from './requests.ts';
 
@@ -158,20 +159,16 @@ export class AttachedDatabase implements Database {
     await this.#ask('flush', undefined);
   }
 
-  /** The signal is looked at before the owner is asked and not after; of the progress nothing is told. */
   async compact(options: CompactOptions = {}): Promise<void> {
     checkMembers('compact', options, compactMembers);
-    const { signal, onProgress: _, ...plain } = options;
-    checkAborted(signal, 'the compaction was aborted');
-    await this.#ask('compact', plain);
+    const { client } = this.#parts;
+    await this.#held(() => askWork(client, 'compact', options, 'the compaction was aborted'));
   }
 
-  /** As `compact`. */
   async reclaim(options: ReclaimOptions = {}): Promise<ReclaimReport> {
     checkMembers('reclaim', options, reclaimMembers);
-    const { signal, onProgress: _, ...plain } = options;
-    checkAborted(signal, 'reclaiming was aborted');
-    return this.#ask('reclaim', plain);
+    const { client } = this.#parts;
+    return this.#held(() => askWork<ReclaimReport>(client, 'reclaim', options, 'reclaiming was aborted'));
   }
 
   pauseCompaction(): void {
@@ -264,12 +261,16 @@ export class AttachedDatabase implements Database {
   }
 
   async #ask<T>(name: string, input: unknown): Promise<T> {
+    return this.#held(() => this.#parts.client.ask<T>(name, input));
+  }
+
+  async #held<T>(ask: () => Promise<T>): Promise<T> {
     this.#checkOpen();
     const { runner } = this.#parts.session;
     // A pending promise keeps the process alive.
     runner.hold();
     try {
-      return await this.#parts.client.ask<T>(name, input);
+      return await ask();
     } finally {
       runner.unhold();
     }

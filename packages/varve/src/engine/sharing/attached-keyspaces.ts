@@ -22,6 +22,8 @@ export interface AttachedKeyspacesEnv {
   known(name: string): KeyspaceAnswer | undefined;
   /** The owner's answer. */
   ask(request: KeyspaceRequest): KeyspaceAnswer;
+  /** Tells the owner of a keyspace that is used as it is: what nobody has named is not compacted. */
+  tellNamed(name: string): void;
   makeTree(answer: KeyspaceAnswer): Tree;
 }
 
@@ -56,6 +58,7 @@ export class AttachedKeyspaces {
     }
     const isKnown = Object.keys(settings).length === 0 && operator === undefined;
     const known = isKnown ? this.#env.known(name) : undefined;
+    if (known !== undefined) this.#env.tellNamed(name);
     const answer = known ?? this.#ask(name, options, operator?.source, settings);
     checkSame(name, 'key', answer.record.keyCodec, options.key);
     const key = (options.key ?? bytes) as KeyCodec<K>;

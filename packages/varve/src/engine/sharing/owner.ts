@@ -40,7 +40,7 @@ import {
 import { KEYSPACE_WORDS, KeyspaceWords } from './keyspace-words.ts';
 import { LOCK_WORDS, LockRecords, repairLocks } from './lock-records.ts';
 import { redo } from './redo.ts';
-import { RequestServer } from './requests.ts';
+import { type Asker, RequestServer } from './requests.ts';
 import { Retired } from './retired.ts';
 import { storeSequence } from './sequence-words.ts';
 import { type ShareData, shareData, sharedOptions } from './share-handle.ts';
@@ -67,7 +67,7 @@ const REAP_MS = 100;
 const THOROUGH_LOOKS = 10;
 
 /** What attached threads ask for; the names are those of the requests. */
-export type OwnerRequests = Readonly<Record<string, (input: never) => unknown>>;
+export type OwnerRequests = Readonly<Record<string, (input: never, from: Asker) => unknown>>;
 
 export interface OwnerParts {
   readonly path: string;
@@ -75,6 +75,8 @@ export interface OwnerParts {
   readonly requests: OwnerRequests;
   /** A thread is gone that has the slot still. */
   gone(slot: number): void;
+  /** A thread that has asked for something has no slot any more (`Asker.thread`): it is gone, or has closed the database. */
+  left(thread: string): void;
 }
 
 export class SharedOwner implements OwnerSharing {
@@ -111,8 +113,7 @@ export class SharedOwner implements OwnerSharing {
     this.#rows = new KeyspaceWords(this.#control, new Int32Array(rows));
     this.#tail = new SharedTail();
     Atomics.store(this.#control, EPOCH, 1);
-    // Also for a feed that waits already.
-    this.feedWaits();
+    this.feedWaits(); // Also for one that waits already.
     claimSlot(this.#control, threadId);
     this.locks = new LockRecords(this.#control, locks, OWNER_SLOT);
     const log = core.log!;
@@ -150,7 +151,7 @@ export class SharedOwner implements OwnerSharing {
     core.register.share(new SharedRegister(this.#control, this.#register, OWNER_SLOT, core.state.time));
     core.cache.share(new CacheAccess(this.#control, OWNER_SLOT));
     for (const tree of core.state.trees.values()) this.addTree(tree);
-    this.#server = new RequestServer(id, this.#control, (name, input) => this.#answer(name, input));
+    this.#server = new RequestServer(id, this.#control, (...asked) => this.#answer(...asked));
     this.handle = shareData({
       id,
       process: process.pid,
@@ -276,14 +277,14 @@ export class SharedOwner implements OwnerSharing {
     this.#server.close();
   }
 
-  #answer(name: string, input: unknown): unknown {
+  #answer(name: string, input: unknown, from: Asker): unknown {
     if (name === 'asked') return this.#asked();
     if (name === 'log-progress') return this.#core.durability!.progressed();
     if (name === 'failed') return this.#core.poison.raise(reviveError(input as TransferredError));
     const request = this.#parts.requests[name];
     if (request === undefined) throw invalid('REQUEST_UNKNOWN', `no request named '${name}'`, { name });
     // Whoever is interrupted by it, and follows what he writes, has not written this.
-    return this.#core.pipeline.following(() => request(input as never), true);
+    return this.#core.pipeline.following(() => request(input as never, from), true);
   }
 
   /** An attached thread has filled a memtable, the memory or the log. */
@@ -357,7 +358,8 @@ export class SharedOwner implements OwnerSharing {
     this.#core.history.note();
     // Who set the word may have died before it told.
     if (Atomics.load(this.#control, ASKED) !== 0) this.#asked();
-    this.#server.forgetGone((slot, generation) => !isLeft(this.#control, slot, generation));
+    const left = this.#server.forgetGone((slot, generation) => !isLeft(this.#control, slot, generation));
+    for (const thread of left) this.#parts.left(thread);
     const isThorough = ++this.#looks % THOROUGH_LOOKS === 0;
     for (const slot of takenSlots(this.#control)) {
       if (slot !== OWNER_SLOT && isSlotDead(this.#control, slot, isThorough)) this.#reap(slot);

@@ -31,6 +31,21 @@ interface Answer {
   readonly error?: TransferredError;
 }
 
+/** How far what was asked for is, before its answer. */
+interface Told {
+  readonly id: number;
+  readonly told: unknown;
+}
+
+/** Who asks, and by which request. */
+export interface Asker {
+  /** The thread, by a name that no other has had. */
+  readonly thread: string;
+  readonly id: number;
+  /** Tells it something before the answer. */
+  tell(what: unknown): void;
+}
+
 /** Something that the owner tells without being asked. */
 export interface Notice {
   readonly notice: string;
@@ -59,16 +74,19 @@ const BACKLOG_MAX = 1000;
 /** A word that is looked at while parked: how long the owner may be dead before it is noticed. */
 const LOOK_MS = 20;
 
-/** The owner's end. `answer` gives the output, or a promise for it. */
+/** Gives the output, or a promise for it. */
+export type AnswerRequest = (name: string, input: unknown, from: Asker) => unknown;
+
+/** The owner's end. */
 export class RequestServer {
   readonly #id: string;
   readonly #control: Int32Array;
   readonly #channel: BroadcastChannel;
-  readonly #answer: (name: string, input: unknown) => unknown;
+  readonly #answer: AnswerRequest;
   readonly #slots = new Map<string, { slot: number; generation: number; channel: BroadcastChannel }>();
   #seen = 0;
 
-  constructor(id: string, control: Int32Array, answer: (name: string, input: unknown) => unknown) {
+  constructor(id: string, control: Int32Array, answer: AnswerRequest) {
     this.#id = id;
     this.#control = control;
     this.#answer = answer;
@@ -101,13 +119,16 @@ export class RequestServer {
     this.#post(slot, generation, { notice, detail } satisfies Notice);
   }
 
-  /** Closes the channels to threads that have left their slots. */
-  forgetGone(isThere: (slot: number, generation: number) => boolean): void {
+  /** Closes the channels to threads that have left their slots, and says which (`Asker.thread`). */
+  forgetGone(isThere: (slot: number, generation: number) => boolean): string[] {
+    const gone: string[] = [];
     for (const [name, { slot, generation, channel }] of this.#slots) {
       if (isThere(slot, generation)) continue;
       channel.close();
       this.#slots.delete(name);
+      gone.push(name);
     }
+    return gone;
   }
 
   close(): void {
@@ -120,8 +141,15 @@ export class RequestServer {
     if (claim !== undefined && Atomics.compareExchange(new Int32Array(claim), 0, 0, TAKEN) !== 0) return;
     const failed = (error: unknown): void =>
       this.#post(slot, generation, { id, error: packError(error) } satisfies Answer);
+    const from: Asker = {
+      thread: slotChannel(this.#id, slot, generation),
+      id,
+      tell: (told) => {
+        if (this.hears(slot)) this.#post(slot, generation, { id, told });
+      },
+    };
     try {
-      const output = this.#answer(name, input);
+      const output = this.#answer(name, input, from);
       // Answered at once where that is possible: the thread that asks may be parked.
       if (output instanceof Promise) {
         output.then((value) => this.#post(slot, generation, { id, output: value }), failed);
@@ -131,7 +159,7 @@ export class RequestServer {
     }
   }
 
-  #post(slot: number, generation: number, message: Answer | Notice): void {
+  #post(slot: number, generation: number, message: Answer | Told | Notice): void {
     const name = slotChannel(this.#id, slot, generation);
     let to = this.#slots.get(name);
     if (to === undefined) {
@@ -162,6 +190,8 @@ export class RequestClient {
   readonly #toOwner: BroadcastChannel;
   readonly #answers: BroadcastChannel;
   readonly #waiting = new Map<number, Deferred<unknown>>();
+  /** Who hears what is told before an answer. */
+  readonly #listening = new Map<number, (what: unknown) => void>();
   #nextId = 1;
   #isClosed = false;
 
@@ -170,13 +200,20 @@ export class RequestClient {
     this.#toOwner = new BroadcastChannel(ownerChannel(env.id));
     this.#answers = new BroadcastChannel(slotChannel(env.id, env.slot, env.generation));
     this.#answers.onmessage = (message: unknown): void =>
-      this.#received((message as Message).data as Answer | Notice);
+      this.#received((message as Message).data as Answer | Told | Notice);
     for (const channel of [this.#toOwner, this.#answers]) unref(channel);
   }
 
   /** Resolves with the owner's answer. */
   ask<T>(name: string, input: unknown): Promise<T> {
     return this.#send(name, input).promise as Promise<T>;
+  }
+
+  /** The same, where the owner may tell something before it answers; `id` names the request to it. */
+  begin<T>(name: string, input: unknown, told: (what: unknown) => void): { promise: Promise<T>; id: number } {
+    const { promise, id } = this.#send(name, input);
+    this.#listening.set(id, told);
+    return { promise: promise as Promise<T>, id };
   }
 
   /** Tells the owner; nobody waits for the answer. */
@@ -236,6 +273,7 @@ export class RequestClient {
     this.#isClosed = true;
     for (const deferred of this.#waiting.values()) deferred.reject(error);
     this.#waiting.clear();
+    this.#listening.clear();
     this.#toOwner.close();
     this.#answers.close();
   }
@@ -261,20 +299,25 @@ export class RequestClient {
   #drain(): void {
     // A notice may have closed it.
     while (!this.#isClosed) {
-      const message = take<Answer | Notice>(this.#answers);
+      const message = take<Answer | Told | Notice>(this.#answers);
       if (message === undefined) return;
       this.#received(message);
     }
   }
 
-  #received(message: Answer | Notice): void {
+  #received(message: Answer | Told | Notice): void {
     Atomics.add(this.#env.control, slotAt(this.#env.slot) + SLOT_HEARD, 1);
     if ('notice' in message) {
       this.#env.noticed(message);
       return;
     }
+    if ('told' in message) {
+      this.#listening.get(message.id)?.(message.told);
+      return;
+    }
     const deferred = this.#waiting.get(message.id);
     this.#waiting.delete(message.id);
+    this.#listening.delete(message.id);
     if (message.error === undefined) deferred?.resolve(message.output);
     else deferred?.reject(reviveError(message.error));
   }
