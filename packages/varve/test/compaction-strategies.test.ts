@@ -216,7 +216,7 @@ describe('fifo', () => {
     await here.time.advance(2000);
     await here.time.run(here.db.compact());
     expect(new Set(here.reasons)).toEqual(new Set(['covered', 'expired']));
-    expect([here.data.count(), levelsOf(here)[0]!.files]).toEqual([200, 2]);
+    expect([here.data.count(), levelsOf(here)[0]!.files]).toEqual([200, 1]);
   });
 });
 

@@ -41,7 +41,7 @@ export const isolationBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'engine/changed-since.ts',
-        find: 'see(source.rangeTombstones()?.coveringSequence(key, start, end, EVERYTHING) ?? 0);',
+        find: 'see(source.coveringSequence(key, start, end, EVERYTHING));',
         replace: '',
       },
     ],
