@@ -84,7 +84,7 @@ test('deletes in tables do their work when the keyspace is named, though nobody 
   expect(filesOf(db).every((files) => files === 0)).toBe(true);
 });
 
-test('compact and reclaim leave them out, and refuse one that is asked for', async () => {
+test('compact and reclaim leave out those that were never merged, and refuse one that is asked for', async () => {
   const { time, db } = await reopened(small, 3);
   const other = db.keyspace('other', small);
   other.put('a', 'b');
@@ -96,6 +96,23 @@ test('compact and reclaim leave them out, and refuse one that is asked for', asy
   db.keyspace('data', small);
   await time.run(db.compact({ keyspace: 'data' }));
   expect(filesOf(db)[0]).toBe(0);
+});
+
+test('compact goes through those that were merged before, by the defaults', async () => {
+  const [time, fs] = [new ManualScheduler(), new MemoryFs()];
+  const before = await opened(time, fs);
+  const data = before.keyspace('data', small);
+  await time.run(parts(before, data, 0, 1));
+  await time.run(before.compact());
+  before.pauseCompaction();
+  for (let i = 0; i < 200; i++) data.delete(key(i));
+  await time.run(before.close());
+  for (const options of [{}, { keyspace: 'data' }]) {
+    const db = await opened(time, fs);
+    await time.run(db.compact(options));
+    expect(filesOf(db).every((files) => files === 0)).toBe(true);
+    await time.run(db.close());
+  }
 });
 
 test('writes to others are not held back by what one has gathered in level 0', async () => {

@@ -261,7 +261,7 @@ export interface Database extends AsyncDisposable {
   /**
    * Everything (or a range of one keyspace) goes down to its last level. An abort calls the running compaction off; what was
    * done before it stays done. Under the strategy 'fifo' nothing is merged over its ages: what is too much, covered or expired goes.
-   * Keyspaces that nobody has named since the open are left out.
+   * Keyspaces that nobody has named since the open, and in which nothing was ever merged, are left out.
    * Errors: `ABORTED` (busy), `KEYSPACE_NOT_FOUND`, `KEYSPACE_UNNAMED`, `OPTION_INVALID`, what stopped the keyspace from
    * compacting.
    */

@@ -4,7 +4,7 @@
  *
  * Only where merging does no harm. A keyspace whose strategy drops the oldest tables ('fifo') would lose new data with old
  * ones if all became one table: there it does what is due by itself anyway, at once. So may one be that nobody has named since
- * the open: it is left alone, and refused when it is asked for.
+ * the open, if nothing in it was ever merged: it is left alone, and refused when it is asked for.
  */
 import { compareBytes, EMPTY } from '../../base/bytes.ts';
 import { invalid, VarveError } from '../../base/errors.ts';
@@ -68,22 +68,28 @@ export function checkMembers(what: string, options: object, known: ReadonlySet<s
 }
 
 /**
- * The keyspace of that name, or all that somebody has named since the open: the settings of the others are not known.
+ * The keyspace of that name, or all; but for those that may be of tables that have to stay apart.
  *
  * @throws VarveError `KEYSPACE_NOT_FOUND`, `KEYSPACE_UNNAMED`
  */
 export function treesOf(core: Core, what: string, name: string | undefined): Tree[] {
   const trees = [...core.state.trees.values()];
-  if (name === undefined) return trees.filter(({ isNamed }) => isNamed);
+  if (name === undefined) return trees.filter(mayMerge);
   const tree = trees.find((each) => each.name === name);
   if (tree === undefined) {
     throw invalid('KEYSPACE_NOT_FOUND', `there is no keyspace '${name}'`, { got: name });
   }
-  if (!tree.isNamed) {
+  if (!mayMerge(tree)) {
     const message = `${what}: the settings of keyspace '${name}' are not known; open it first by db.keyspace(name, settings)`;
     throw invalid('KEYSPACE_UNNAMED', message, { keyspace: name });
   }
   return [tree];
+}
+
+/** Are its settings known, or was anything in it merged before? A strategy that goes by age leaves all in level 0. */
+function mayMerge({ isNamed, view }: Tree): boolean {
+  const [level0, ...deeper] = view.version.levels;
+  return isNamed || level0!.length === 0 || deeper.some((files) => files.length > 0);
 }
 
 /** What a keyspace that goes by age does by itself, at whatever time of day and without waiting for the next look. */
