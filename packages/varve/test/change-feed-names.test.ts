@@ -4,6 +4,7 @@ import { FaultFs, MemoryFs } from 'varve/testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { inMemory, texts } from './in-memory.ts';
 import { expectRefusal } from './refusal.ts';
+import { turnsDuring } from './turns.ts';
 
 const KIB = 1024;
 
@@ -19,16 +20,11 @@ async function droppedBehind(db: Database, count: number, value: string): Promis
 test('the event loop turns while a name is looked for', async () => {
   const db = await inMemory();
   await droppedBehind(db, 10_000, 'value');
-  let turns = 0;
-  let isDone = false;
-  const turn = (): void => {
-    turns++;
-    if (!isDone) setImmediate(turn);
-  };
-  setImmediate(turn);
-  const { value } = (await db.changes({ since: 'oldest' }).next()) as { value: Change };
-  isDone = true;
-  expect(value.operations).toMatchObject([{ type: 'createKeyspace', keyspace: 'gone' }]);
+  let value: Change | undefined;
+  const turns = await turnsDuring(async () => {
+    ({ value } = (await db.changes({ since: 'oldest' }).next()) as { value: Change });
+  });
+  expect(value!.operations).toMatchObject([{ type: 'createKeyspace', keyspace: 'gone' }]);
   expect(turns).toBeGreaterThanOrEqual(9);
 });
 

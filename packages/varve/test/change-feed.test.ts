@@ -3,6 +3,7 @@ import { type Change, type ChangeFeed, json, open, utf8 } from 'varve';
 import { expect, onTestFinished, test } from 'vitest';
 import { bytes, inMemory, texts } from './in-memory.ts';
 import { temporaryDirectory } from './temp-directory.ts';
+import { turnsDuring } from './turns.ts';
 
 /** The next changes. */
 async function take<K, V>(feed: ChangeFeed<K, V>, count: number): Promise<Change<K, V>[]> {
@@ -310,15 +311,7 @@ test('the event loop turns while a feed catches up, and other writes go on', asy
   const feed = db.changes({ keyspaces: [data] });
   for (let i = 0; i < 10_000; i++) data.put(`key ${i}`, 'value');
   await db.sync();
-  let turns = 0;
-  let isDone = false;
-  const turn = (): void => {
-    turns++;
-    if (!isDone) setImmediate(turn);
-  };
-  setImmediate(turn);
-  await take(feed, 10_000);
-  isDone = true;
+  const turns = await turnsDuring(() => take(feed, 10_000));
   expect(turns).toBeGreaterThanOrEqual(9);
 });
 

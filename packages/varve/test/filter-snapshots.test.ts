@@ -95,19 +95,25 @@ test('a crash before the edit is taken back leaves what the filter made, and a d
   await after.close();
 });
 
-test('on a full disk the snapshot keeps what it saw, and the edit is taken back when there is room', async () => {
-  const disk = new SimFs();
-  const fs = new FaultFs(disk);
-  const { db, keyspace } = await filled(fs);
+/** A snapshot that is made when an edit is about to be on disk; from then on the disk does what `fails` asks of it. */
+function snapshotAtSync(db: Database, disk: SimFs, fails: () => void): () => Snapshot | undefined {
   let snapshot: Snapshot | undefined;
   atManifestSync(disk, (count) => {
     if (count > 1) return;
     snapshot = db.snapshot();
-    fs.add({ kind: 'ENOSPC', path: 'MANIFEST', times: 2 });
+    fails();
   });
+  return () => snapshot;
+}
+
+test('on a full disk the snapshot keeps what it saw, and the edit is taken back when there is room', async () => {
+  const disk = new SimFs();
+  const fs = new FaultFs(disk);
+  const { db, keyspace } = await filled(fs);
+  const snapshot = snapshotAtSync(db, disk, () => fs.add({ kind: 'ENOSPC', path: 'MANIFEST', times: 2 }));
   await db.compact();
-  expect([...snapshot!.range(keyspace).keys()].length).toBe(KEYS.length);
-  snapshot!.close();
+  expect([...snapshot()!.range(keyspace).keys()].length).toBe(KEYS.length);
+  snapshot()!.close();
   await db.compact();
   expect([...keyspace.range().keys()]).toEqual(['keep1', 'keep2']);
   expect((await db.verify()).problems).toEqual([]);
@@ -118,15 +124,12 @@ test('a manifest that can not be written any more leaves readers what they saw',
   const disk = new SimFs();
   const fs = new FaultFs(disk);
   const { db, keyspace } = await filled(fs);
-  let snapshot: Snapshot | undefined;
-  atManifestSync(disk, (count) => {
-    if (count > 1) return;
-    snapshot = db.snapshot();
-    fs.add({ kind: 'EIO', operations: ['write'], path: 'MANIFEST', times: 1 });
-  });
+  const snapshot = snapshotAtSync(db, disk, () =>
+    fs.add({ kind: 'EIO', operations: ['write'], path: 'MANIFEST', times: 1 }),
+  );
   await expect(db.compact()).rejects.toMatchObject({ kind: 'io' });
-  expect([...snapshot!.range(keyspace)].length).toBe(KEYS.length);
-  snapshot!.close();
+  expect([...snapshot()!.range(keyspace)].length).toBe(KEYS.length);
+  snapshot()!.close();
   await db.close().catch(() => undefined);
   const again = await opened(disk);
   expect([...again.keyspace.range().keys()]).toEqual(['keep1', 'keep2']);

@@ -128,14 +128,18 @@ export function decodeDecision(
   return { id, batchStart: outcome === COMMITTED ? reader.at : undefined };
 }
 
-/** An id is what it was given as, also with a byte order mark in front. */
 const text = new TextDecoder('utf-8', { ignoreBOM: true });
+
+/** The id of a prepared transaction from its stored bytes: what it was given as, also with a byte order mark in front. */
+export function preparedIdOf(bytes: Uint8Array): string {
+  return text.decode(bytes);
+}
 
 function idOf(reader: ByteReader, where: BatchSource): string {
   const bytes = blobOf(reader);
   if (reader.failed || bytes.length === 0 || bytes.length > PREPARED_ID_BYTES_MAX)
     throw damaged('a record of a prepared transaction has no id', where);
-  return text.decode(bytes);
+  return preparedIdOf(bytes);
 }
 
 function blobOf(reader: ByteReader): Uint8Array {

@@ -31,6 +31,7 @@
  */
 import { BEHIND_ALL } from '../../base/entry.ts';
 import { busy } from '../../base/errors.ts';
+import { preparedIdOf } from '../../record/prepared.ts';
 import { loadInOrder } from '../../runtime/load-in-order.ts';
 import { isGone } from './shared-lock.ts';
 import { generationOf, threadIdOf } from './thread-slots.ts';
@@ -241,10 +242,7 @@ export class LockRecords {
       keyspaceId: words[at + KEYSPACE]!,
       from: part(words[at + FROM]!),
       to: to === -1 ? undefined : to === -2 ? BEHIND_ALL : part(to),
-      prepared:
-        words[at + PREPARED] === 0
-          ? undefined
-          : new TextDecoder('utf-8', { ignoreBOM: true }).decode(part(words[at + PREPARED]!)),
+      prepared: words[at + PREPARED] === 0 ? undefined : preparedIdOf(part(words[at + PREPARED]!)),
     };
   }
 
